@@ -1,0 +1,36 @@
+"""Names: of hosts, workers, services and slots.
+
+A *slot* (``web.2``) is a replica's place: it keeps its name and its port for life, while the
+processes in it come and go.
+"""
+
+from typing import NewType
+
+HostName = NewType("HostName", str)
+WorkerName = NewType("WorkerName", str)
+ServiceName = NewType("ServiceName", str)
+SlotName = NewType("SlotName", str)
+ChangeId = NewType("ChangeId", str)
+
+BALANCER = ServiceName("balancer")
+"""The built-in service whose replicas are the HAProxy processes."""
+
+
+def slot_name(service: ServiceName, number: int) -> SlotName:
+    """The slot of a service with this number, counted from 0."""
+    return SlotName(f"{service}.{number}")
+
+
+def service_of(slot: SlotName) -> ServiceName:
+    """The service that a slot belongs to."""
+    return ServiceName(slot.rpartition(".")[0])
+
+
+def number_of(slot: SlotName) -> int:
+    """A slot's number within its service."""
+    return int(slot.rpartition(".")[2])
+
+
+def slot_order(slot: SlotName) -> tuple[ServiceName, int]:
+    """Sorts ``web.10`` after ``web.9``."""
+    return service_of(slot), number_of(slot)

@@ -1,0 +1,169 @@
+"""What a user asks for: the cluster file as typed, checked values.
+
+Durations are float seconds as the user wrote them; the cores turn them into nanoseconds once.
+Every struct is frozen and travels as msgpack, so a spec can be compared, hashed into a
+generation and replicated.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from interrex.core.ids import HostName, ServiceName
+
+
+class Spec(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """Base of everything that can stand in a cluster file."""
+
+
+class CheckKind(StrEnum):
+    """How a replica is asked for its health."""
+
+    HTTP = "http"
+    TCP = "tcp"
+    EXEC = "exec"
+
+
+class Check(Spec):
+    """One health check: what to ask, how often, and how many answers count.
+
+    ``path`` and ``status`` (lowest and highest accepted) are for http, ``command`` is for exec.
+    """
+
+    kind: CheckKind
+    path: str = "/"
+    status: tuple[int, int] = (200, 399)
+    command: tuple[str, ...] = ()
+    interval: float = 2.0
+    timeout: float = 1.0
+    rise: int = 1
+    fall: int = 3
+
+
+class Health(Spec):
+    """The three questions: has it started, does it live, may it be sent requests.
+
+    ``startup`` is asked (fast) until it first succeeds, for at most ``start_timeout`` seconds;
+    failing ``liveness`` restarts the replica; failing ``readiness`` only takes it from the routes.
+    A service without any check is ready as soon as its process runs.
+    """
+
+    startup: Check | None = None
+    liveness: Check | None = None
+    readiness: Check | None = None
+    start_timeout: float = 60.0
+
+
+class Limits(Spec):
+    """Resource limits of one replica, set with prlimit(2) before its program starts."""
+
+    memory_bytes: int | None = None
+    open_files: int | None = None
+    processes: int | None = None
+    core_bytes: int | None = None
+    nice: int | None = None
+
+
+class Restart(Spec):
+    """How a dead replica is started again: at once the first time, then ever later, for ever."""
+
+    first_delay: float = 0.0
+    base_delay: float = 0.5
+    factor: float = 2.0
+    max_delay: float = 30.0
+    reset_after: float = 60.0
+
+
+class LogFiles(Spec):
+    """The output files of a replica: rotated at ``max_bytes``, ``keep`` old ones kept."""
+
+    max_bytes: int = 16 * 1024 * 1024
+    keep: int = 4
+
+
+class Expose(Spec):
+    """Where the balancer listens for a service."""
+
+    port: int
+    address: str = "127.0.0.1"
+
+
+class ServiceSpec(Spec):
+    """One declared program."""
+
+    name: ServiceName
+    command: tuple[str, ...]
+    replicas: int = 1
+    expose: Expose | None = None
+    env: dict[str, str] = {}
+    directory: str | None = None
+    user: str | None = None
+    stop_signal: str = "SIGTERM"
+    stop_timeout: float = 10.0
+    limits: Limits = Limits()
+    health: Health = Health()
+    restart: Restart = Restart()
+    logs: LogFiles = LogFiles()
+
+
+class HostSpec(Spec):
+    """A machine of the cluster; ``address`` is ``host:port`` where its first worker listens."""
+
+    name: HostName
+    address: str = ""
+    workers: int = 1
+
+
+class Tls(Spec):
+    """Certificate files for the workers' connections between hosts (mutual TLS 1.3)."""
+
+    ca: str
+    certificate: str
+    key: str
+
+
+class Timing(Spec):
+    """The election's and the detection's times, in seconds."""
+
+    heartbeat: float = 0.05
+    election_timeout: float = 0.2
+    silent_worker: float = 2.0
+    respawn_grace: float = 2.0
+    lost_host: float = 10.0
+    leaderless_respawn: float = 0.2
+
+
+class BalancerSpec(Spec):
+    """The load balancer: how many processes a host, which program, and its times in seconds."""
+
+    processes: int = 2
+    binary: str | None = None
+    threads: int = 1
+    connect_timeout: float = 1.0
+    client_timeout: float = 60.0
+    server_timeout: float = 60.0
+
+
+class ClusterSpec(Spec):
+    """A whole cluster file."""
+
+    name: str
+    workers: int = 3
+    election: str = "raft"
+    hosts: tuple[HostSpec, ...] = ()
+    tls: Tls | None = None
+    timing: Timing = Timing()
+    balancer: BalancerSpec = BalancerSpec()
+    ports: tuple[int, int] = (21000, 31999)
+    services: dict[ServiceName, ServiceSpec] = {}
+
+
+LOCAL_HOST = HostName("local")
+"""The one host of a cluster whose file lists none."""
+
+
+def hosts_of(spec: ClusterSpec) -> tuple[HostSpec, ...]:
+    """The cluster's hosts; the one implied host where the file lists none."""
+    return spec.hosts or (HostSpec(name=LOCAL_HOST, workers=spec.workers),)

@@ -1,0 +1,219 @@
+"""What every election offers a worker: one entry point, these events in, these effects out.
+
+An election decides who leads, numbers the leaderships (epochs), and keeps the replicated state:
+an ordered sequence of opaque changes that every worker sees in the same order. It is a pure
+state machine. Peers are named by their worker's name; payloads are the election's own bytes.
+"""
+
+from typing import Protocol
+
+import msgspec
+
+from interrex.core.ids import ChangeId, WorkerName
+from interrex.core.storage import Record
+
+
+class MalformedPayload(Exception):  # noqa: N818
+    """A peer sent bytes that are no message of this election: end the connection."""
+
+
+# Events
+
+
+class PayloadReceived(msgspec.Struct, frozen=True):
+    sender: WorkerName
+    payload: bytes
+
+
+class PeerConnected(msgspec.Struct, frozen=True):
+    """A peer said hello; ``member`` is the identity under which its log votes."""
+
+    peer: WorkerName
+    member: int
+
+
+class PeerLost(msgspec.Struct, frozen=True):
+    """The connection to a peer is gone: suspicion only, unless its process is proved dead."""
+
+    peer: WorkerName
+    proved_dead: bool
+
+
+class Persisted(msgspec.Struct, frozen=True):
+    """Everything up to and including the ``Persist`` with this token is on disk."""
+
+    token: int
+
+
+class Propose(msgspec.Struct, frozen=True):
+    """Ask the leader to append a change; settled by ``ProposalSettled`` with the same id."""
+
+    change: ChangeId
+    data: bytes
+
+
+class ConfirmRead(msgspec.Struct, frozen=True):
+    """Ask for proof that this worker still leads and has applied all that was acknowledged."""
+
+    read: int
+
+
+class StepDown(msgspec.Struct, frozen=True):
+    """Hand leadership to a named worker, or to the one best placed."""
+
+    successor: WorkerName | None = None
+
+
+class SnapshotTaken(msgspec.Struct, frozen=True):
+    """The state after ``index``, asked for by ``TakeSnapshot``."""
+
+    index: int
+    data: bytes
+
+
+class ReplaceMember(msgspec.Struct, frozen=True):
+    """Let a worker vote under this identity, in place of any that it had before.
+
+    ``member`` None takes the worker's vote away. Settled by ``ProposalSettled``.
+    """
+
+    change: ChangeId
+    worker: WorkerName
+    member: int | None
+
+
+class WakeUp(msgspec.Struct, frozen=True):
+    """The time in ``wake_at`` has come."""
+
+
+ElectionEvent = (
+    PayloadReceived
+    | PeerConnected
+    | PeerLost
+    | Persisted
+    | Propose
+    | ConfirmRead
+    | StepDown
+    | SnapshotTaken
+    | ReplaceMember
+    | WakeUp
+)
+
+
+# Effects
+
+
+class SendPayload(msgspec.Struct, frozen=True):
+    to: WorkerName
+    payload: bytes
+
+
+class Persist(msgspec.Struct, frozen=True):
+    """Write these records in order, sync, then answer ``Persisted(token)``. Tokens only rise."""
+
+    token: int
+    records: tuple[Record, ...]
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """The next change of the agreed sequence; indices rise, and may have gaps."""
+
+    index: int
+    data: bytes
+
+
+class Restored(msgspec.Struct, frozen=True):
+    """Replace the whole state by this snapshot's."""
+
+    index: int
+    data: bytes
+
+
+class TakeSnapshot(msgspec.Struct, frozen=True):
+    """The log has grown: answer ``SnapshotTaken`` with the state after ``index``."""
+
+    index: int
+
+
+class ProposalSettled(msgspec.Struct, frozen=True):
+    """What became of a proposal.
+
+    ``index`` is set when it is committed. None: this worker cannot tell (not the leader, or no
+    longer): ask again with the same id, it is applied once.
+    """
+
+    change: ChangeId
+    index: int | None
+    reason: str = ""
+
+
+class ReadConfirmed(msgspec.Struct, frozen=True):
+    read: int
+    confirmed: bool
+
+
+class LeaderChanged(msgspec.Struct, frozen=True):
+    """Who leads as far as this worker knows; sent whenever leader or epoch changes.
+
+    A worker that leads itself is announced only once its leadership is safe to act on.
+    """
+
+    leader: WorkerName | None
+    epoch: int
+    reason: str
+
+
+ElectionEffect = (
+    SendPayload
+    | Persist
+    | Committed
+    | Restored
+    | TakeSnapshot
+    | ProposalSettled
+    | ReadConfirmed
+    | LeaderChanged
+)
+
+
+class Member(msgspec.Struct, frozen=True):
+    """One voter, as the election sees it. ``matched`` is its last known log index."""
+
+    worker: WorkerName
+    member: int
+    matched: int
+
+
+class Election(Protocol):
+    """A pure election core. ``step`` is its only mutating entry."""
+
+    @property
+    def wake_at(self) -> int | None:
+        """When to send ``WakeUp`` (ns), None for never."""
+
+    @property
+    def leader(self) -> WorkerName | None:
+        """Who leads, as far as this worker knows."""
+
+    @property
+    def epoch(self) -> int:
+        """The newest epoch this worker has seen."""
+
+    @property
+    def leading(self) -> bool:
+        """Whether this worker leads, confirmed and inside its own deadline."""
+
+    @property
+    def deadline(self) -> int | None:
+        """Until when (ns) a leader may believe in itself unless renewed; None when not leading."""
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """The voters, by worker name."""
+
+    def step(self, event: ElectionEvent, now: int) -> list[ElectionEffect]:
+        """Take one event at time ``now`` (ns); perform the effects in order.
+
+        Raises:
+            MalformedPayload: the payload is no message of this election.
+            InvariantViolation: a safety rule was about to be broken; stop the node.
+        """
