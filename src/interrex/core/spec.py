@@ -24,9 +24,10 @@ class CheckKind(StrEnum):
     HTTP = "http"
     TCP = "tcp"
     EXEC = "exec"
+    ADMIN = "admin"  # the balancer: its own runtime socket answers
 
 
-class Check(Spec):
+class Check(Spec, frozen=True):
     """One health check: what to ask, how often, and how many answers count.
 
     ``path`` and ``status`` (lowest and highest accepted) are for http, ``command`` is for exec.
@@ -42,7 +43,7 @@ class Check(Spec):
     fall: int = 3
 
 
-class Health(Spec):
+class Health(Spec, frozen=True):
     """The three questions: has it started, does it live, may it be sent requests.
 
     ``startup`` is asked (fast) until it first succeeds, for at most ``start_timeout`` seconds;
@@ -56,7 +57,7 @@ class Health(Spec):
     start_timeout: float = 60.0
 
 
-class Limits(Spec):
+class Limits(Spec, frozen=True):
     """Resource limits of one replica, set with prlimit(2) before its program starts."""
 
     memory_bytes: int | None = None
@@ -66,7 +67,7 @@ class Limits(Spec):
     nice: int | None = None
 
 
-class Restart(Spec):
+class Restart(Spec, frozen=True):
     """How a dead replica is started again: at once the first time, then ever later, for ever."""
 
     first_delay: float = 0.0
@@ -76,21 +77,21 @@ class Restart(Spec):
     reset_after: float = 60.0
 
 
-class LogFiles(Spec):
+class LogFiles(Spec, frozen=True):
     """The output files of a replica: rotated at ``max_bytes``, ``keep`` old ones kept."""
 
     max_bytes: int = 16 * 1024 * 1024
     keep: int = 4
 
 
-class Expose(Spec):
+class Expose(Spec, frozen=True):
     """Where the balancer listens for a service."""
 
     port: int
     address: str = "127.0.0.1"
 
 
-class ServiceSpec(Spec):
+class ServiceSpec(Spec, frozen=True):
     """One declared program."""
 
     name: ServiceName
@@ -108,7 +109,7 @@ class ServiceSpec(Spec):
     logs: LogFiles = LogFiles()
 
 
-class HostSpec(Spec):
+class HostSpec(Spec, frozen=True):
     """A machine of the cluster; ``address`` is ``host:port`` where its first worker listens."""
 
     name: HostName
@@ -116,7 +117,7 @@ class HostSpec(Spec):
     workers: int = 1
 
 
-class Tls(Spec):
+class Tls(Spec, frozen=True):
     """Certificate files for the workers' connections between hosts (mutual TLS 1.3)."""
 
     ca: str
@@ -124,7 +125,7 @@ class Tls(Spec):
     key: str
 
 
-class Timing(Spec):
+class Timing(Spec, frozen=True):
     """The election's and the detection's times, in seconds."""
 
     heartbeat: float = 0.05
@@ -135,7 +136,7 @@ class Timing(Spec):
     leaderless_respawn: float = 0.2
 
 
-class BalancerSpec(Spec):
+class BalancerSpec(Spec, frozen=True):
     """The load balancer: how many processes a host, which program, and its times in seconds."""
 
     processes: int = 2
@@ -146,7 +147,7 @@ class BalancerSpec(Spec):
     server_timeout: float = 60.0
 
 
-class ClusterSpec(Spec):
+class ClusterSpec(Spec, frozen=True):
     """A whole cluster file."""
 
     name: str

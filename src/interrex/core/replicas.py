@@ -1,0 +1,53 @@
+"""A replica as the worker that supervises it sees and reports it."""
+
+from enum import StrEnum
+
+import msgspec
+
+from interrex.core.ids import SlotName
+from interrex.core.spec import ServiceSpec
+
+
+class ReplicaState(StrEnum):
+    """Where a slot stands. The transitions are in ``supervision.lifecycle``."""
+
+    CLAIMING = "claiming"  # taking the record's lock, looking for a process to adopt
+    STARTING = "starting"  # its process runs, the startup check has not succeeded yet
+    RUNNING = "running"  # alive, not to be sent requests (readiness fails)
+    READY = "ready"
+    STOPPING = "stopping"  # asked to stop, not dead yet
+    SWEEPING = "sweeping"  # main process dead, what it left behind is being killed
+    WAITING = "waiting"  # dead, its next start is at a known time
+    HELD = "held"  # dead, held back because all replicas of the service fail together
+    BLOCKED = "blocked"  # cannot be started: the reason says why; tried again slowly
+    STOPPED = "stopped"  # dead, as asked
+
+
+class SlotAssignment(msgspec.Struct, frozen=True, array_like=True):
+    """One slot that the leader has placed on a worker.
+
+    ``generation`` rises when the process has to be replaced (a change of the service, a restart
+    asked for); ``wanted`` False means stop it and keep it stopped.
+    """
+
+    slot: SlotName
+    spec: ServiceSpec
+    port: int
+    generation: int
+    wanted: bool = True
+
+
+class ReplicaReport(msgspec.Struct, frozen=True, array_like=True):
+    """What a worker says of one of its slots."""
+
+    slot: SlotName
+    state: ReplicaState
+    generation: int
+    port: int
+    pid: int | None
+    incarnation: int
+    restarts: int
+    crash_looping: bool
+    reason: str
+    since: int
+    """When it entered this state: ns of its host's boot-time clock."""
