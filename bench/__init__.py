@@ -1,0 +1,1 @@
+"""Figures: what a kill, a change and a request cost here, beside the baselines of others."""
