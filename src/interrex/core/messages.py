@@ -1,0 +1,143 @@
+"""What workers say to each other, as typed msgpack messages.
+
+Commands (``Assignment``, ``Routes``, ``LaunchWorker``, ``KillWorker``, ``Retire``) carry the epoch
+of the leader that gives them: a worker that has seen a newer epoch refuses them.
+"""
+
+import msgspec
+
+from interrex.core.ids import ChangeId, HostName, SlotName, WorkerName
+from interrex.core.replicas import ReplicaReport, SlotAssignment
+from interrex.core.routes import RouteTable
+from interrex.core.state import Operation
+
+
+class Message(msgspec.Struct, frozen=True, array_like=True, tag=True, forbid_unknown_fields=True):
+    """Base of all messages."""
+
+
+class ElectionMail(Message, frozen=True):
+    """The election's own bytes."""
+
+    payload: bytes
+
+
+class BalancerReport(msgspec.Struct, frozen=True, array_like=True):
+    """Which routes a balancer follows, and which draining slots still have requests there."""
+
+    slot: SlotName
+    epoch: int
+    version: int
+    busy: tuple[SlotName, ...] = ()
+
+
+class Report(Message, frozen=True):
+    """All that a worker supervises, sent to every peer when it changes.
+
+    ``version`` rises with every change; ``assignment`` is (epoch, version) of the assignment it
+    follows; ``epoch`` the newest it has seen; ``clock`` its boot-time clock (ns) when it was made.
+    """
+
+    host: HostName
+    version: int
+    epoch: int
+    assignment: tuple[int, int]
+    replicas: tuple[ReplicaReport, ...]
+    balancers: tuple[BalancerReport, ...]
+    leaving: bool
+    clock: int
+
+
+class Alive(Message, frozen=True):
+    """Sent to every peer in the absence of anything else: silence means hung or cut off."""
+
+    version: int
+
+
+class Assignment(Message, frozen=True):
+    """Command: the whole of what a worker supervises."""
+
+    epoch: int
+    version: int
+    slots: tuple[SlotAssignment, ...]
+
+
+class Routes(Message, frozen=True):
+    """Command: what the balancers of a host send where."""
+
+    table: RouteTable
+
+
+class LaunchWorker(Message, frozen=True):
+    """Command: start a worker of your host."""
+
+    epoch: int
+    worker: WorkerName
+
+
+class KillWorker(Message, frozen=True):
+    """Command: a worker of your host is silent; kill it through its pidfd."""
+
+    epoch: int
+    worker: WorkerName
+
+
+class Dismiss(Message, frozen=True):
+    """Command: the cluster no longer needs you; hand over nothing (it is done) and end."""
+
+    epoch: int
+
+
+class Submit(Message, frozen=True):
+    """Ask the leader for a change; answered by ``Submitted``."""
+
+    change: ChangeId
+    operations: tuple[Operation, ...]
+
+
+class Submitted(Message, frozen=True):
+    """``index`` is where the change was applied; None: not done, ``reason`` says why."""
+
+    change: ChangeId
+    index: int | None
+    reason: str
+
+
+class HandOver(Message, frozen=True):
+    """Ask the leader to let another worker lead."""
+
+    successor: WorkerName | None
+
+
+PeerMessage = (
+    ElectionMail
+    | Report
+    | Alive
+    | Assignment
+    | Routes
+    | LaunchWorker
+    | KillWorker
+    | Dismiss
+    | Submit
+    | Submitted
+    | HandOver
+)
+
+Command = Assignment | Routes | LaunchWorker | KillWorker | Dismiss
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[PeerMessage] = msgspec.msgpack.Decoder(PeerMessage)
+
+
+def encode(message: PeerMessage) -> bytes:
+    return _encoder.encode(message)
+
+
+def decode(data: bytes | memoryview) -> PeerMessage:
+    """Raises msgspec.MsgspecError where the bytes are no message."""
+    return _decoder.decode(data)
+
+
+def epoch_of(command: Command) -> int:
+    """The epoch under which a command was given."""
+    return command.table.epoch if isinstance(command, Routes) else command.epoch

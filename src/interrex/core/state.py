@@ -1,0 +1,331 @@
+"""The replicated state of a cluster: what is asked for and where it was placed.
+
+It changes only by ``Change`` records that ``apply`` applies, each once however often it is
+retried. Actual state (what runs, what is ready) is never in here: workers report it.
+"""
+
+from typing import assert_never
+
+import msgspec
+
+from interrex.core.ids import (
+    ChangeId,
+    HostName,
+    ServiceName,
+    SlotName,
+    WorkerName,
+    service_of,
+    slot_order,
+)
+from interrex.core.spec import ClusterSpec, ServiceSpec, hosts_of
+
+REMEMBERED_CHANGES = 4096
+"""How many applied change ids are kept: a retry later than that many changes is applied again."""
+
+
+class Service(msgspec.Struct, frozen=True, array_like=True):
+    """A declared service; ``generation`` is the newest that a replica of it can have."""
+
+    spec: ServiceSpec
+    generation: int
+
+
+class Placement(msgspec.Struct, frozen=True, array_like=True):
+    """A slot's place. ``generation`` is what its worker shall run, ``target`` what it will be
+    brought to by a rolling replacement; ``wanted`` False means it is being stopped for good."""
+
+    slot: SlotName
+    worker: WorkerName
+    host: HostName
+    port: int
+    generation: int
+    target: int
+    wanted: bool = True
+
+
+class ClusterState(msgspec.Struct):
+    """Everything that is replicated.
+
+    ``workers`` maps each worker to its host. ``evicted`` holds placements that were moved away
+    from a lost host: whoever comes back there stops them first. ``applied`` maps the ids of the
+    latest changes, oldest first, to the index each was applied at.
+    """
+
+    spec: ClusterSpec
+    services: dict[ServiceName, Service] = {}
+    placements: dict[SlotName, Placement] = {}
+    workers: dict[WorkerName, HostName] = {}
+    evicted: tuple[Placement, ...] = ()
+    applied: dict[ChangeId, int] = {}
+    index: int = 0
+
+
+# Operations: what a change is made of.
+
+
+class ApplySpec(msgspec.Struct, frozen=True, tag=True):
+    """The user's file, whole."""
+
+    spec: ClusterSpec
+
+
+class Scale(msgspec.Struct, frozen=True, tag=True):
+    service: ServiceName
+    replicas: int
+
+
+class Restart(msgspec.Struct, frozen=True, tag=True):
+    """Replace the processes of a service one at a time, or of one slot."""
+
+    service: ServiceName
+    slot: SlotName | None = None
+
+
+class Place(msgspec.Struct, frozen=True, tag=True):
+    """Put a slot on a worker, or move it to another worker of the same host."""
+
+    placement: Placement
+
+
+class Advance(msgspec.Struct, frozen=True, tag=True):
+    """Let a slot's worker replace its process by the target generation."""
+
+    slot: SlotName
+
+
+class Retire(msgspec.Struct, frozen=True, tag=True):
+    """Stop a slot for good; it keeps its port until it is removed."""
+
+    slot: SlotName
+
+
+class Remove(msgspec.Struct, frozen=True, tag=True):
+    """Forget a stopped slot: its port may go to another."""
+
+    slot: SlotName
+
+
+class Evict(msgspec.Struct, frozen=True, tag=True):
+    """Take a slot from a lost host; whatever runs there is stopped when the host is back."""
+
+    slot: SlotName
+
+
+class ForgetEvicted(msgspec.Struct, frozen=True, tag=True):
+    """An evicted slot has been stopped on the host that came back."""
+
+    slot: SlotName
+    host: HostName
+
+
+class ForgetWorker(msgspec.Struct, frozen=True, tag=True):
+    """A worker that the file no longer asks for holds nothing any more."""
+
+    worker: WorkerName
+
+
+Operation = (
+    ApplySpec
+    | Scale
+    | Restart
+    | Place
+    | Advance
+    | Retire
+    | Remove
+    | Evict
+    | ForgetEvicted
+    | ForgetWorker
+)
+
+
+class Change(msgspec.Struct, frozen=True, array_like=True):
+    """Operations applied together, once. ``epoch`` is the proposing leader's; 0 for a user's."""
+
+    id: ChangeId
+    epoch: int
+    operations: tuple[Operation, ...]
+
+
+_change_decoder = msgspec.msgpack.Decoder(Change)
+_state_decoder = msgspec.msgpack.Decoder(ClusterState)
+_encoder = msgspec.msgpack.Encoder()
+
+
+def encode_change(change: Change) -> bytes:
+    return _encoder.encode(change)
+
+
+def decode_change(data: bytes) -> Change:
+    return _change_decoder.decode(data)
+
+
+def encode_state(state: ClusterState) -> bytes:
+    return _encoder.encode(state)
+
+
+def decode_state(data: bytes) -> ClusterState:
+    return _state_decoder.decode(data)
+
+
+def workers_of(spec: ClusterSpec) -> dict[WorkerName, HostName]:
+    """The workers that a file asks for: ``worker-1`` ..., or ``HOST-1`` ... where hosts are
+    listed."""
+    return {
+        WorkerName(f"{host.name if spec.hosts else 'worker'}-{number}"): host.name
+        for host in hosts_of(spec)
+        for number in range(1, host.workers + 1)
+    }
+
+
+def genesis(spec: ClusterSpec) -> ClusterState:
+    """The state before the first change: every worker of a new cluster starts from it."""
+    state = ClusterState(spec=spec)
+    _apply_spec(state, spec)
+    return state
+
+
+def apply(state: ClusterState, change: Change, index: int) -> bool:
+    """Apply a committed change in place.
+
+    Returns:
+        Whether it was applied: False if its id was applied before.
+    """
+    state.index = index
+    if change.id in state.applied:
+        return False
+    for operation in change.operations:
+        _apply_operation(state, operation)
+    state.applied[change.id] = index
+    while len(state.applied) > REMEMBERED_CHANGES:
+        del state.applied[next(iter(state.applied))]
+    return True
+
+
+def process_part(spec: ServiceSpec) -> tuple[object, ...]:
+    """What of a service its processes are made from: a change of it needs new processes."""
+    return (spec.command, spec.env, spec.directory, spec.user, spec.limits)
+
+
+def ports_in_use(state: ClusterState, host: HostName) -> set[int]:
+    """The ports that slots own on a host, those being stopped or evicted included."""
+    return {
+        placement.port
+        for placement in (*state.placements.values(), *state.evicted)
+        if placement.host == host
+    }
+
+
+def slots_of(state: ClusterState, service: ServiceName) -> list[Placement]:
+    """A service's placements, by number."""
+    return [
+        state.placements[slot]
+        for slot in sorted(state.placements, key=slot_order)
+        if service_of(slot) == service
+    ]
+
+
+def _apply_operation(state: ClusterState, operation: Operation) -> None:
+    match operation:
+        case ApplySpec():
+            _apply_spec(state, operation.spec)
+        case Scale():
+            _scale(state, operation)
+        case Restart():
+            _restart(state, operation)
+        case Place():
+            state.placements[operation.placement.slot] = operation.placement
+        case Advance():
+            _replace(state, operation.slot, advance=True)
+        case Retire():
+            _replace(state, operation.slot, retire=True)
+        case Remove():
+            state.placements.pop(operation.slot, None)
+            _drop_undeclared(state, service_of(operation.slot))
+        case Evict():
+            gone = state.placements.pop(operation.slot, None)
+            if gone is not None:
+                state.evicted = (*state.evicted, gone)
+        case ForgetEvicted():
+            state.evicted = tuple(
+                placement
+                for placement in state.evicted
+                if (placement.slot, placement.host) != (operation.slot, operation.host)
+            )
+            _drop_undeclared(state, service_of(operation.slot))
+        case ForgetWorker():
+            state.workers.pop(operation.worker, None)
+        case _:
+            assert_never(operation)
+
+
+def _apply_spec(state: ClusterState, spec: ClusterSpec) -> None:
+    services = {}
+    for name, service in spec.services.items():
+        old = state.services.get(name)
+        if old is None:
+            services[name] = Service(service, 1)
+        elif process_part(old.spec) == process_part(service):
+            services[name] = Service(service, old.generation)
+        else:
+            services[name] = Service(service, old.generation + 1)
+    for name, old in state.services.items():
+        if name not in services and _has_processes(state, name):
+            services[name] = Service(msgspec.structs.replace(old.spec, replicas=0), old.generation)
+    state.spec = spec
+    state.services = services
+    state.workers = {**state.workers, **workers_of(spec)}
+    for name, current in services.items():
+        for placement in slots_of(state, name):
+            _retarget(state, placement, current.generation)
+
+
+def _has_processes(state: ClusterState, service: ServiceName) -> bool:
+    return any(
+        service_of(placement.slot) == service
+        for placement in (*state.placements.values(), *state.evicted)
+    )
+
+
+def _drop_undeclared(state: ClusterState, service: ServiceName) -> None:
+    """A service taken from the file is kept, with no replicas, until its last one is stopped."""
+    if service not in state.spec.services and not _has_processes(state, service):
+        state.services.pop(service, None)
+
+
+def _scale(state: ClusterState, operation: Scale) -> None:
+    service = state.services.get(operation.service)
+    if service is None:
+        return
+    spec = msgspec.structs.replace(service.spec, replicas=operation.replicas)
+    state.services[operation.service] = Service(spec, service.generation)
+    state.spec = msgspec.structs.replace(
+        state.spec, services={**state.spec.services, operation.service: spec}
+    )
+
+
+def _restart(state: ClusterState, operation: Restart) -> None:
+    service = state.services.get(operation.service)
+    if service is None:
+        return
+    generation = service.generation + 1
+    state.services[operation.service] = Service(service.spec, generation)
+    for placement in slots_of(state, operation.service):
+        if operation.slot in (None, placement.slot):
+            _retarget(state, placement, generation)
+
+
+def _retarget(state: ClusterState, placement: Placement, target: int) -> None:
+    state.placements[placement.slot] = msgspec.structs.replace(placement, target=target)
+
+
+def _replace(
+    state: ClusterState, slot: SlotName, *, advance: bool = False, retire: bool = False
+) -> None:
+    placement = state.placements.get(slot)
+    if placement is None:
+        return
+    state.placements[slot] = msgspec.structs.replace(
+        placement,
+        generation=placement.target if advance else placement.generation,
+        wanted=placement.wanted and not retire,
+    )
