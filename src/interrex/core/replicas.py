@@ -51,3 +51,5 @@ class ReplicaReport(msgspec.Struct, frozen=True, array_like=True):
     reason: str
     since: int
     """When it entered this state: ns of its host's boot-time clock."""
+    port_taken: bool = False
+    """A stranger listens on its port: it needs another one."""

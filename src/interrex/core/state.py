@@ -8,7 +8,9 @@ from typing import assert_never
 
 import msgspec
 
+from interrex.core.balancer_service import balancer_service
 from interrex.core.ids import (
+    BALANCER,
     ChangeId,
     HostName,
     ServiceName,
@@ -260,7 +262,11 @@ def _apply_operation(state: ClusterState, operation: Operation) -> None:
 
 def _apply_spec(state: ClusterState, spec: ClusterSpec) -> None:
     services = {}
-    for name, service in spec.services.items():
+    declared = dict(spec.services)
+    balancer = balancer_service(spec)
+    if balancer is not None:
+        declared[BALANCER] = balancer
+    for name, service in declared.items():
         old = state.services.get(name)
         if old is None:
             services[name] = Service(service, 1)
@@ -288,8 +294,10 @@ def _has_processes(state: ClusterState, service: ServiceName) -> bool:
 
 def _drop_undeclared(state: ClusterState, service: ServiceName) -> None:
     """A service taken from the file is kept, with no replicas, until its last one is stopped."""
-    if service not in state.spec.services and not _has_processes(state, service):
-        state.services.pop(service, None)
+    known = state.services.get(service)
+    undeclared = known is not None and known.spec.replicas == 0
+    if undeclared and service not in state.spec.services and not _has_processes(state, service):
+        del state.services[service]
 
 
 def _scale(state: ClusterState, operation: Scale) -> None:

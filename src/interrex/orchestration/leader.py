@@ -1,0 +1,243 @@
+"""The leader's mind: brings what is reported nearer to what is asked for, step by step.
+
+It is level-triggered: each ``step`` looks at the whole state and the whole fleet, so a new leader
+needs nothing of its predecessor's memory, and a lost message is made good by the next look.
+Nothing here acts: it proposes changes to the replicated state and gives commands that carry its
+epoch; whoever has seen a newer epoch refuses them.
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from interrex.core.ids import ChangeId, HostName, WorkerName
+from interrex.core.messages import (
+    Assignment,
+    Command,
+    Dismiss,
+    KillWorker,
+    LaunchWorker,
+    Routes,
+)
+from interrex.core.replicas import SlotAssignment
+from interrex.core.routes import RouteTable, ServiceRoute
+from interrex.core.state import (
+    Change,
+    ClusterState,
+    ForgetWorker,
+    Operation,
+    workers_of,
+)
+from interrex.core.time import S, earliest
+from interrex.orchestration.assignments import slots_for
+from interrex.orchestration.fleet import Fleet
+from interrex.orchestration.healing import Healer, Remedy
+from interrex.orchestration.placement import SETTLED, Placer
+from interrex.orchestration.rollout import Confirmation, Rollout
+from interrex.orchestration.routing import service_routes
+
+BAD_PORT_MEMORY = 600 * S
+"""How long (ns) a port that a stranger was found on is not tried again."""
+
+
+class ProposeChange(msgspec.Struct, frozen=True):
+    """Append this change to the replicated state."""
+
+    change: Change
+
+
+class Give(msgspec.Struct, frozen=True):
+    """Give a command to a worker (possibly to the leader itself, by the same gate)."""
+
+    worker: WorkerName
+    command: Command
+
+
+class GrantVote(msgspec.Struct, frozen=True):
+    """Let a worker vote under this identity (None: no longer)."""
+
+    worker: WorkerName
+    member: int | None
+
+
+LeaderEffect = ProposeChange | Give | GrantVote
+
+
+class Leader:
+    """One leadership: made when it begins, dropped when it ends."""
+
+    def __init__(self, me: WorkerName, host: HostName, epoch: int, state: ClusterState) -> None:
+        self._me = me
+        self._host = host
+        self._epoch = epoch
+        self._healer = Healer(me, state.spec.timing)
+        self._rollout = Rollout()
+        self._proposed: ChangeId | None = None
+        self._proposals = 0
+        self._granting: WorkerName | None = None
+        self._assigned: dict[WorkerName, tuple[SlotAssignment, ...]] = {}
+        self._assignments = 0
+        self._routes: dict[HostName, tuple[ServiceRoute, ...]] = {}
+        self._routes_sent: dict[WorkerName, int] = {}
+        self._routes_version = 0
+        self._bad_ports: dict[tuple[HostName, int], int] = {}
+        self._wake_at: int | None = None
+
+    @property
+    def wake_at(self) -> int | None:
+        """When to look again (ns) if nothing happens before."""
+        return self._wake_at
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing that was proposed is still open."""
+        return self._proposed is None and self._granting is None
+
+    def proposal_settled(self, change: ChangeId) -> None:
+        """A change this leader asked for is applied, or was lost: plan anew."""
+        if change == self._proposed:
+            self._proposed = None
+        if self._granting is not None and change == vote_change(self._epoch, self._granting):
+            self._granting = None
+
+    def worker_lost(self, worker: WorkerName) -> None:
+        """A connection ended: whatever was sent there may not have arrived."""
+        self._assigned.pop(worker, None)
+        self._routes_sent.pop(worker, None)
+
+    def step(self, state: ClusterState, fleet: Fleet, now: int) -> list[LeaderEffect]:
+        """Look at everything once.
+
+        Args:
+            state: the replicated state, with everything applied that is known to be agreed.
+            fleet: who is connected and what they report.
+            now: ns.
+        """
+        self._learn_bad_ports(state, fleet, now)
+        self._rollout.choose(state, fleet, now)
+        effects: list[LeaderEffect] = [*self._route(state, fleet)]
+        effects += self._heal(fleet, now)
+        effects += self._assign(state, fleet)
+        effects += self._propose(state, fleet, now)
+        effects += self._grant(state, fleet)
+        self._wake_at = earliest(
+            self._healer.wake_at,
+            self._rollout.wake_at(state),
+            self._next_deadline(state, fleet, now),
+        )
+        return effects
+
+    def _learn_bad_ports(self, state: ClusterState, fleet: Fleet, now: int) -> None:
+        for placement in state.placements.values():
+            report = fleet.replica(placement.slot, placement.worker)
+            if report is not None and report.port_taken and report.port == placement.port:
+                self._bad_ports[placement.host, placement.port] = now + BAD_PORT_MEMORY
+        for bad in [bad for bad, until in self._bad_ports.items() if until <= now]:
+            del self._bad_ports[bad]
+
+    def _route(self, state: ClusterState, fleet: Fleet) -> Iterator[Give]:
+        """New routes to every worker of a host whose routes have changed, or that is new."""
+        draining = self._rollout.draining
+        for host in sorted(set(state.workers.values())):
+            routes = service_routes(state, fleet, draining, host)
+            if routes != self._routes.get(host):
+                self._routes[host] = routes
+                self._routes_version += 1
+                self._routes_sent = {}
+        for worker in fleet.connected():
+            if self._routes_sent.get(worker) == self._routes_version:
+                continue
+            self._routes_sent[worker] = self._routes_version
+            services = self._routes.get(fleet.workers[worker].host, ())
+            yield Give(worker, Routes(RouteTable(self._epoch, self._routes_version, services)))
+
+    def _assign(self, state: ClusterState, fleet: Fleet) -> Iterator[Give]:
+        for worker in fleet.connected():
+            slots = slots_for(state, fleet, worker)
+            if slots != self._assigned.get(worker):
+                self._assigned[worker] = slots
+                self._assignments += 1
+                yield Give(worker, Assignment(self._epoch, self._assignments, slots))
+
+    def _heal(self, fleet: Fleet, now: int) -> Iterator[Give]:
+        for worker, remedy in self._healer.remedies(fleet, None, leading=True, now=now):
+            helper = self._helper(fleet, worker)
+            if helper is None:
+                continue
+            if remedy is Remedy.LAUNCH:
+                yield Give(helper, LaunchWorker(self._epoch, worker))
+            else:
+                yield Give(helper, KillWorker(self._epoch, worker))
+
+    def _helper(self, fleet: Fleet, worker: WorkerName) -> WorkerName | None:
+        """Who can reach a worker's process: the leader itself on its host, else a neighbour."""
+        host = fleet.workers[worker].host
+        if host == self._host:
+            return self._me
+        others = [name for name in fleet.connected(host) if name != worker]
+        return others[0] if others else None
+
+    def _propose(self, state: ClusterState, fleet: Fleet, now: int) -> Iterator[LeaderEffect]:
+        if self._proposed is not None:
+            return
+        confirmed = Confirmation(state, fleet, (self._epoch, self._routes_version))
+        operations: list[Operation] = [
+            *Placer(state, fleet, set(self._bad_ports), now).operations(),
+            *self._rollout.operations(state, fleet, confirmed, now),
+            *self._forget_workers(state, fleet),
+        ]
+        if not operations:
+            return
+        self._proposals += 1
+        self._proposed = ChangeId(f"leader-{self._epoch}-{self._proposals}")
+        yield ProposeChange(Change(self._proposed, self._epoch, tuple(operations)))
+
+    def _forget_workers(self, state: ClusterState, fleet: Fleet) -> Iterator[Operation]:
+        for worker in self._leavers(state):
+            view = fleet.workers.get(worker)
+            if (view is None or not view.connected) and worker not in fleet.members:
+                yield ForgetWorker(worker)
+
+    def _leavers(self, state: ClusterState) -> list[WorkerName]:
+        """Workers that the file asks for no longer and that hold nothing any more."""
+        holding = {placement.worker for placement in state.placements.values()}
+        asked_for = workers_of(state.spec)
+        return [w for w in sorted(state.workers) if w not in asked_for and w not in holding]
+
+    def _grant(self, state: ClusterState, fleet: Fleet) -> Iterator[LeaderEffect]:
+        """One change of the voters at a time: a worker under a new identity, or one that leaves."""
+        leavers = self._leavers(state)
+        for worker in leavers:
+            view = fleet.workers.get(worker)
+            if worker not in fleet.members and view is not None and view.connected:
+                yield Give(worker, Dismiss(self._epoch))
+        if self._granting is not None:
+            return
+        for worker, view in sorted(fleet.workers.items()):
+            if worker in leavers:
+                wanted = None
+            elif view.connected and view.member is not None:
+                wanted = view.member
+            else:
+                continue
+            if fleet.members.get(worker) != wanted:
+                self._granting = worker
+                yield GrantVote(worker, wanted)
+                return
+
+    def _next_deadline(self, state: ClusterState, fleet: Fleet, now: int) -> int | None:
+        """When a lost worker's grace, a lost host's time, or a new worker's settling ends."""
+        timing = state.spec.timing
+        deadlines = [
+            view.since + round(length * S)
+            for view in fleet.workers.values()
+            for length in (
+                (SETTLED / S,) if view.connected else (timing.respawn_grace, timing.lost_host)
+            )
+        ]
+        return min((deadline for deadline in deadlines if deadline > now), default=None)
+
+
+def vote_change(epoch: int, worker: WorkerName) -> ChangeId:
+    """The id under which a leader asks for a change of one worker's vote."""
+    return ChangeId(f"vote-{epoch}-{worker}")

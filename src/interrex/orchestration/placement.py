@@ -1,0 +1,260 @@
+"""Which worker gets a slot, and which port: spread over hosts first, then over workers.
+
+All functions look at the state and the fleet only and return the operations that bring the
+placements nearer to what is asked for; each is right on its own, so they may be applied in any
+number of steps and by successive leaders.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from interrex.core.ids import (
+    BALANCER,
+    HostName,
+    SlotName,
+    WorkerName,
+    service_of,
+    slot_name,
+)
+from interrex.core.spec import hosts_of
+from interrex.core.state import (
+    ClusterState,
+    Evict,
+    Operation,
+    Place,
+    Placement,
+    Retire,
+    ports_in_use,
+    slots_of,
+    workers_of,
+)
+from interrex.core.time import S
+from interrex.orchestration.fleet import Fleet
+
+SETTLED = 5 * S
+"""A worker gets slots of others for balance only when connected for this long (ns)."""
+
+
+class Loads:
+    """How many wanted slots a worker has, and a service has on a worker or a host."""
+
+    def __init__(self, placements: Iterable[Placement]) -> None:
+        self.of: Counter[str | tuple[str, str]] = Counter()
+        for placement in placements:
+            self.add(placement)
+
+    def add(self, placement: Placement, by: int = 1) -> None:
+        if placement.wanted:
+            service = service_of(placement.slot)
+            self.of[placement.worker] += by
+            self.of[service, placement.worker] += by
+            self.of[service, f"@{placement.host}"] += by
+
+    def remove(self, placement: Placement | None) -> None:
+        if placement is not None:
+            self.add(placement, by=-1)
+
+
+class Placer:
+    """One pass of placing: knows the loads as they will be after the operations so far."""
+
+    def __init__(
+        self, state: ClusterState, fleet: Fleet, bad_ports: set[tuple[HostName, int]], now: int
+    ) -> None:
+        self._state = state
+        self._fleet = fleet
+        self._now = now
+        self._timing = state.spec.timing
+        self._asked_for = workers_of(state.spec)
+        self._ports = {host: ports_in_use(state, host) for host in set(state.workers.values())}
+        self._bad_ports = bad_ports
+        self._placements = dict(state.placements)
+        self._loads = Loads(state.placements.values())
+
+    def operations(self) -> list[Operation]:
+        """What to change now; empty when the placements are as asked for."""
+        found: list[Operation] = []
+        for operation in self._all():
+            if isinstance(operation, Place):
+                self._loads.remove(self._placements.get(operation.placement.slot))
+                self._placements[operation.placement.slot] = operation.placement
+                self._loads.add(operation.placement)
+            found.append(operation)
+        return found
+
+    def _all(self) -> Iterator[Operation]:
+        yield from self._surplus()
+        yield from self._from_lost_workers()
+        yield from self._from_taken_ports()
+        yield from self._missing_balancers()
+        yield from self._missing()
+        if self._calm():
+            yield from self._uneven()
+
+    def _surplus(self) -> Iterator[Operation]:
+        for slot, placement in self._state.placements.items():
+            service = self._state.services.get(service_of(slot))
+            if not placement.wanted or service_of(slot) == BALANCER:
+                continue
+            number = int(slot.rpartition(".")[2])
+            if service is None or number >= service.spec.replicas:
+                yield Retire(slot)
+        yield from self._surplus_balancers()
+
+    def _surplus_balancers(self) -> Iterator[Operation]:
+        wanted = dict(self._balancer_slots())
+        for placement in slots_of(self._state, BALANCER):
+            if placement.wanted and wanted.get(placement.slot) != placement.host:
+                yield Retire(placement.slot)
+
+    def _from_lost_workers(self) -> Iterator[Operation]:
+        for placement in list(self._placements.values()):
+            asked_for = placement.worker in self._asked_for
+            if asked_for and self._fleet.is_present(placement.worker, self._timing, self._now):
+                continue
+            neighbours = self._candidates(placement.host)
+            if neighbours:
+                worker = self._least_loaded(placement.slot, neighbours)
+                if worker != placement.worker:
+                    yield Place(msgspec.structs.replace(placement, worker=worker))
+            elif placement.wanted and self._fleet.host_is_lost(
+                placement.host, self._timing, self._now
+            ):
+                yield from self._to_another_host(placement)
+
+    def _to_another_host(self, placement: Placement) -> Iterator[Operation]:
+        if service_of(placement.slot) == BALANCER:
+            return
+        worker = self._choose(placement.slot, exclude=placement.host)
+        if worker is not None:
+            yield Evict(placement.slot)
+            yield Place(self._fresh(placement.slot, worker))
+
+    def _from_taken_ports(self) -> Iterator[Operation]:
+        for placement in list(self._placements.values()):
+            if (placement.host, placement.port) in self._bad_ports:
+                port = self._free_port(placement.host)
+                yield Place(msgspec.structs.replace(placement, port=port))
+
+    def _missing(self) -> Iterator[Operation]:
+        """New slots, once everybody who is expected has come, so that they are spread well."""
+        if self._expecting():
+            return
+        for name, service in sorted(self._state.services.items()):
+            if name == BALANCER:
+                continue
+            for number in range(service.spec.replicas):
+                slot = slot_name(name, number)
+                worker = None if slot in self._placements else self._choose(slot)
+                if worker is not None:
+                    yield Place(self._fresh(slot, worker))
+
+    def _expecting(self) -> bool:
+        return any(
+            worker in self._fleet.workers
+            and not self._fleet.workers[worker].connected
+            and self._fleet.is_present(worker, self._timing, self._now)
+            for worker in self._asked_for
+        )
+
+    def _missing_balancers(self) -> Iterator[Operation]:
+        if self._expecting():
+            return
+        for slot, host in self._balancer_slots():
+            candidates = self._candidates(host)
+            if slot in self._placements or not candidates:
+                continue
+            yield Place(self._fresh(slot, self._least_loaded(slot, candidates)))
+
+    def _balancer_slots(self) -> Iterator[tuple[SlotName, HostName]]:
+        """Each host's balancers: numbered through, so that a host's numbers stay its own."""
+        if BALANCER not in self._state.services:
+            return
+        processes = self._state.spec.balancer.processes
+        for position, host in enumerate(hosts_of(self._state.spec)):
+            for number in range(processes):
+                yield slot_name(BALANCER, position * processes + number), host.name
+
+    def _uneven(self) -> Iterator[Operation]:
+        """One slot from the fullest to the emptiest worker of a host: adoption, not a restart."""
+        for host in sorted(set(self._state.workers.values())):
+            workers = [
+                worker
+                for worker in self._candidates(host)
+                if self._now - self._fleet.workers[worker].since >= SETTLED
+            ]
+            if len(workers) < 2:
+                continue
+            loads = self._loads.of
+            fullest = max(workers, key=lambda worker: (loads[worker], worker))
+            emptiest = min(workers, key=lambda worker: (loads[worker], worker))
+            if loads[fullest] - loads[emptiest] >= 2:
+                movable = [p for p in self._placements.values() if p.worker == fullest]
+                moved = max(
+                    movable,
+                    key=lambda p: (
+                        loads[service_of(p.slot), fullest] - loads[service_of(p.slot), emptiest],
+                        p.slot,
+                    ),
+                )
+                yield Place(msgspec.structs.replace(moved, worker=emptiest))
+
+    def _calm(self) -> bool:
+        """Whether nothing is being moved, stopped or replaced: only then is balance improved."""
+        return all(
+            placement.wanted
+            and placement.generation == placement.target
+            and placement == self._state.placements.get(placement.slot)
+            for placement in self._placements.values()
+        )
+
+    def _choose(self, slot: SlotName, exclude: HostName | None = None) -> WorkerName | None:
+        """The worker for a new slot: every host that can take it is considered."""
+        shunned = {placement.host for placement in self._state.evicted if placement.slot == slot}
+        candidates = [
+            worker
+            for worker in self._candidates(None)
+            if (host := self._state.workers[worker]) != exclude and host not in shunned
+        ]
+        return self._least_loaded(slot, candidates) if candidates else None
+
+    def _candidates(self, host: HostName | None) -> list[WorkerName]:
+        """Connected workers that the file asks for and that are not about to leave."""
+        return [
+            worker
+            for worker in self._fleet.connected(host)
+            if worker in self._asked_for and not self._is_leaving(worker)
+        ]
+
+    def _is_leaving(self, worker: WorkerName) -> bool:
+        report = self._fleet.workers[worker].report
+        return report is not None and report.leaving
+
+    def _least_loaded(self, slot: SlotName, candidates: Iterable[WorkerName]) -> WorkerName:
+        service = service_of(slot)
+        return min(
+            candidates,
+            key=lambda worker: (
+                self._loads.of[service, f"@{self._state.workers[worker]}"],
+                self._loads.of[service, worker],
+                self._loads.of[worker],
+                worker,
+            ),
+        )
+
+    def _fresh(self, slot: SlotName, worker: WorkerName) -> Placement:
+        service = self._state.services[service_of(slot)]
+        host = self._state.workers[worker]
+        port = 0 if service_of(slot) == BALANCER else self._free_port(host)
+        return Placement(slot, worker, host, port, service.generation, service.generation)
+
+    def _free_port(self, host: HostName) -> int:
+        used = self._ports[host]
+        lowest, highest = self._state.spec.ports
+        for port in range(lowest, highest + 1):
+            if port not in used and (host, port) not in self._bad_ports:
+                used.add(port)
+                return port
+        return lowest

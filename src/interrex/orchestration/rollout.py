@@ -1,0 +1,132 @@
+"""Replacing and stopping replicas without losing a request: drain, confirm, then act.
+
+A slot that is about to be replaced or stopped is first drained: the routes say so, every
+balancer confirms, and its last request ends (or its stop time-out passes). One slot of a service
+is replaced at a time, and only while the others are ready.
+"""
+
+from collections.abc import Iterator
+
+from interrex.core.ids import BALANCER, SlotName, service_of
+from interrex.core.replicas import ReplicaState
+from interrex.core.state import (
+    Advance,
+    ClusterState,
+    ForgetEvicted,
+    Operation,
+    Placement,
+    Remove,
+    slots_of,
+)
+from interrex.core.time import seconds
+from interrex.orchestration.fleet import Fleet
+
+
+class Confirmation:
+    """What the balancers have confirmed of the newest routes.
+
+    ``everywhere``: every balancer that is placed follows them, those of unreachable hosts too.
+    ``reachable``: those that can be heard do. ``busy``: slots that still have requests.
+    """
+
+    def __init__(self, state: ClusterState, fleet: Fleet, newest: tuple[int, int]) -> None:
+        self.everywhere = True
+        self.reachable = True
+        self.busy: set[SlotName] = set()
+        for placement in slots_of(state, BALANCER):
+            view = fleet.workers.get(placement.worker)
+            report = view.report if view is not None and view.connected else None
+            balancers = () if report is None else report.balancers
+            followed = next((b for b in balancers if b.slot == placement.slot), None)
+            current = followed is not None and (followed.epoch, followed.version) >= newest
+            self.everywhere &= current
+            self.reachable &= current or report is None
+            if followed is not None:
+                self.busy.update(followed.busy)
+
+
+class Rollout:
+    """Remembers which slots drain, and since when; a new leader drains them again."""
+
+    def __init__(self) -> None:
+        self._since: dict[SlotName, int] = {}
+
+    @property
+    def draining(self) -> set[SlotName]:
+        """The slots that get no new requests because their process is about to be replaced."""
+        return set(self._since)
+
+    def choose(self, state: ClusterState, fleet: Fleet, now: int) -> None:
+        """Start to drain the slots whose turn has come; forget those that need it no more."""
+        turns = {
+            placement.slot
+            for name in state.services
+            if (placement := self._next(state, fleet, slots_of(state, name))) is not None
+        }
+        self._since = {slot: self._since.get(slot, now) for slot in sorted(turns)}
+
+    def operations(
+        self, state: ClusterState, fleet: Fleet, confirmed: Confirmation, now: int
+    ) -> Iterator[Operation]:
+        """The next steps of slots that have drained, and of slots that have stopped for good."""
+        for slot, since in self._since.items():
+            timeout = seconds(state.services[service_of(slot)].spec.stop_timeout)
+            drained = confirmed.reachable and slot not in confirmed.busy
+            ready = _is(fleet, state.placements[slot], ReplicaState.READY)
+            if drained or not ready or now - since >= timeout:
+                yield Advance(slot)
+        if confirmed.everywhere:
+            for placement in state.placements.values():
+                if not placement.wanted and _is(fleet, placement, ReplicaState.STOPPED):
+                    yield Remove(placement.slot)
+        for placement in state.evicted:
+            if any(
+                report.slot == placement.slot and report.state is ReplicaState.STOPPED
+                for view in fleet.workers.values()
+                if view.connected and view.host == placement.host and view.report is not None
+                for report in view.report.replicas
+            ):
+                yield ForgetEvicted(placement.slot, placement.host)
+
+    def wake_at(self, state: ClusterState) -> int | None:
+        """When the first draining slot is waited for no longer (ns)."""
+        return min(
+            (
+                since + seconds(state.services[service_of(slot)].spec.stop_timeout)
+                for slot, since in self._since.items()
+                if service_of(slot) in state.services
+            ),
+            default=None,
+        )
+
+    def _next(
+        self, state: ClusterState, fleet: Fleet, placements: list[Placement]
+    ) -> Placement | None:
+        """The one slot of a service to replace now: a failing one first, else the first.
+
+        A ready one waits until all others are ready.
+        """
+        wanted = [placement for placement in placements if placement.wanted]
+        outdated = [p for p in wanted if p.generation < p.target]
+        for placement in outdated:
+            if placement.slot in self._since:
+                return placement
+        unready = [p for p in wanted if not self._serves(fleet, p)]
+        for placement in outdated:
+            if placement in unready:
+                return placement
+        return outdated[0] if outdated and not unready else None
+
+    def _serves(self, fleet: Fleet, placement: Placement) -> bool:
+        """Ready, and in the generation that its worker was last told to run."""
+        report = fleet.replica(placement.slot, placement.worker)
+        return (
+            report is not None
+            and report.state is ReplicaState.READY
+            and report.generation == placement.generation
+        )
+
+
+def _is(fleet: Fleet, placement: Placement, state: ReplicaState) -> bool:
+    report = fleet.replica(placement.slot, placement.worker)
+    return report is not None and report.state is state

@@ -1,0 +1,162 @@
+"""What a worker hears from the world and asks of it.
+
+The runtime interprets these effects with real sockets, disks and processes, the simulator with
+simulated ones. Effects are performed in list order.
+"""
+
+import msgspec
+
+from interrex.core.ids import ChangeId, HostName, SlotName, WorkerName
+from interrex.core.journal import Note
+from interrex.core.messages import PeerMessage
+from interrex.core.routes import RouteTable
+from interrex.core.state import Operation
+from interrex.elections.interface import Persist, Persisted
+from interrex.supervision.interface import SupervisionEffect, SupervisionEvent
+
+# Events
+
+
+class Started(msgspec.Struct, frozen=True):
+    """The first event: the runtime is ready to perform effects."""
+
+
+class PeerJoined(msgspec.Struct, frozen=True):
+    """A peer said hello; ``member`` is the identity under which its log votes."""
+
+    peer: WorkerName
+    host: HostName
+    member: int
+
+
+class PeerLeft(msgspec.Struct, frozen=True):
+    """The connection to a peer is gone; ``proved_dead`` when its process handle says so."""
+
+    peer: WorkerName
+    proved_dead: bool
+
+
+class MessageReceived(msgspec.Struct, frozen=True):
+    sender: WorkerName
+    payload: bytes
+
+
+class RoutesFollowed(msgspec.Struct, frozen=True):
+    """A balancer follows this table (or does not: ``problem``); ``busy`` slots have requests."""
+
+    slot: SlotName
+    incarnation: int
+    table: RouteTable
+    busy: tuple[SlotName, ...]
+    problem: str = ""
+
+
+class ChangeAsked(msgspec.Struct, frozen=True):
+    """A user asks this worker for a change, answered by ``Answer``."""
+
+    request: int
+    change: ChangeId
+    operations: tuple[Operation, ...]
+
+
+class ReadAsked(msgspec.Struct, frozen=True):
+    """A user wants to read what is certainly current."""
+
+    request: int
+
+
+class HandOverAsked(msgspec.Struct, frozen=True):
+    """A user wants another leader; None: whoever is best placed."""
+
+    request: int
+    successor: WorkerName | None
+
+
+class LeaveAsked(msgspec.Struct, frozen=True):
+    """Stop everything supervised here, then end."""
+
+    request: int
+
+
+class WakeUp(msgspec.Struct, frozen=True):
+    """The time in ``wake_at`` has come."""
+
+
+UserRequest = ChangeAsked | ReadAsked | HandOverAsked | LeaveAsked
+
+WorkerEvent = (
+    Started
+    | PeerJoined
+    | PeerLeft
+    | MessageReceived
+    | Persisted
+    | SupervisionEvent
+    | RoutesFollowed
+    | UserRequest
+    | WakeUp
+)
+
+# Effects
+
+
+class Send(msgspec.Struct, frozen=True):
+    """Send to a peer, or to every connected one where ``to`` is None."""
+
+    to: WorkerName | None
+    message: PeerMessage
+
+
+class Disconnect(msgspec.Struct, frozen=True):
+    """A peer sent nonsense: end the connection."""
+
+    peer: WorkerName
+    reason: str
+
+
+class FollowRoutes(msgspec.Struct, frozen=True):
+    """Bring a balancer's file and its running process in line: answered by ``RoutesFollowed``."""
+
+    slot: SlotName
+    incarnation: int
+    table: RouteTable
+
+
+class StartWorker(msgspec.Struct, frozen=True):
+    """Start a worker of this host, unless its folder's lock is held."""
+
+    worker: WorkerName
+
+
+class EndWorker(msgspec.Struct, frozen=True):
+    """Kill a worker of this host through its pidfd."""
+
+    worker: WorkerName
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The answer to a user's request."""
+
+    request: int
+    ok: bool
+    text: str
+    index: int | None = None
+
+
+class Leave(msgspec.Struct, frozen=True):
+    """Everything is done: end this process."""
+
+    reason: str
+
+
+WorkerEffect = (
+    Persist
+    | Send
+    | Disconnect
+    | SupervisionEffect
+    | FollowRoutes
+    | StartWorker
+    | EndWorker
+    | Answer
+    | Note
+    | Leave
+)
