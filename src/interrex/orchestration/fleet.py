@@ -13,7 +13,8 @@ class WorkerView(msgspec.Struct, frozen=True):
     """One worker, seen from here.
 
     ``since`` is when the connection to it came up or went down (ns), ``heard`` when it last said
-    anything. ``member`` is the identity under which its log votes, None while unknown.
+    anything. ``member`` is the identity under which its log votes, None while unknown;
+    ``replicas`` are those of its report, by slot.
     """
 
     worker: WorkerName
@@ -23,6 +24,7 @@ class WorkerView(msgspec.Struct, frozen=True):
     heard: int
     member: int | None = None
     report: Report | None = None
+    replicas: dict[SlotName, ReplicaReport] = {}
 
 
 class Fleet(msgspec.Struct, frozen=True):
@@ -58,6 +60,4 @@ class Fleet(msgspec.Struct, frozen=True):
     def replica(self, slot: SlotName, worker: WorkerName) -> ReplicaReport | None:
         """What a connected worker says of a slot."""
         view = self.workers.get(worker)
-        if view is None or not view.connected or view.report is None:
-            return None
-        return next((report for report in view.report.replicas if report.slot == slot), None)
+        return view.replicas.get(slot) if view is not None and view.connected else None

@@ -80,12 +80,8 @@ class Rollout:
                 if not placement.wanted and _is(fleet, placement, ReplicaState.STOPPED):
                     yield Remove(placement.slot)
         for placement in state.evicted:
-            if any(
-                report.slot == placement.slot and report.state is ReplicaState.STOPPED
-                for view in fleet.workers.values()
-                if view.connected and view.host == placement.host and view.report is not None
-                for report in view.report.replicas
-            ):
+            reports = (fleet.replica(placement.slot, w) for w in fleet.connected(placement.host))
+            if any(report and report.state is ReplicaState.STOPPED for report in reports):
                 yield ForgetEvicted(placement.slot, placement.host)
 
     def wake_at(self, state: ClusterState) -> int | None:

@@ -1,0 +1,117 @@
+"""Which routes the balancers that this worker supervises follow.
+
+The leader's table says what is asked for; this host's own workers know first which of their
+replicas are ready. Both are merged, and whatever differs from what a balancer last followed is
+sent to it. Without a leader the last table goes on, with the host's own view merged in.
+"""
+
+import msgspec
+
+from interrex.balancer.routes import merge
+from interrex.core.ids import BALANCER, SlotName, service_of
+from interrex.core.messages import BalancerReport, Report
+from interrex.core.replicas import ReplicaReport, ReplicaState
+from interrex.core.routes import EndpointState, RouteTable
+from interrex.core.time import MS, S, earliest
+from interrex.worker.interface import FollowRoutes, RoutesFollowed
+
+BUSY_POLL = 100 * MS
+"""How often (ns) a balancer is asked whether a draining slot still has requests."""
+RETRY_AFTER = 1 * S
+"""How soon (ns) a balancer that did not follow is told again."""
+
+_RUNNING = (ReplicaState.STARTING, ReplicaState.RUNNING, ReplicaState.READY)
+
+
+class _Following(msgspec.Struct):
+    """One balancer: what it was last told (``pending`` until it has answered) and what it
+    answered."""
+
+    incarnation: int
+    told: RouteTable | None = None
+    pending: bool = False
+    again_at: int | None = None
+    report: BalancerReport | None = None
+
+
+class Balancers:
+    """The balancers supervised here, by slot."""
+
+    def __init__(self) -> None:
+        self._table: RouteTable | None = None
+        self._following: dict[SlotName, _Following] = {}
+
+    @property
+    def wake_at(self) -> int | None:
+        """When a balancer is to be told or asked again (ns)."""
+        found: int | None = None
+        for following in self._following.values():
+            found = earliest(found, following.again_at)
+        return found
+
+    @property
+    def reports(self) -> tuple[BalancerReport, ...]:
+        """What each balancer follows."""
+        return tuple(
+            following.report
+            for _, following in sorted(self._following.items())
+            if following.report is not None
+        )
+
+    def command(self, table: RouteTable) -> None:
+        """The leader's newest table, let in by the epoch gate."""
+        self._table = table
+
+    def tell(
+        self, own: tuple[ReplicaReport, ...], host_reports: list[Report], now: int
+    ) -> list[FollowRoutes]:
+        """What the balancers must be told now.
+
+        Args:
+            own: the replicas that this worker supervises, the balancers among them.
+            host_reports: what this host's connected workers report.
+            now: ns.
+        """
+        balancers = {r.slot: r for r in own if service_of(r.slot) == BALANCER}
+        self._following = {
+            slot: following for slot, following in self._following.items() if slot in balancers
+        }
+        if self._table is None or not balancers:
+            return []
+        views = [replica for report in host_reports for replica in report.replicas]
+        table = merge(self._table, views)
+        told = []
+        for slot, report in sorted(balancers.items()):
+            following = self._following.setdefault(slot, _Following(-1))
+            running = report.incarnation if report.state in _RUNNING else -1
+            due = following.again_at is not None and now >= following.again_at
+            renewed = running != following.incarnation
+            if following.pending and not renewed:
+                continue
+            if renewed or following.told != table or due:
+                following.incarnation = running
+                following.told, following.pending, following.again_at = table, True, None
+                told.append(FollowRoutes(slot, running, table))
+        return told
+
+    def followed(self, event: RoutesFollowed, now: int) -> bool:
+        """A balancer has answered; returns whether its report has changed."""
+        following = self._following.get(event.slot)
+        if following is None or event.incarnation != following.incarnation:
+            return False
+        following.pending = False
+        if event.problem:
+            following.again_at = now + RETRY_AFTER
+            return False
+        draining = any(
+            endpoint.state is EndpointState.DRAIN
+            for route in event.table.services
+            for endpoint in route.endpoints
+        )
+        if draining and event.busy:
+            following.again_at = now + BUSY_POLL
+        before = following.report
+        following.report = BalancerReport(
+            event.slot, event.table.epoch, event.table.version, event.busy
+        )
+        return following.report != before

@@ -1,0 +1,89 @@
+"""The epoch gate: a command of an older leader is refused, also after a restart.
+
+Invariant: no command is obeyed whose epoch is below the highest that this worker has obeyed a
+command of, and that highest epoch is on disk before the first command under it is obeyed.
+"""
+
+import msgspec
+
+from interrex.core.errors import ensure
+from interrex.core.messages import Assignment, Command, epoch_of
+from interrex.core.storage import SetFact
+
+EPOCH_FACT = "epoch"
+ASSIGNMENT_FACT = "assignment"
+
+_assignment = msgspec.msgpack.Decoder(Assignment)
+
+
+class EpochGate:
+    """Takes commands in, and lets them out in order once what they rest on is on disk.
+
+    Args:
+        facts: the worker's stored facts, of which two are the gate's own.
+    """
+
+    def __init__(self, facts: dict[str, bytes]) -> None:
+        self._highest = int(facts.get(EPOCH_FACT, b"0"))
+        self._durable = self._highest
+        self._waiting: list[tuple[int, Command]] = []
+        stored = facts.get(ASSIGNMENT_FACT)
+        self._assignment = _assignment.decode(stored) if stored is not None else None
+
+    @property
+    def highest(self) -> int:
+        """The highest epoch of any command so far."""
+        return self._highest
+
+    @property
+    def assignment(self) -> Assignment | None:
+        """The newest assignment that was let in."""
+        return self._assignment
+
+    def admits(self, command: Command) -> bool:
+        """Whether a command may be obeyed: its epoch is not old, nor is it an older assignment."""
+        if epoch_of(command) < self._highest:
+            return False
+        newest = self._assignment
+        return not (
+            isinstance(command, Assignment)
+            and newest is not None
+            and (command.epoch, command.version) <= (newest.epoch, newest.version)
+        )
+
+    def take(self, command: Command, token: int) -> tuple[SetFact, ...]:
+        """Let a command in.
+
+        Args:
+            command: one that ``admits`` accepted.
+            token: the token of the ``Persist`` that the returned records would go into.
+
+        Returns:
+            What must be on disk before it is obeyed. Empty, and nothing before it waiting: obey
+            it now; otherwise ``release`` hands it out.
+        """
+        ensure(epoch_of(command) >= self._highest, "an old command is never let in")
+        records = []
+        if epoch_of(command) > self._highest:
+            self._highest = epoch_of(command)
+            records.append(SetFact(EPOCH_FACT, b"%d" % self._highest))
+        if isinstance(command, Assignment):
+            self._assignment = command
+            records.append(SetFact(ASSIGNMENT_FACT, msgspec.msgpack.encode(command)))
+        if records or self._waiting:
+            self._waiting.append((token, command))
+        return tuple(records)
+
+    @property
+    def must_wait(self) -> bool:
+        """Whether some command waits for the disk: later ones queue behind it."""
+        return bool(self._waiting)
+
+    def release(self, token: int) -> list[Command]:
+        """The commands that may be obeyed now that everything up to ``token`` is on disk."""
+        ready = [command for needed, command in self._waiting if needed <= token]
+        self._waiting = [item for item in self._waiting if item[0] > token]
+        for command in ready:
+            self._durable = max(self._durable, epoch_of(command))
+            ensure(self._durable <= self._highest, "the durable epoch is one that was seen")
+        return ready

@@ -1,0 +1,82 @@
+"""What this worker knows of the others: connections, when they were heard, what they report."""
+
+import msgspec
+
+from interrex.core.ids import HostName, WorkerName
+from interrex.core.messages import Report
+from interrex.core.state import ClusterState
+from interrex.elections.interface import Member
+from interrex.orchestration.fleet import Fleet, WorkerView
+
+PULSE_SHARE = 4
+"""A worker says something at least this often within the time after which it counts as silent."""
+
+
+class Peers:
+    """Keeps one view of each peer, and puts them together with the state's workers on demand.
+
+    Args:
+        me: this worker; its own view is always connected.
+        now: ns; peers that were never seen count as gone since then.
+    """
+
+    def __init__(self, me: WorkerName, host: HostName, member: int, now: int) -> None:
+        self._me = me
+        self._began = now
+        self._views = {me: WorkerView(me, host, True, now, now, member)}
+        self._heard: dict[WorkerName, int] = {}
+
+    def joined(self, peer: WorkerName, host: HostName, member: int, now: int) -> None:
+        self._views[peer] = WorkerView(peer, host, True, now, now, member)
+
+    def left(self, peer: WorkerName, now: int) -> bool:
+        """Returns whether the peer was connected until now."""
+        view = self._views.get(peer)
+        if view is None or not view.connected:
+            return False
+        self._views[peer] = msgspec.structs.replace(view, connected=False, since=now)
+        return True
+
+    def heard(self, peer: WorkerName, now: int) -> None:
+        self._heard[peer] = now
+
+    def forgive_silence(self, now: int) -> None:
+        """This worker itself was stopped or starved: what the others said meanwhile may still
+        lie in its sockets, so nobody's silence counts yet."""
+        self._heard = dict.fromkeys(self._heard, now)
+
+    def reported(self, peer: WorkerName, report: Report) -> bool:
+        """Takes a report; returns whether it says anything new."""
+        view = self._views.get(peer)
+        if view is None or not view.connected:
+            return False
+        known = view.report
+        if known is not None and known.version >= report.version:
+            return False
+        replicas = {replica.slot: replica for replica in report.replicas}
+        self._views[peer] = msgspec.structs.replace(view, report=report, replicas=replicas)
+        return True
+
+    def is_connected(self, peer: WorkerName) -> bool:
+        view = self._views.get(peer)
+        return view is not None and view.connected
+
+    def reports(self, host: HostName) -> list[Report]:
+        """The reports of the connected workers of a host, this one's included."""
+        return [
+            view.report
+            for _, view in sorted(self._views.items())
+            if view.host == host and view.connected and view.report is not None
+        ]
+
+    def fleet(self, state: ClusterState, members: tuple[Member, ...]) -> Fleet:
+        """Everybody the state knows, seen from here."""
+        workers = {}
+        for worker, host in state.workers.items():
+            view = self._views.get(worker)
+            if view is None:
+                view = WorkerView(worker, host, False, self._began, self._began)
+            heard = self._heard.get(worker, view.since)
+            workers[worker] = msgspec.structs.replace(view, heard=max(heard, view.since))
+        workers.setdefault(self._me, self._views[self._me])
+        return Fleet(self._me, workers, {member.worker: member.member for member in members})

@@ -1,0 +1,574 @@
+"""A worker: an election, the supervision of its replicas and, while it leads, the leader's mind.
+
+One pure state machine: ``step(event, now)`` returns effects, ``wake_at`` says when to send
+``WakeUp``. The runtime and the simulator construct this very class.
+"""
+
+from random import Random
+from typing import assert_never
+
+import msgspec
+
+from interrex.core.errors import ensure
+from interrex.core.ids import ChangeId, HostName, WorkerName
+from interrex.core.journal import Note
+from interrex.core.messages import (
+    Alive,
+    Assignment,
+    Command,
+    Dismiss,
+    ElectionMail,
+    HandOver,
+    KillWorker,
+    LaunchWorker,
+    Report,
+    Routes,
+    Submit,
+    Submitted,
+    decode,
+    epoch_of,
+)
+from interrex.core.replicas import SlotAssignment
+from interrex.core.state import (
+    Change,
+    ClusterState,
+    apply,
+    decode_change,
+    decode_state,
+    encode_change,
+    encode_state,
+)
+from interrex.core.storage import Record, Stored
+from interrex.core.time import MS, earliest, seconds
+from interrex.elections import interface as election_interface
+from interrex.elections.interface import (
+    Committed,
+    ConfirmRead,
+    Election,
+    ElectionEvent,
+    LeaderChanged,
+    MalformedPayload,
+    PayloadReceived,
+    PeerConnected,
+    PeerLost,
+    Persist,
+    Persisted,
+    ProposalSettled,
+    Propose,
+    ReadConfirmed,
+    ReplaceMember,
+    Restored,
+    SendPayload,
+    SnapshotTaken,
+    StepDown,
+    TakeSnapshot,
+)
+from interrex.orchestration.fleet import Fleet
+from interrex.orchestration.healing import Healer, Remedy
+from interrex.orchestration.leader import Give, GrantVote, Leader, ProposeChange, vote_change
+from interrex.supervision import interface as supervision_interface
+from interrex.supervision.host import Supervisor
+from interrex.worker.balancers import Balancers
+from interrex.worker.gate import EpochGate
+from interrex.worker.interface import (
+    Answer,
+    ChangeAsked,
+    Disconnect,
+    EndWorker,
+    HandOverAsked,
+    Leave,
+    LeaveAsked,
+    MessageReceived,
+    PeerJoined,
+    PeerLeft,
+    ReadAsked,
+    RoutesFollowed,
+    Send,
+    Started,
+    StartWorker,
+    UserRequest,
+    WakeUp,
+    WorkerEffect,
+    WorkerEvent,
+)
+from interrex.worker.leaving import Leaving
+from interrex.worker.peers import PULSE_SHARE, Peers
+from interrex.worker.submissions import Submissions
+
+REPORT_SPACING = 5 * MS
+"""Reports that change in a burst are sent at most this often (ns)."""
+LEADER_SPACING = 5 * MS
+"""The leader looks at the whole fleet at most this often (ns)."""
+
+
+class Worker:
+    """One worker of a cluster.
+
+    Args:
+        me: its name; ``host`` where it runs; ``member`` the identity under which its log votes.
+        state: the genesis state; the stored snapshot and log bring it forward.
+        stored: what its disk holds.
+        election: the election core, made from the same ``stored``.
+        random: the only source of chance.
+        now: ns.
+    """
+
+    def __init__(
+        self,
+        me: WorkerName,
+        host: HostName,
+        member: int,
+        state: ClusterState,
+        stored: Stored,
+        election: Election,
+        random: Random,
+        now: int,
+    ) -> None:
+        self.me = me
+        self.host = host
+        self.state = state
+        self.election = election
+        self.supervisor = Supervisor(random)
+        self.peers = Peers(me, host, member, now)
+        self.lead: Leader | None = None
+        if stored.snapshot is not None:
+            self.state = decode_state(stored.snapshot.data)
+        self._gate = EpochGate(stored.facts)
+        self._balancers = Balancers()
+        self._submissions = Submissions()
+        self._asked_by_peers: dict[ChangeId, WorkerName] = {}
+        self._reads: dict[int, int | None] = {}
+        self._read_number = 0
+        self._healer = Healer(me, self.state.spec.timing)
+        self._leaving: Leaving | None = None
+        self._effects: list[WorkerEffect] = []
+        self._now = now
+        self._last_step = now
+        self._token = 0
+        self._election_tokens: dict[int, int] = {}
+        self._report: Report | None = None
+        self._report_dirty = True
+        self._report_at = now
+        self._pulse_at = now
+        self._look_dirty = True
+        self._looked_at = 0
+        self._look_wake: int | None = None
+
+    @property
+    def epoch(self) -> int:
+        """The newest epoch this worker has seen."""
+        return max(self.election.epoch, self._gate.highest)
+
+    @property
+    def leaving(self) -> bool:
+        """Whether this worker is being taken down."""
+        return self._leaving is not None
+
+    def fleet(self) -> Fleet:
+        """Everybody, as seen from here."""
+        return self.peers.fleet(self.state, self.election.members)
+
+    @property
+    def wake_at(self) -> int | None:
+        """When to send ``WakeUp`` (ns), None for never."""
+        return earliest(
+            self.election.wake_at,
+            self.supervisor.wake_at,
+            self._balancers.wake_at,
+            self._submissions.wake_at,
+            self._look_wake,
+            self._pulse_at,
+            self._report_at if self._report_dirty else None,
+            self._leaving.wake_at if self._leaving is not None else None,
+        )
+
+    def step(self, event: WorkerEvent, now: int) -> list[WorkerEffect]:
+        """Take one event at time ``now`` (ns on the boot-time clock); perform the effects in order.
+
+        Raises:
+            InvariantViolation: a safety rule was about to be broken; stop the process.
+        """
+        ensure(now >= self._last_step, "time does not run backwards")
+        if now - self._last_step > 2 * self._pulse:
+            self.peers.forgive_silence(now)
+        self._now = self._last_step = now
+        self._effects = []
+        self._dispatch(event)
+        self._follow_up()
+        return self._effects
+
+    @property
+    def _pulse(self) -> int:
+        return seconds(self.state.spec.timing.silent_worker) // PULSE_SHARE
+
+    def _dispatch(self, event: WorkerEvent) -> None:
+        match event:
+            case Started():
+                if self._gate.assignment is not None:
+                    self._obey(self._gate.assignment)
+            case PeerJoined():
+                self._on_peer_joined(event)
+            case PeerLeft():
+                self._on_peer_left(event)
+            case MessageReceived():
+                self._on_message(event)
+            case Persisted():
+                self._on_persisted(event)
+            case RoutesFollowed():
+                self._report_dirty |= self._balancers.followed(event, self._now)
+            case ChangeAsked() | ReadAsked() | HandOverAsked() | LeaveAsked():
+                self._on_request(event)
+            case WakeUp():
+                self._on_wake_up()
+            case _:
+                self._supervise(event)
+
+    def _on_wake_up(self) -> None:
+        if _is_due(self.election.wake_at, self._now):
+            self._elect(election_interface.WakeUp())
+        if _is_due(self.supervisor.wake_at, self._now):
+            self._supervise(supervision_interface.WakeUp())
+        for request in self._submissions.expired(self._now):
+            text = "no leader took the change in time; it may still be applied"
+            self._effects.append(Answer(request, False, text))
+
+    def _on_peer_joined(self, event: PeerJoined) -> None:
+        self.peers.joined(event.peer, event.host, event.member, self._now)
+        self._look_dirty = True
+        self._elect(PeerConnected(event.peer, event.member))
+        if self._report is not None:
+            self._effects.append(Send(event.peer, self._report))
+
+    def _on_peer_left(self, event: PeerLeft) -> None:
+        was_connected = self.peers.left(event.peer, self._now)
+        self._look_dirty = True
+        self._elect(PeerLost(event.peer, event.proved_dead))
+        if self.lead is not None:
+            self.lead.worker_lost(event.peer)
+            if was_connected and not self.leaving:
+                how = "is dead" if event.proved_dead else "is disconnected"
+                self._note("worker.lost", f"{event.peer} {how}", worker=event.peer)
+
+    def _on_message(self, event: MessageReceived) -> None:
+        sender = event.sender
+        try:
+            message = decode(event.payload)
+            self.peers.heard(sender, self._now)
+            match message:
+                case ElectionMail():
+                    self._elect(PayloadReceived(sender, message.payload))
+                case Report():
+                    self._look_dirty |= self.peers.reported(sender, message)
+                case Alive():
+                    pass
+                case Assignment() | Routes() | LaunchWorker() | KillWorker() | Dismiss():
+                    self._on_command(sender, message)
+                case Submit():
+                    self._on_submit(sender, message)
+                case Submitted():
+                    self._on_submitted(message.change, message.index)
+                case HandOver():
+                    self._elect(StepDown(message.successor))
+                case _:
+                    assert_never(message)
+        except (msgspec.MsgspecError, MalformedPayload) as error:
+            self._effects.append(Disconnect(sender, f"not a message: {error}"))
+
+    # The election
+
+    def _elect(self, event: ElectionEvent) -> None:
+        """Let the election take an event, and what follows from it, to the end."""
+        events = [event]
+        while events:
+            for effect in self.election.step(events.pop(0), self._now):
+                match effect:
+                    case SendPayload():
+                        self._effects.append(Send(effect.to, ElectionMail(effect.payload)))
+                    case Persist():
+                        self._election_tokens[self._persist(effect.records)] = effect.token
+                    case Committed():
+                        apply(self.state, decode_change(effect.data), effect.index)
+                        self._look_dirty = True
+                    case Restored():
+                        self.state = decode_state(effect.data)
+                        self._look_dirty = True
+                    case TakeSnapshot():
+                        ensure(self.state.index <= effect.index, "a snapshot holds no later change")
+                        events.append(SnapshotTaken(effect.index, encode_state(self.state)))
+                    case ProposalSettled():
+                        self._on_settled(effect)
+                    case ReadConfirmed():
+                        self._on_read_confirmed(effect)
+                    case LeaderChanged():
+                        events += self._on_leader_changed(effect)
+                    case _:
+                        assert_never(effect)
+
+    def _persist(self, records: tuple[Record, ...]) -> int:
+        self._token += 1
+        self._effects.append(Persist(self._token, records))
+        return self._token
+
+    def _on_persisted(self, event: Persisted) -> None:
+        done = [token for token in self._election_tokens if token <= event.token]
+        if done:
+            newest = max(self._election_tokens.pop(token) for token in done)
+            self._elect(Persisted(newest))
+        for command in self._gate.release(event.token):
+            self._obey(command)
+
+    def _on_leader_changed(self, effect: LeaderChanged) -> list[ElectionEvent]:
+        self._look_dirty = True
+        if self.lead is not None and (effect.leader != self.me or effect.epoch != self.epoch):
+            self._note("leader.ended", f"no longer the leader: {effect.reason}")
+        self.lead = None
+        self._healer = Healer(self.me, self.state.spec.timing)
+        self._submissions.leader_changed()
+        if effect.leader != self.me:
+            return []
+        self._note("leader.elected", f"{self.me} leads: {effect.reason}", worker=self.me)
+        return [self._confirm_read(None)]
+
+    def _confirm_read(self, request: int | None) -> ConfirmRead:
+        self._read_number += 1
+        self._reads[self._read_number] = request
+        return ConfirmRead(self._read_number)
+
+    def _on_read_confirmed(self, effect: ReadConfirmed) -> None:
+        request = self._reads.pop(effect.read, None)
+        if request is not None:
+            text = "" if effect.confirmed else "this worker does not lead, or could not confirm it"
+            self._effects.append(Answer(request, effect.confirmed, text, self.state.index))
+        elif effect.confirmed and self.lead is None and self.election.leader == self.me:
+            self.lead = Leader(self.me, self.host, self.election.epoch, self.state)
+            self._look_dirty = True
+
+    # Changes
+
+    def _on_submit(self, sender: WorkerName, message: Submit) -> None:
+        applied = self.state.applied.get(message.change)
+        if applied is not None:
+            self._reply_to(sender, message.change, applied, "")
+        elif not self.election.leading:
+            self._reply_to(sender, message.change, None, "not the leader")
+        else:
+            self._asked_by_peers[message.change] = sender
+            change = Change(message.change, 0, message.operations)
+            self._elect(Propose(message.change, encode_change(change)))
+
+    def _on_settled(self, effect: ProposalSettled) -> None:
+        if self.lead is not None:
+            self.lead.proposal_settled(effect.change)
+        self._look_dirty = True
+        sender = self._asked_by_peers.pop(effect.change, None)
+        if sender is not None:
+            self._reply_to(sender, effect.change, effect.index, effect.reason)
+
+    def _reply_to(
+        self, sender: WorkerName, change: ChangeId, index: int | None, reason: str
+    ) -> None:
+        if sender == self.me:
+            self._on_submitted(change, index)
+        else:
+            self._effects.append(Send(sender, Submitted(change, index, reason)))
+
+    def _on_submitted(self, change: ChangeId, index: int | None) -> None:
+        if index is None:
+            self._submissions.unlucky(change, self._now)
+            return
+        request = self._submissions.settle(change)
+        if request is not None:
+            self._effects.append(Answer(request, True, "", index))
+
+    def _on_request(self, event: UserRequest) -> None:
+        match event:
+            case ChangeAsked():
+                self._submissions.add(event.change, event.request, event.operations, self._now)
+            case ReadAsked():
+                self._elect(self._confirm_read(event.request))
+            case HandOverAsked():
+                self._on_hand_over(event)
+            case LeaveAsked():
+                self._leaving = self._leaving or Leaving(event.request, self._now)
+                self._report_dirty = True
+                self._note("worker.leaving", f"{self.me} stops everything it supervises")
+            case _:
+                assert_never(event)
+
+    def _on_hand_over(self, event: HandOverAsked) -> None:
+        leader = self.election.leader
+        if leader is None:
+            self._effects.append(Answer(event.request, False, "nobody leads just now"))
+            return
+        if leader == self.me:
+            self._elect(StepDown(event.successor))
+        else:
+            self._effects.append(Send(leader, HandOver(event.successor)))
+        self._effects.append(Answer(event.request, True, f"asked {leader} to step down"))
+
+    # Commands
+
+    def _on_command(self, sender: WorkerName, command: Command) -> None:
+        """The one gate for every command, the leader's own to itself included."""
+        if not self._gate.admits(command):
+            kind = type(command).__name__
+            if epoch_of(command) < self._gate.highest:
+                text = f"{kind} of epoch {epoch_of(command)} from {sender}: refused, the newest is "
+                self._note("command.refused", f"{text}{self._gate.highest}", worker=sender)
+            return
+        records = self._gate.take(command, self._token + 1)
+        if records:
+            self._persist(records)
+        elif not self._gate.must_wait:
+            self._obey(command)
+
+    def _obey(self, command: Command) -> None:
+        match command:
+            case Assignment():
+                self._supervise(
+                    supervision_interface.Assigned(command.epoch, self._wanted(command))
+                )
+                self._report_dirty = True
+            case Routes():
+                self._balancers.command(command.table)
+                self._look_dirty = True
+            case LaunchWorker():
+                if not self.peers.is_connected(command.worker):
+                    self._launch(command.worker)
+            case KillWorker():
+                self._kill(command.worker)
+            case Dismiss():
+                self._effects.append(Leave("the cluster no longer asks for this worker"))
+            case _:
+                assert_never(command)
+
+    def _wanted(self, assignment: Assignment) -> tuple[SlotAssignment, ...]:
+        if self._leaving is None:
+            return assignment.slots
+        return self._leaving.slots(assignment.slots, self.peers.reports(self.host), self._now)
+
+    def _launch(self, worker: WorkerName) -> None:
+        if not self.leaving:
+            self._note("worker.launched", f"starting {worker}", worker=worker)
+            self._effects.append(StartWorker(worker))
+
+    def _kill(self, worker: WorkerName) -> None:
+        view = self.fleet().workers.get(worker)
+        patience = seconds(self.state.spec.timing.silent_worker) // 2
+        if view is None or not view.connected or self._now - view.heard < patience:
+            return
+        silent_s = (self._now - view.heard) / 1e9
+        self._note("worker.silent", f"{worker} silent for {silent_s:.1f} s: killed", worker=worker)
+        self._effects.append(EndWorker(worker))
+
+    # Supervision
+
+    def _supervise(self, event: supervision_interface.SupervisionEvent) -> None:
+        before = self.supervisor.version
+        self._effects += self.supervisor.step(event, self._now)
+        self._report_dirty |= self.supervisor.version != before
+
+    # What follows from any event
+
+    def _follow_up(self) -> None:
+        if self._leaving is not None:
+            self._go_on_leaving(self._leaving)
+        if self._report_dirty and self._now >= self._report_at:
+            self._send_report()
+        if self._now >= self._pulse_at:
+            self._pulse_at = self._now + self._pulse
+            version = self._report.version if self._report is not None else 0
+            self._effects.append(Send(None, Alive(version)))
+        for submit in self._submissions.due(self.election.leader, self._now):
+            if self.election.leader == self.me:
+                self._on_submit(self.me, submit)
+            else:
+                self._effects.append(Send(self.election.leader, submit))
+        self._look()
+
+    def _go_on_leaving(self, leaving: Leaving) -> None:
+        assignment = self._gate.assignment
+        if assignment is not None:
+            self._supervise(
+                supervision_interface.Assigned(self._gate.highest, self._wanted(assignment))
+            )
+        if leaving.finished(self.supervisor.reports()):
+            self._effects.append(Answer(leaving.request, True, "everything is stopped"))
+            self._effects.append(Leave("asked to stop"))
+
+    def _send_report(self) -> None:
+        assignment = self._gate.assignment
+        self._report = Report(
+            host=self.host,
+            version=self._report.version + 1 if self._report is not None else 1,
+            epoch=self.epoch,
+            assignment=(assignment.epoch, assignment.version) if assignment else (0, 0),
+            replicas=self.supervisor.reports(),
+            balancers=self._balancers.reports,
+            leaving=self.leaving,
+            clock=self._now,
+        )
+        self._report_dirty = False
+        self._report_at = self._now + REPORT_SPACING
+        self.peers.reported(self.me, self._report)
+        self._effects.append(Send(None, self._report))
+        self._look_dirty = True
+
+    def _look(self) -> None:
+        """Look at the fleet as a whole: routes, silent and dead workers and, leading, the rest."""
+        due = _is_due(self._look_wake, self._now) or _is_due(self._balancers.wake_at, self._now)
+        if not (self._look_dirty or due):
+            return
+        if self._now < self._looked_at + LEADER_SPACING and not due:
+            self._look_wake = self._looked_at + LEADER_SPACING
+            return
+        self._look_dirty = False
+        self._looked_at = self._now
+        self._look_wake = None
+        own = self.supervisor.reports()
+        self._effects += self._balancers.tell(own, self.peers.reports(self.host), self._now)
+        if self.leaving:
+            return
+        fleet = self.fleet()
+        if self.lead is not None:
+            if self.election.leading:
+                self._lead(self.lead, fleet)
+        else:
+            for worker, remedy in self._healer.remedies(fleet, self.host, False, self._now):
+                if remedy is Remedy.LAUNCH:
+                    self._launch(worker)
+                else:
+                    self._kill(worker)
+            self._look_at(self._healer.wake_at)
+
+    def _lead(self, lead: Leader, fleet: Fleet) -> None:
+        for effect in lead.step(self.state, fleet, self._now):
+            match effect:
+                case ProposeChange():
+                    self._elect(Propose(effect.change.id, encode_change(effect.change)))
+                case Give():
+                    if effect.worker == self.me:
+                        self._on_command(self.me, effect.command)
+                    else:
+                        self._effects.append(Send(effect.worker, effect.command))
+                case GrantVote():
+                    change = vote_change(self.election.epoch, effect.worker)
+                    self._elect(ReplaceMember(change, effect.worker, effect.member))
+                case _:
+                    assert_never(effect)
+        self._look_at(lead.wake_at)
+
+    def _look_at(self, time: int | None) -> None:
+        """Look again at this time (ns), but never in a tight loop."""
+        if time is not None:
+            time = max(time, self._now + LEADER_SPACING)
+            self._look_wake = earliest(self._look_wake, time)
+
+    def _note(self, kind: str, text: str, worker: WorkerName | None = None) -> None:
+        self._effects.append(
+            Note(kind=kind, text=text, worker=worker, host=self.host, epoch=self.epoch)
+        )
+
+
+def _is_due(wake_at: int | None, now: int) -> bool:
+    return wake_at is not None and now >= wake_at
