@@ -11,6 +11,9 @@ import msgspec
 
 from interrex.core.ids import HostName, ServiceName
 
+ELECTIONS = ("raft",)
+"""The elections that a cluster file can ask for."""
+
 
 class Spec(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True

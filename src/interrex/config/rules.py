@@ -1,0 +1,208 @@
+"""What must hold between keys.
+
+A rule is applied only where none of the values it compares was refused by itself.
+"""
+
+from itertools import combinations
+
+from interrex.config.kinds import show_expose
+from interrex.config.positions import Path
+from interrex.config.reading import Reading
+from interrex.config.schema import MOST_WORKERS
+from interrex.config.values import show_duration, split_address
+from interrex.core.spec import ClusterSpec, Expose, HostSpec, Timing
+
+LEAST_MARGIN = 0.02
+"""What must remain of the election time-out after two heartbeats, in seconds."""
+
+
+def leader_margin(timing: Timing) -> float:
+    """How late a leader's heartbeat may be answered before it must stop leading, in seconds.
+
+    A leader believes in itself until one election time-out after it *sent* the last heartbeat that
+    a majority answered. Should the next one be lost, the one after it is sent two heartbeats later:
+    what then remains has to cover the round trip, the followers' disks and a busy scheduler. With
+    nothing remaining, one lost packet deposes a healthy leader.
+    """
+    return round(timing.election_timeout - 2 * timing.heartbeat, 9)
+
+
+def check_rules(reading: Reading, spec: ClusterSpec) -> None:
+    """Apply every rule to what was read, and note what is refused."""
+    _election_times(reading, spec.timing)
+    _detection_times(reading, spec.timing)
+    _restarts(reading, spec)
+    _hosts(reading, spec)
+    _workers(reading, spec)
+    _exposed(reading, spec)
+    _ports(reading, spec)
+
+
+def _election_times(reading: Reading, timing: Timing) -> None:
+    beat: Path = ("cluster", "timing", "heartbeat")
+    timeout: Path = ("cluster", "timing", "election_timeout")
+    margin = leader_margin(timing)
+    if margin >= LEAST_MARGIN or not reading.sound(beat, timeout):
+        return
+    both = (
+        f"the election time-out {show_duration(timing.election_timeout)} and the heartbeat "
+        f"{show_duration(timing.heartbeat)}"
+    )
+    least = show_duration(round(2 * timing.heartbeat + LEAST_MARGIN, 9))
+    reason = (
+        "one lost heartbeat would depose a healthy leader"
+        if margin <= 0
+        else f"{show_duration(margin)} remain after a lost heartbeat, which a busy disk takes"
+    )
+    reading.refuse(
+        reading.written(timeout, beat),
+        f"{both} are too near: {reason}; the time-out must be {least} or more",
+    )
+
+
+def _detection_times(reading: Reading, timing: Timing) -> None:
+    for longer, shorter, reason in (
+        ("silent_worker", "election_timeout", "a slow leader would be killed, not replaced"),
+        ("lost_host", "silent_worker", "a host would be given up before its silent worker is"),
+        ("lost_host", "respawn_grace", "a host would be given up while its worker restarts"),
+    ):
+        long_path: Path = ("cluster", "timing", longer)
+        short_path: Path = ("cluster", "timing", shorter)
+        longer_s, shorter_s = getattr(timing, longer), getattr(timing, shorter)
+        if longer_s <= shorter_s and reading.sound(long_path, short_path):
+            reading.refuse(
+                reading.written(long_path, short_path),
+                f"{longer} {show_duration(longer_s)} must be longer than {shorter} "
+                f"{show_duration(shorter_s)}: {reason}",
+            )
+
+
+def _restarts(reading: Reading, spec: ClusterSpec) -> None:
+    for name, service in spec.services.items():
+        table: Path = ("service", name, "restart")
+        base, longest = service.restart.base_delay, service.restart.max_delay
+        if longest < base and reading.sound((*table, "base_delay"), (*table, "max_delay")):
+            reading.refuse(
+                reading.written((*table, "max_delay"), (*table, "base_delay")),
+                f"the longest delay {show_duration(longest)} is shorter than the base delay "
+                f"{show_duration(base)}",
+            )
+
+
+def _hosts(reading: Reading, spec: ClusterSpec) -> None:
+    if not reading.sound(("host",)):
+        return
+    for index, host in enumerate(spec.hosts):
+        path: Path = ("host", index)
+        if any(host.name == earlier.name for earlier in spec.hosts[:index]):
+            reading.refuse((*path, "name"), f"a second host is called {host.name}")
+        if not host.address:
+            if len(spec.hosts) > 1:
+                reading.refuse((*path, "address"), f"is missing; others reach {host.name} by it")
+            continue
+        last = max(_worker_ports(host))
+        if last > 65535:
+            reading.refuse((*path, "address"), f"its last worker would listen on port {last}")
+        for other in spec.hosts[:index]:
+            if other.address and _share_a_port(host, other):
+                reading.refuse((*path, "address"), f"overlaps the workers' ports of {other.name}")
+                break
+    if len(spec.hosts) > 1 and spec.tls is None and reading.sound(("tls",)):
+        reading.refuse(
+            ("host",),
+            f"{len(spec.hosts)} hosts need a [tls] table: workers trust each other by certificate",
+        )
+
+
+def _worker_ports(host: HostSpec) -> range:
+    """The ports on which a host's workers listen for other hosts."""
+    if not host.address:
+        return range(0)
+    first = split_address(host.address, "")[1]
+    return range(first, first + host.workers)
+
+
+def _share_a_port(one: HostSpec, other: HostSpec) -> bool:
+    same_address = split_address(one.address, "")[0] == split_address(other.address, "")[0]
+    ports, others = _worker_ports(one), _worker_ports(other)
+    return same_address and ports.start < others.stop and others.start < ports.stop
+
+
+def _workers(reading: Reading, spec: ClusterSpec) -> None:
+    if not spec.hosts or not reading.sound(("cluster", "workers"), ("host",)):
+        return
+    on_hosts = sum(host.workers for host in spec.hosts)
+    if on_hosts != spec.workers:
+        reading.refuse(
+            ("cluster", "workers"),
+            f"is {spec.workers}, but the hosts have {on_hosts} workers together; leave it out",
+        )
+    elif on_hosts > MOST_WORKERS:
+        reading.refuse(
+            ("host",),
+            f"the hosts have {on_hosts} workers together; each has a vote, so {MOST_WORKERS} at "
+            "most",
+        )
+
+
+def overlap(one: Expose, other: Expose) -> bool:
+    """Whether two listening addresses exclude each other."""
+    addresses = (one.address, other.address)
+    same_family = (":" in one.address) == (":" in other.address)
+    clash = (
+        one.address == other.address
+        or "::" in addresses  # on Linux it takes the IPv4 addresses too
+        or ("0.0.0.0" in addresses and same_family)
+    )
+    return one.port == other.port and clash
+
+
+def _exposed(reading: Reading, spec: ClusterSpec) -> None:
+    exposed = {
+        name: service.expose
+        for name, service in spec.services.items()
+        if service.expose is not None
+    }
+    for (first, one), (second, other) in combinations(exposed.items(), 2):
+        if overlap(one, other):
+            reading.refuse(
+                ("service", second, "expose"),
+                f"{show_expose(other)} overlaps {show_expose(one)} of {first}",
+            )
+    for name, expose in exposed.items():
+        for host in spec.hosts:
+            if expose.port not in _worker_ports(host):
+                continue
+            listening = Expose(port=expose.port, address=split_address(host.address, "")[0])
+            if overlap(expose, listening):
+                reading.refuse(
+                    ("service", name, "expose"),
+                    f"port {expose.port} is where a worker of {host.name} listens",
+                )
+
+
+def _ports(reading: Reading, spec: ClusterSpec) -> None:
+    path: Path = ("cluster", "ports")
+    if not reading.sound(path):
+        return
+    first, last = spec.ports
+    for name, service in spec.services.items():
+        if service.expose is not None and first <= service.expose.port <= last:
+            reading.refuse(
+                ("service", name, "expose"),
+                f"port {service.expose.port} lies within the replicas' own ports {first} to {last}",
+            )
+    for index, host in enumerate(spec.hosts):
+        ports = _worker_ports(host)
+        if ports and ports.start <= last and first < ports.stop:
+            reading.refuse(
+                ("host", index, "address"),
+                f"port {ports.start} lies within the replicas' own ports {first} to {last}",
+            )
+    needed = sum(service.replicas for service in spec.services.values())
+    available = last - first + 1
+    if needed > available:
+        reading.refuse(
+            reading.written(path, *(("service", name, "replicas") for name in spec.services)),
+            f"{needed} replicas need a port each, but {first} to {last} are only {available}",
+        )
