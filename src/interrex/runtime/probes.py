@@ -1,0 +1,293 @@
+"""Asks replicas for their health: each probe is answered exactly once, within its time-out.
+
+A probe to a port is a fresh connection to 127.0.0.1, so that it also finds a server that still
+serves old connections and accepts no new one. TCP says only that the kernel accepts: a stopped
+process passes it. HTTP reads the status line and nothing else.
+"""
+
+import asyncio
+import errno
+import functools
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from interrex.core.errors import InterrexError
+from interrex.core.ids import SlotName
+from interrex.core.spec import Check, CheckKind
+from interrex.runtime.pidfd import reap, signal_group
+from interrex.runtime.spawning import CannotSpawn, Child, Output, Place, reason_of, spawn
+from interrex.supervision.interface import Probe
+
+AdminProbe = Callable[[SlotName], Awaitable[str | None]]
+"""Asks a balancer's process through its own socket: what is wrong, None when nothing is."""
+
+Answer = Callable[[Probe, bool, str], None]
+
+MAX_STATUS_LINE_BYTES = 1024
+MAX_DRAINED_BYTES = 65536
+
+
+class _Asking(Protocol):
+    def cancel(self) -> object: ...
+
+
+class Prober:
+    """Has any number of probes under way on one loop."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        answer: Answer,
+        children: set[int],
+        null: int,
+        admin_probe: AdminProbe | None = None,
+    ) -> None:
+        """
+        Args:
+            loop: The running loop.
+            answer: Called once a probe, perhaps before ``start`` returns.
+            children: Where the pids of exec probes are noted, so that nobody else reaps them.
+            null: A descriptor of /dev/null.
+            admin_probe: For checks of the kind ADMIN.
+        """
+        self._loop = loop
+        self._answer = answer
+        self._children = children
+        self._null = null
+        self._admin_probe = admin_probe
+        self._asking: set[_Asking] = set()
+
+    def start(self, probe: Probe, place: Place) -> None:
+        """Asks once; ``place`` is for exec, which gets the environment of its replica."""
+        match probe.check.kind:
+            case CheckKind.HTTP | CheckKind.TCP:
+                self._connect(probe)
+            case CheckKind.EXEC:
+                self._execute(probe, place)
+            case CheckKind.ADMIN:
+                task = self._loop.create_task(self._ask_admin(probe))
+                self._asking.add(task)
+                task.add_done_callback(self._asking.discard)
+
+    def close(self) -> None:
+        """Ends all probes; those under way are not answered."""
+        for asking in list(self._asking):
+            asking.cancel()
+
+    def _connect(self, probe: Probe) -> None:
+        try:
+            sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        except OSError as error:
+            self._answer(probe, False, reason_of(error, "the probe"))
+            return
+        _Connection(self._loop, probe, self._answer, self._asking, sock).connect()
+
+    def _execute(self, probe: Probe, place: Place) -> None:
+        try:
+            child = spawn(probe.check.command, probe.spec, place, Output(self._null, self._null))
+        except CannotSpawn as error:
+            self._answer(probe, False, error.reason)
+            return
+        self._children.add(child.pid)
+        _Command(self._loop, probe, self._answer, self._asking, child, self._children)
+
+    async def _ask_admin(self, probe: Probe) -> None:
+        if self._admin_probe is None:
+            self._answer(probe, False, "no admin probe is set up on this worker")
+            return
+        try:
+            async with asyncio.timeout(probe.check.timeout):
+                wrong = await self._admin_probe(probe.slot)
+        except TimeoutError:
+            wrong = _too_slow(probe.check)
+        except (OSError, InterrexError) as error:
+            wrong = str(error)
+        self._answer(probe, wrong is None, wrong or "")
+
+
+class _Connection:
+    """One TCP or HTTP probe: connect, ask, read the status line."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        probe: Probe,
+        answer: Answer,
+        asking: set[_Asking],
+        sock: socket.socket,
+    ) -> None:
+        self._loop = loop
+        self._probe = probe
+        self._answer = answer
+        self._asking = asking
+        self._answered = False
+        self._received = b""
+        self._drained = 0
+        self._sock = sock
+        self._descriptor = self._sock.fileno()
+        self._timer = loop.call_later(probe.check.timeout, self._timed_out)
+        asking.add(self)
+
+    def connect(self) -> None:
+        """Starts. On the loopback the handshake is mostly over when connect returns."""
+        code = self._sock.connect_ex(("127.0.0.1", self._probe.port))
+        if code not in {0, errno.EINPROGRESS}:
+            self._finish(False, f"connecting: {os.strerror(code)}")
+            return
+        self._loop.add_writer(self._descriptor, self._connected)
+
+    def cancel(self) -> None:
+        """Ends it; not answered if it was not yet."""
+        self._answered = True
+        self._close()
+
+    def _connected(self) -> None:
+        self._loop.remove_writer(self._descriptor)
+        code = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            self._finish(False, f"connecting: {os.strerror(code)}")
+        elif self._probe.check.kind is CheckKind.TCP:
+            self._finish(True, "")
+        else:
+            self._ask()
+
+    def _ask(self) -> None:
+        check = self._probe.check
+        try:
+            self._sock.send(_request(check.path, self._probe.port))
+        except OSError as error:
+            self._finish(False, f"asking {check.path}: {error.strerror}")
+            return
+        self._loop.add_reader(self._descriptor, self._readable)
+
+    def _readable(self) -> None:
+        try:
+            data = self._sock.recv(4096)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._finish(False, f"answering {self._probe.check.path}: {error.strerror}")
+            return
+        if self._answered:
+            # Read to its end, so that the server meets no reset while it writes the body.
+            self._drained += len(data)
+            if not data or self._drained > MAX_DRAINED_BYTES:
+                self._close()
+            return
+        self._received += data
+        line, end, _ = self._received.partition(b"\n")
+        if end:
+            self._judge(line)
+        elif not data:
+            self._finish(False, f"{self._probe.check.path}: closed without an answer")
+        elif len(self._received) > MAX_STATUS_LINE_BYTES:
+            self._finish(False, f"{self._probe.check.path}: the answer is not HTTP")
+
+    def _judge(self, line: bytes) -> None:
+        check = self._probe.check
+        status = _status_of(line)
+        if status is None:
+            self._finish(False, f"{check.path}: the answer is not HTTP")
+            return
+        lowest, highest = check.status
+        ok = lowest <= status <= highest
+        self._answered = True
+        self._answer(self._probe, ok, "" if ok else f"{check.path}: status {status}")
+
+    def _timed_out(self) -> None:
+        self._finish(False, _too_slow(self._probe.check))
+
+    def _finish(self, ok: bool, detail: str) -> None:
+        self._close()
+        if not self._answered:
+            self._answered = True
+            self._answer(self._probe, ok, detail)
+
+    def _close(self) -> None:
+        self._timer.cancel()
+        self._loop.remove_reader(self._descriptor)
+        self._loop.remove_writer(self._descriptor)
+        self._sock.close()
+        self._asking.discard(self)
+
+
+class _Command:
+    """One exec probe: the exit status 0 of a program in a session of its own is health."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        probe: Probe,
+        answer: Answer,
+        asking: set[_Asking],
+        child: Child,
+        children: set[int],
+    ) -> None:
+        self._loop = loop
+        self._probe = probe
+        self._answer = answer
+        self._asking = asking
+        self._child = child
+        self._children = children
+        self._answered = False
+        self._timer = loop.call_later(probe.check.timeout, self._timed_out)
+        loop.add_reader(child.pidfd, self._exited)
+        asking.add(self)
+
+    def cancel(self) -> None:
+        """Kills it; it is reaped by pid 1 or by the worker's own tidying."""
+        self._kill()
+        self._end()
+
+    def _exited(self) -> None:
+        status = reap(self._child.pidfd)
+        self._kill()  # what it started and left in its group
+        self._end()
+        ok = status == 0
+        self._say(ok, "" if ok else f"{self._probe.check.command[0]}: {_ending(status)}")
+
+    def _timed_out(self) -> None:
+        self._kill()
+        self._say(False, _too_slow(self._probe.check))
+
+    def _say(self, ok: bool, detail: str) -> None:
+        if not self._answered:
+            self._answered = True
+            self._answer(self._probe, ok, detail)
+
+    def _kill(self) -> None:
+        signal_group(self._child.pidfd, self._child.pid, signal.SIGKILL)
+
+    def _end(self) -> None:
+        self._timer.cancel()
+        self._loop.remove_reader(self._child.pidfd)
+        self._children.discard(self._child.pid)
+        self._asking.discard(self)
+        os.close(self._child.pidfd)
+
+
+@functools.lru_cache(1024)
+def _request(path: str, port: int) -> bytes:
+    return (
+        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+        "User-Agent: interrex\r\nConnection: close\r\n\r\n"
+    ).encode()
+
+
+def _status_of(line: bytes) -> int | None:
+    version, _, rest = line.partition(b" ")
+    code = rest[:3]
+    return int(code) if version.startswith(b"HTTP/1.") and code.isdigit() else None
+
+
+def _too_slow(check: Check) -> str:
+    return f"no answer within {check.timeout:g} s"
+
+
+def _ending(status: int | None) -> str:
+    if status is None:
+        return "its status is not known"
+    return f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"

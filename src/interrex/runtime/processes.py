@@ -1,0 +1,400 @@
+"""This host's processes: interprets what supervision asks for and tells what happens to them."""
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import assert_never
+
+import msgspec
+
+from interrex.core.errors import ensure
+from interrex.core.ids import SlotName
+from interrex.runtime.adoption import open_recorded, rebuild_record
+from interrex.runtime.pidfd import (
+    ProcessIdentity,
+    become_subreaper,
+    let_children_default_signals,
+    reap,
+    signal_group,
+)
+from interrex.runtime.probes import AdminProbe, Prober
+from interrex.runtime.records import (
+    CorruptRecord,
+    Instances,
+    LockedRecord,
+    ReplicaRecord,
+    lock_record,
+)
+from interrex.runtime.spawning import CannotSpawn, Output, Place, check_port, reason_of, spawn
+from interrex.runtime.sweeping import Remains, Sweeper
+from interrex.supervision.interface import (
+    Claim,
+    Claimed,
+    ClaimOutcome,
+    Exited,
+    Forget,
+    Probe,
+    Probed,
+    Release,
+    Signal,
+    Spawn,
+    Spawned,
+    SpawnFailed,
+    SupervisionEvent,
+    Sweep,
+    Swept,
+)
+
+ProcessEffect = Claim | Release | Forget | Spawn | Signal | Sweep | Probe
+
+_TICK_S = 1.0
+_TICKS_PER_REAPING = 10
+
+_log = logging.getLogger(__name__)
+
+
+class _Held(msgspec.Struct):
+    """A slot whose record we hold.
+
+    ``process`` is what ``pidfd`` names, dead or alive, until it is swept. ``child`` tells whether
+    the kernel tells us its status.
+    """
+
+    lock: LockedRecord
+    record: ReplicaRecord | None = None
+    pidfd: int | None = None
+    child: bool = False
+    exited: bool = False
+
+
+class HostProcesses:
+    """Runs, adopts, watches, signals, sweeps and probes the replicas of one host.
+
+    ``perform`` returns at once and never calls ``emit`` itself: every answer comes later, from
+    the loop, so that a list of effects is always performed to its end first.
+
+    Does *not* end any replica, neither at ``close`` nor when the worker dies: they live in
+    sessions of their own, write to files of their own and are adopted by the next worker.
+    """
+
+    def __init__(
+        self,
+        state: Path,
+        loop: asyncio.AbstractEventLoop,
+        emit: Callable[[SupervisionEvent], None],
+        *,
+        admin_probe: AdminProbe | None = None,
+    ) -> None:
+        """
+        Args:
+            state: The host's folder; ``replicas/`` and ``logs/`` are made in it.
+            loop: The running loop, whose thread calls everything here.
+            emit: Hears every answer and every death, called by the loop.
+            admin_probe: Answers ADMIN probes: what is wrong with a slot, None when nothing is.
+        """
+        self._loop = loop
+        self._emit = emit
+        self._records = state / "replicas"
+        self._logs = state / "logs"
+        self._records.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._logs.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._instances = Instances(state)
+        self._held: dict[SlotName, _Held] = {}
+        self._children: set[int] = set()
+        self._released: dict[int, int] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        self._sweeper = Sweeper(loop, self._children)
+        self._prober = Prober(loop, self._answer_probe, self._children, self._null, admin_probe)
+        become_subreaper()
+        let_children_default_signals()
+        self._ticks = 0
+        self._timer = loop.call_later(_TICK_S, self._tick)
+
+    def perform(self, effect: ProcessEffect) -> None:
+        """Does what an effect asks; what comes of it is told to ``emit``."""
+        match effect:
+            case Claim():
+                self._claim(effect.slot)
+            case Release():
+                self._release(effect.slot)
+            case Forget():
+                self._forget(effect.slot)
+            case Spawn():
+                self._spawn(effect)
+            case Signal():
+                self._signal(effect)
+            case Sweep():
+                self._sweep(effect)
+            case Probe():
+                self._probe(effect)
+            case _:
+                assert_never(effect)
+
+    def log_path(self, slot: SlotName) -> Path:
+        """Where a slot's output goes; rotated files stand beside it."""
+        return self._logs / f"{slot}.log"
+
+    def close(self) -> None:
+        """Lets go of everything: locks fall, watches end, the replicas live on."""
+        self._timer.cancel()
+        self._prober.close()
+        for task in self._tasks:
+            task.cancel()
+        for slot in list(self._held):
+            self._release(slot)
+        for pidfd in self._released.values():
+            self._loop.remove_reader(pidfd)
+            os.close(pidfd)
+        self._sweeper.close()
+        os.close(self._null)
+
+    # Claiming
+
+    def _claim(self, slot: SlotName) -> None:
+        try:
+            held = self._lock(slot)
+            if held is None:
+                self._tell(Claimed(slot, ClaimOutcome.LOCKED))
+            else:
+                self._examine(slot, held)
+        except OSError as error:
+            _log.error("%s cannot be taken over yet: %s", slot, reason_of(error, "its record"))
+            self._release(slot)
+            self._tell(Claimed(slot, ClaimOutcome.LOCKED))
+
+    def _lock(self, slot: SlotName) -> _Held | None:
+        held = self._held.get(slot)
+        if held is None and (lock := lock_record(self._records, slot)) is not None:
+            held = self._held[slot] = _Held(lock)
+        return held
+
+    def _examine(self, slot: SlotName, held: _Held) -> None:
+        try:
+            held.record = held.lock.read()
+        except CorruptRecord as error:
+            _log.warning("the record of %s is corrupt, looking in /proc: %s", slot, error)
+            self._run(self._search(slot, held, self._instances.prefix(slot)))
+            return
+        if held.record is None:
+            self._tell(Claimed(slot, ClaimOutcome.ABSENT))
+        elif held.record.process is None:
+            self._run(self._search(slot, held, held.record.instance))
+        else:
+            self._adopt(slot, held, held.record)
+
+    async def _search(self, slot: SlotName, held: _Held, prefix: str) -> None:
+        """Looks for the process of a record that does not name one."""
+        found = await self._sweeper.find(prefix)
+        if self._held.get(slot) is not held:
+            return
+        record = rebuild_record(slot, found, self._instances, self.log_path(slot))
+        if record is not None:
+            held.record = record
+            self._note(held, record)
+        if held.record is None:
+            self._tell(Claimed(slot, ClaimOutcome.GONE))
+        else:
+            self._adopt(slot, held, held.record)
+
+    def _adopt(self, slot: SlotName, held: _Held, record: ReplicaRecord) -> None:
+        outcome, pid = ClaimOutcome.GONE, None
+        if held.pidfd is None and (pidfd := open_recorded(record)) is not None:
+            assert record.process is not None
+            self._watch(slot, held, record.process.pid, pidfd)
+        if held.pidfd is not None and not held.exited and record.process is not None:
+            outcome, pid = ClaimOutcome.ADOPTED, record.process.pid
+        self._tell(Claimed(slot, outcome, record.incarnation, record.generation, pid, record.port))
+
+    def _release(self, slot: SlotName) -> None:
+        held = self._held.pop(slot, None)
+        if held is None:
+            return
+        if held.pidfd is not None:
+            self._loop.remove_reader(held.pidfd)
+            self._keep_reaping(held, held.pidfd)
+        held.lock.close()
+
+    def _forget(self, slot: SlotName) -> None:
+        held = self._held.get(slot)
+        if held is not None:
+            held.lock.delete()
+            self._release(slot)
+
+    # Starting and ending
+
+    def _spawn(self, effect: Spawn) -> None:
+        held = self._held.get(effect.slot)
+        ensure(held is not None, f"{effect.slot} is started without its record's lock")
+        assert held is not None
+        ensure(
+            held.pidfd is None or held.exited, f"{effect.slot} is started while its process lives"
+        )
+        try:
+            pid = self._start(effect, held)
+        except CannotSpawn as error:
+            self._tell(SpawnFailed(effect.slot, effect.incarnation, error.reason, error.port_taken))
+        except OSError as error:
+            reason = reason_of(error, f"starting {effect.slot}")
+            self._tell(SpawnFailed(effect.slot, effect.incarnation, reason))
+        else:
+            self._tell(Spawned(effect.slot, effect.incarnation, pid))
+
+    def _start(self, effect: Spawn, held: _Held) -> int:
+        check_port(effect.port)
+        slot, log = effect.slot, self.log_path(effect.slot)
+        instance = self._instances.new(slot, effect.incarnation, effect.generation)
+        intent = ReplicaRecord(
+            slot=slot,
+            incarnation=effect.incarnation,
+            generation=effect.generation,
+            epoch=effect.epoch,
+            port=effect.port,
+            instance=instance,
+            log=str(log),
+            logs=effect.spec.logs,
+            written_at=time.time(),
+        )
+        held.lock.write(intent)
+        held.record = intent
+        output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        try:
+            place = Place(slot, effect.port, effect.epoch, instance)
+            child = spawn(effect.spec.command, effect.spec, place, Output(self._null, output))
+        finally:
+            os.close(output)
+        self._children.add(child.pid)
+        self._drop_pidfd(held)
+        self._watch(slot, held, child.pid, child.pidfd)
+        held.child = True
+        # Not reaped, so it still has its stat even if it has died already.
+        held.record = msgspec.structs.replace(intent, process=ProcessIdentity.of(child.pid))
+        self._note(held, held.record)
+        return child.pid
+
+    def _note(self, held: _Held, record: ReplicaRecord) -> None:
+        try:
+            held.lock.write(record)
+        except OSError as error:
+            # The intent is there: the next claim finds the process by its instance id.
+            _log.error("the record of %s could not be completed: %s", record.slot, error)
+
+    def _watch(self, slot: SlotName, held: _Held, pid: int, pidfd: int) -> None:
+        earlier = self._released.pop(pid, None)
+        if earlier is not None:
+            self._loop.remove_reader(earlier)
+            os.close(earlier)
+        held.pidfd, held.child, held.exited = pidfd, False, False
+        self._loop.add_reader(pidfd, self._died, slot, held)
+
+    def _died(self, slot: SlotName, held: _Held) -> None:
+        assert held.pidfd is not None
+        assert held.record is not None
+        self._loop.remove_reader(held.pidfd)
+        status = reap(held.pidfd)
+        held.exited, held.child = True, status is not None
+        if held.record.process is not None:
+            self._children.discard(held.record.process.pid)
+        self._tell(Exited(slot, held.record.incarnation, status))
+
+    def _signal(self, effect: Signal) -> None:
+        held = self._current(effect.slot, effect.incarnation)
+        if held is None or held.pidfd is None or held.exited:
+            return
+        assert held.record is not None
+        assert held.record.process is not None
+        number = signal.Signals[effect.signal]
+        if not signal_group(held.pidfd, held.record.process.pid, number):
+            _log.warning("%s did not get %s: it is dead or not ours", effect.slot, effect.signal)
+
+    def _sweep(self, effect: Sweep) -> None:
+        held = self._held.get(effect.slot)
+        if held is None or (held.pidfd is not None and not held.exited):
+            return
+        process = None if held.record is None else held.record.process
+        remains = Remains(
+            self._instances.prefix(effect.slot),
+            None if process is None else process.pid,
+            held.pidfd,
+            held.child,
+        )
+        if self._sweeper.nothing_left(remains):
+            self._swept(effect, held, 0)
+        else:
+            self._run(self._sweep_closely(effect, held, remains))
+
+    async def _sweep_closely(self, effect: Sweep, held: _Held, remains: Remains) -> None:
+        killed = await self._sweeper.sweep(remains)
+        if self._held.get(effect.slot) is held:
+            self._swept(effect, held, killed)
+
+    def _swept(self, effect: Sweep, held: _Held, killed: int) -> None:
+        self._drop_pidfd(held)
+        self._tell(Swept(effect.slot, effect.incarnation, killed))
+
+    # Asking
+
+    def _probe(self, effect: Probe) -> None:
+        held = self._current(effect.slot, effect.incarnation)
+        record = None if held is None else held.record
+        if record is None:
+            self._answer_probe(effect, False, "its process is not supervised here")
+            return
+        place = Place(effect.slot, effect.port, record.epoch, record.instance)
+        self._prober.start(effect, place)
+
+    def _answer_probe(self, probe: Probe, ok: bool, detail: str) -> None:
+        self._tell(Probed(probe.slot, probe.incarnation, probe.probe, ok, detail))
+
+    # Keeping house
+
+    def _current(self, slot: SlotName, incarnation: int) -> _Held | None:
+        held = self._held.get(slot)
+        if held is None or held.record is None or held.record.incarnation != incarnation:
+            return None
+        return held
+
+    def _drop_pidfd(self, held: _Held) -> None:
+        if held.pidfd is not None:
+            os.close(held.pidfd)
+            held.pidfd = None
+
+    def _keep_reaping(self, held: _Held, pidfd: int) -> None:
+        """A released process lives on, and if it is our child only we can reap it."""
+        process = None if held.record is None else held.record.process
+        if held.exited or process is None or process.pid not in self._children:
+            os.close(pidfd)
+            return
+        self._released[process.pid] = pidfd
+        self._loop.add_reader(pidfd, self._reap_released, process.pid)
+
+    def _reap_released(self, pid: int) -> None:
+        pidfd = self._released.pop(pid)
+        self._loop.remove_reader(pidfd)
+        reap(pidfd)
+        self._children.discard(pid)
+        os.close(pidfd)
+
+    def _tell(self, event: SupervisionEvent) -> None:
+        self._loop.call_soon(self._emit, event)
+
+    def _run(self, work: Coroutine[None, None, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            context = {"message": f"supervising processes failed: {error}", "exception": error}
+            self._loop.call_exception_handler(context)
+
+    def _tick(self) -> None:
+        self._timer = self._loop.call_later(_TICK_S, self._tick)
+        self._ticks += 1
+        if self._ticks % _TICKS_PER_REAPING == 0:
+            self._sweeper.reap_unclaimed()
