@@ -39,6 +39,7 @@ class Report(Message, frozen=True):
     """
 
     host: HostName
+    pid: int
     version: int
     epoch: int
     assignment: tuple[int, int]

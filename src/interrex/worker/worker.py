@@ -105,7 +105,8 @@ class Worker:
     """One worker of a cluster.
 
     Args:
-        me: its name; ``host`` where it runs; ``member`` the identity under which its log votes.
+        me: its name; ``host`` where it runs; ``member`` the identity under which its log votes;
+            ``pid`` its process, for people.
         state: the genesis state; the stored snapshot and log bring it forward.
         stored: what its disk holds.
         election: the election core, made from the same ``stored``.
@@ -118,6 +119,7 @@ class Worker:
         me: WorkerName,
         host: HostName,
         member: int,
+        pid: int,
         state: ClusterState,
         stored: Stored,
         election: Election,
@@ -126,6 +128,7 @@ class Worker:
     ) -> None:
         self.me = me
         self.host = host
+        self.pid = pid
         self.state = state
         self.election = election
         self.supervisor = Supervisor(random)
@@ -500,6 +503,7 @@ class Worker:
         assignment = self._gate.assignment
         self._report = Report(
             host=self.host,
+            pid=self.pid,
             version=self._report.version + 1 if self._report is not None else 1,
             epoch=self.epoch,
             assignment=(assignment.epoch, assignment.version) if assignment else (0, 0),

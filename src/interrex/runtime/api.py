@@ -1,0 +1,255 @@
+"""A worker's HTTP interface on its Unix socket: status, events, health, and users' changes.
+
+    GET  /v1/status   GET /v1/healthz   GET /v1/events (server-sent)
+    POST /v1/changes  POST /v1/step-down  POST /v1/leave
+
+HTTP is spoken by h11; this file only routes. It is imported after the replicas were adopted,
+since nothing that heals waits for it.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Protocol
+
+import h11
+import msgspec
+
+from interrex.core.ids import ChangeId, WorkerName
+from interrex.core.state import Operation
+from interrex.runtime.journal import Event
+
+MAX_BODY = 1024 * 1024
+EVENTS_POLL_S = 0.1
+
+
+class ChangeBody(msgspec.Struct, forbid_unknown_fields=True):
+    """``POST /v1/changes``. The id makes a retry harmless."""
+
+    id: ChangeId
+    operations: tuple[Operation, ...]
+
+
+class StepDownBody(msgspec.Struct, forbid_unknown_fields=True):
+    """``POST /v1/step-down``."""
+
+    successor: WorkerName | None = None
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """The answer to a POST."""
+
+    ok: bool
+    text: str
+    index: int | None = None
+
+
+class Backend(Protocol):
+    """What the interface asks of its worker."""
+
+    def status_document(self) -> bytes:
+        """The status as JSON."""
+
+    def is_healthy(self) -> bool: ...
+
+    async def change(self, body: ChangeBody) -> Outcome: ...
+
+    async def step_down(self, body: StepDownBody) -> Outcome: ...
+
+    async def leave(self) -> Outcome: ...
+
+    def new_events(self) -> Callable[[], list[Event]]:
+        """A function that returns the events since its last call."""
+
+
+class _RefusedError(Exception):
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class ApiConnection(asyncio.Protocol):
+    """One connection: requests one after the other, each answered by a task of its own."""
+
+    def __init__(self, backend: Backend, tasks: set[asyncio.Task[None]]) -> None:
+        self._backend = backend
+        self._tasks = tasks
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=16 * 1024)
+        self._transport: asyncio.Transport | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._request: h11.Request | None = None
+        self._body = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        if self._task is not None:
+            self._task.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        self._http.receive_data(data)
+        self._advance()
+
+    def _advance(self) -> None:
+        try:
+            self._read_events()
+        except h11.RemoteProtocolError as error:
+            self._refuse(error.error_status_hint, str(error))
+
+    def _read_events(self) -> None:
+        while self._task is None:
+            event = self._http.next_event()
+            if event is h11.NEED_DATA or event is h11.PAUSED:
+                return
+            match event:
+                case h11.Request():
+                    self._request, self._body = event, b""
+                case h11.Data():
+                    self._body += bytes(event.data)
+                    if len(self._body) > MAX_BODY:
+                        self._refuse(413, f"more than {MAX_BODY} bytes")
+                        return
+                case h11.EndOfMessage():
+                    self._task = asyncio.get_running_loop().create_task(self._answer())
+                    self._tasks.add(self._task)
+                    self._task.add_done_callback(self._answered)
+                case _:
+                    self._close()
+                    return
+
+    def _answered(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._task = None
+        failed = task.cancelled() or task.exception() is not None
+        if failed or self._http.our_state is h11.MUST_CLOSE:
+            self._close()
+        elif self._transport is not None:
+            self._http.start_next_cycle()
+            self._advance()
+
+    async def _answer(self) -> None:
+        assert self._request is not None
+        method, target = self._request.method.decode(), self._request.target.decode()
+        try:
+            if method == "GET" and target == "/v1/events":
+                await self._stream_events()
+            else:
+                status, body = await self._respond(method, target)
+                self._send(status, body)
+        except _RefusedError as refused:
+            self._send(refused.status, _json(Outcome(ok=False, text=str(refused))))
+        except msgspec.MsgspecError as error:
+            self._send(400, _json(Outcome(ok=False, text=str(error))))
+
+    async def _respond(self, method: str, target: str) -> tuple[int, bytes]:
+        routes: dict[tuple[str, str], Callable[[], Awaitable[tuple[int, bytes]]]] = {
+            ("GET", "/v1/status"): self._status,
+            ("GET", "/v1/healthz"): self._healthz,
+            ("POST", "/v1/changes"): self._change,
+            ("POST", "/v1/step-down"): self._step_down,
+            ("POST", "/v1/leave"): self._leave,
+        }
+        handler = routes.get((method, target))
+        if handler is not None:
+            return await handler()
+        known = any(target == path for _, path in routes)
+        raise _RefusedError(405 if known else 404, f"no {method} {target} here")
+
+    async def _status(self) -> tuple[int, bytes]:
+        return 200, self._backend.status_document()
+
+    async def _healthz(self) -> tuple[int, bytes]:
+        healthy = self._backend.is_healthy()
+        return (200 if healthy else 503), msgspec.json.encode({"healthy": healthy})
+
+    async def _change(self) -> tuple[int, bytes]:
+        body = msgspec.json.decode(self._body, type=ChangeBody)
+        return _outcome(await self._backend.change(body))
+
+    async def _step_down(self) -> tuple[int, bytes]:
+        body = msgspec.json.decode(self._body or b"{}", type=StepDownBody)
+        return _outcome(await self._backend.step_down(body))
+
+    async def _leave(self) -> tuple[int, bytes]:
+        return _outcome(await self._backend.leave())
+
+    async def _stream_events(self) -> None:
+        self._write(
+            h11.Response(
+                status_code=200,
+                headers=[("content-type", "text/event-stream"), ("cache-control", "no-store")],
+            )
+        )
+        read = self._backend.new_events()
+        while self._transport is not None:
+            for event in read():
+                data = b"data: " + msgspec.json.encode(event) + b"\n\n"
+                self._write(h11.Data(data=data))
+            await asyncio.sleep(EVENTS_POLL_S)
+
+    def _send(self, status: int, body: bytes) -> None:
+        headers = [("content-type", "application/json"), ("content-length", str(len(body)))]
+        self._write(h11.Response(status_code=status, headers=headers))
+        self._write(h11.Data(data=body))
+        self._write(h11.EndOfMessage())
+
+    def _write(self, event: h11.Event) -> None:
+        if self._transport is not None:
+            data = self._http.send(event)
+            if data:
+                self._transport.write(data)
+
+    def _refuse(self, status: int, text: str) -> None:
+        if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            self._send(status, _json(Outcome(ok=False, text=text)))
+        self._close()
+
+    def _close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+
+def private_socket(path: Path) -> socket.socket:
+    """A bound Unix socket that only its owner may open; a dead process's one gives way."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(mask)
+    return listener
+
+
+class ApiServer:
+    """Listens on a worker's ``api.sock`` until closed."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self, path: Path) -> None:
+        """Listen; the caller holds the worker's lock, so a socket that is there is a dead one's."""
+        self._server = await asyncio.get_running_loop().create_unix_server(
+            lambda: ApiConnection(self._backend, self._tasks), sock=private_socket(path)
+        )
+
+    def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        if self._server is not None:
+            self._server.close()
+
+
+def _outcome(outcome: Outcome) -> tuple[int, bytes]:
+    return (200 if outcome.ok else 409), _json(outcome)
+
+
+def _json(outcome: Outcome) -> bytes:
+    return msgspec.json.encode(outcome)

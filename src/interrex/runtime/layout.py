@@ -1,0 +1,123 @@
+"""Where a cluster's files lie on a machine.
+
+STATE/                        one folder a cluster, 0700
+  genesis.json                how the cluster began: every worker starts from it
+  stopping                    a `down` is under way: nobody starts anything
+  workers/NAME/               one folder a worker: locked by its one process
+    lock  log/  events.jsonl  worker.log  peer.sock  api.sock
+  hosts/HOST/                 what the host's workers share
+    replicas/  logs/  balancer/
+"""
+
+import os
+import stat
+from pathlib import Path
+
+from interrex.core.errors import InterrexError
+from interrex.core.ids import HostName, SlotName, WorkerName
+
+SOCKET_PATH_LIMIT = 107
+"""The longest path (bytes) that Linux lets a Unix socket have."""
+
+
+class Layout:
+    """The paths of one cluster.
+
+    Args:
+        state: the folder of all clusters' states; the cluster's own folder lies in it.
+        cluster: the cluster's name.
+    """
+
+    def __init__(self, state: Path, cluster: str) -> None:
+        self.root = state
+        self.cluster = cluster
+        self.home = state / cluster
+
+    @property
+    def genesis(self) -> Path:
+        return self.home / "genesis.json"
+
+    @property
+    def stopping(self) -> Path:
+        return self.home / "stopping"
+
+    @property
+    def command_lock(self) -> Path:
+        return self.home / "command.lock"
+
+    def worker(self, worker: WorkerName) -> Path:
+        return self.home / "workers" / worker
+
+    def worker_lock(self, worker: WorkerName) -> Path:
+        return self.worker(worker) / "lock"
+
+    def peer_socket(self, worker: WorkerName) -> Path:
+        return self.worker(worker) / "peer.sock"
+
+    def api_socket(self, worker: WorkerName) -> Path:
+        return self.worker(worker) / "api.sock"
+
+    def worker_log(self, worker: WorkerName) -> Path:
+        return self.worker(worker) / "worker.log"
+
+    def events(self, worker: WorkerName) -> Path:
+        return self.worker(worker) / "events.jsonl"
+
+    def store(self, worker: WorkerName) -> Path:
+        return self.worker(worker) / "log"
+
+    def host(self, host: HostName) -> Path:
+        return self.home / "hosts" / host
+
+    def balancer(self, host: HostName, slot: SlotName) -> Path:
+        return self.host(host) / "balancer" / slot
+
+    def worker_names(self) -> list[WorkerName]:
+        """The workers that have a folder here."""
+        folder = self.home / "workers"
+        if not folder.is_dir():
+            return []
+        return sorted(WorkerName(path.name) for path in folder.iterdir() if path.is_dir())
+
+    def make(self) -> None:
+        """Make the cluster's folder, for its owner only.
+
+        Raises:
+            InterrexError: it cannot be made, belongs to somebody else, is open to others, or its
+                path is too long for sockets.
+        """
+        try:
+            self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            found = self.home.stat()
+        except OSError as error:
+            raise InterrexError(
+                f"cannot make the state folder {self.home}: {error.strerror}\n"
+                "choose another one with --state DIR or $INTERREX_STATE"
+            ) from error
+        if found.st_uid != os.geteuid():
+            raise InterrexError(
+                f"the state folder {self.home} belongs to uid {found.st_uid}, and you are uid "
+                f"{os.geteuid()}\nchoose another one with --state DIR or $INTERREX_STATE"
+            )
+        if stat.S_IMODE(found.st_mode) & 0o077:
+            self.home.chmod(0o700)
+
+    def check_socket_paths(self, workers: list[WorkerName]) -> None:
+        """Raises InterrexError where a worker's socket would have too long a path."""
+        longest = max((self.peer_socket(worker) for worker in workers), key=lambda p: len(str(p)))
+        size = len(os.fsencode(longest))
+        if size > SOCKET_PATH_LIMIT:
+            raise InterrexError(
+                f"the path {longest} has {size} bytes, and Linux allows a socket "
+                f"{SOCKET_PATH_LIMIT}\nchoose a shorter folder with --state DIR"
+            )
+
+
+def state_root(chosen: Path | None) -> Path:
+    """The folder of all clusters: as chosen, else $INTERREX_STATE, else the user's own."""
+    if chosen is not None:
+        return chosen.absolute()
+    if named := os.environ.get("INTERREX_STATE"):
+        return Path(named).absolute()
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "interrex"

@@ -1,0 +1,199 @@
+"""The status document: what one worker knows of the whole fleet, as a plain typed value.
+
+Its names are a contract: ``status --json`` and ``GET /v1/status`` print exactly this.
+"""
+
+import msgspec
+
+from interrex.core.ids import BALANCER, HostName, ServiceName, SlotName, WorkerName
+from interrex.core.replicas import ReplicaReport, ReplicaState
+from interrex.core.spec import Expose
+from interrex.core.state import ClusterState, Placement, slots_of
+from interrex.core.time import S
+from interrex.orchestration.fleet import Fleet, WorkerView
+from interrex.worker.worker import Worker
+
+
+class WorkerStatus(msgspec.Struct, kw_only=True):
+    """``state``: leading, following, leaving, silent or lost; ``heard_s`` seconds ago."""
+
+    name: WorkerName
+    host: HostName
+    pid: int | None
+    state: str
+    votes: bool
+    heard_s: float
+
+
+class ReplicaStatus(msgspec.Struct, kw_only=True):
+    """``state`` is a ReplicaState, or ``unknown`` when no worker reports it."""
+
+    name: SlotName
+    host: HostName
+    pid: int | None
+    port: int
+    state: str
+    worker: WorkerName
+    restarts: int
+    crash_looping: bool
+    reason: str
+
+
+class ServiceStatus(msgspec.Struct, kw_only=True):
+    """``desired`` and ``ready`` count replicas; ``expose`` is where the balancer listens."""
+
+    desired: int
+    ready: int
+    expose: str | None
+    replicas: list[ReplicaStatus]
+
+
+class BalancerStatus(msgspec.Struct, kw_only=True):
+    """One balancer process. ``routes`` is (epoch, version) of the table it follows."""
+
+    name: SlotName
+    host: HostName
+    pid: int | None
+    state: str
+    worker: WorkerName
+    restarts: int
+    routes: tuple[int, int] | None
+
+
+class Status(msgspec.Struct, kw_only=True):
+    """A whole cluster.
+
+    ``age_s``: how long ago the oldest part of it was reported; ``source`` the worker that answers,
+    ``supervised`` False where no worker lives and the document comes from the files alone.
+    """
+
+    cluster: str
+    election: str
+    epoch: int
+    leader: WorkerName | None
+    age_s: float
+    source: WorkerName | None
+    supervised: bool
+    workers: list[WorkerStatus]
+    services: dict[ServiceName, ServiceStatus]
+    balancer: list[BalancerStatus]
+
+
+def status_of(worker: Worker, now: int) -> Status:
+    """What a worker knows now (ns); it changes nothing."""
+    fleet = worker.fleet()
+    state = worker.state
+    ages = [now - view.heard for view in fleet.workers.values() if view.worker != worker.me]
+    return Status(
+        cluster=state.spec.name,
+        election=state.spec.election,
+        epoch=worker.epoch,
+        leader=worker.election.leader,
+        age_s=_seconds(max(ages, default=0)),
+        source=worker.me,
+        supervised=True,
+        workers=[_worker(worker, fleet, view, now) for _, view in sorted(fleet.workers.items())],
+        services={
+            name: _service(state, fleet, name)
+            for name in sorted(state.services)
+            if name != BALANCER
+        },
+        balancer=[_balancer(fleet, placement) for placement in slots_of(state, BALANCER)],
+    )
+
+
+def _worker(worker: Worker, fleet: Fleet, view: WorkerView, now: int) -> WorkerStatus:
+    silent = view.worker != worker.me and now - view.heard > 2 * S
+    if not view.connected:
+        state = "lost"
+    elif silent:
+        state = "silent"
+    elif view.report is not None and view.report.leaving:
+        state = "leaving"
+    else:
+        state = "leading" if view.worker == worker.election.leader else "following"
+    return WorkerStatus(
+        name=view.worker,
+        host=view.host,
+        pid=view.report.pid if view.connected and view.report is not None else None,
+        state=state,
+        votes=view.worker in fleet.members,
+        heard_s=0.0 if view.worker == worker.me else _seconds(now - view.heard),
+    )
+
+
+def _service(state: ClusterState, fleet: Fleet, name: ServiceName) -> ServiceStatus:
+    service = state.services[name]
+    replicas = [_replica(fleet, placement) for placement in slots_of(state, name)]
+    return ServiceStatus(
+        desired=service.spec.replicas,
+        ready=sum(replica.state == ReplicaState.READY for replica in replicas),
+        expose=_address(service.spec.expose),
+        replicas=replicas,
+    )
+
+
+def _replica(fleet: Fleet, placement: Placement) -> ReplicaStatus:
+    report = fleet.replica(placement.slot, placement.worker)
+    return ReplicaStatus(
+        name=placement.slot,
+        host=placement.host,
+        pid=report.pid if report is not None else None,
+        port=placement.port,
+        state=_state(report),
+        worker=placement.worker,
+        restarts=report.restarts if report is not None else 0,
+        crash_looping=report is not None and report.crash_looping,
+        reason=report.reason if report is not None else "no worker reports it",
+    )
+
+
+def _balancer(fleet: Fleet, placement: Placement) -> BalancerStatus:
+    report = fleet.replica(placement.slot, placement.worker)
+    view = fleet.workers.get(placement.worker)
+    balancers = view.report.balancers if view is not None and view.report is not None else ()
+    followed = next((b for b in balancers if b.slot == placement.slot), None)
+    return BalancerStatus(
+        name=placement.slot,
+        host=placement.host,
+        pid=report.pid if report is not None else None,
+        state=_state(report),
+        worker=placement.worker,
+        restarts=report.restarts if report is not None else 0,
+        routes=(followed.epoch, followed.version) if followed is not None else None,
+    )
+
+
+def is_ready(status: Status) -> bool:
+    """Whether everything that is asked for runs: what ``up --detach`` waits for."""
+    return not missing_parts(status)
+
+
+def missing_parts(status: Status) -> list[str]:
+    """What is not (yet) as asked for, a short sentence each."""
+    missing = [f"{w.name} is {w.state}" for w in status.workers if w.state in ("lost", "silent")]
+    if status.leader is None:
+        missing.append("no leader")
+    for name, service in status.services.items():
+        if service.ready < service.desired:
+            reasons = {r.reason for r in service.replicas if r.state != ReplicaState.READY}
+            why = "; ".join(sorted(reason for reason in reasons if reason))
+            missing.append(
+                f"{name}: {service.ready} of {service.desired} ready" + (f" ({why})" if why else "")
+            )
+    missing += [f"{b.name} is {b.state}" for b in status.balancer if b.state != ReplicaState.READY]
+    if not status.balancer and any(service.expose for service in status.services.values()):
+        missing.append("no balancer yet")
+    return missing
+
+
+def _state(report: ReplicaReport | None) -> str:
+    return str(report.state) if report is not None else "unknown"
+
+
+def _address(expose: Expose | None) -> str | None:
+    return f"{expose.address}:{expose.port}" if expose is not None else None
+
+
+def _seconds(duration: int) -> float:
+    return round(duration / S, 3)
