@@ -1,0 +1,112 @@
+"""A server that stands for election: first the question, then the vote.
+
+Source: paper 5.2; pre-vote: thesis 9.6.
+
+Differs from the paper: RequestVote leaves while the candidate's own vote is still being written;
+its own vote counts only once it is on disk, and with it all of the log that the request claimed.
+``round`` keeps answers to an earlier campaign of the same term (before a crash) from being
+counted. A lost election is tried again after a few round trips when the leader is known to be
+gone, three times at most, then after a random time-out.
+"""
+
+from interrex.elections.raft.detection import Detection
+from interrex.elections.raft.messages import (
+    PreVote,
+    PreVoteAnswer,
+    PreVoteWithdrawn,
+    RequestVote,
+    Vote,
+)
+from interrex.elections.raft.node import Node
+from interrex.elections.raft.roles import Transitions
+
+
+class Candidate:
+    """A candidate (``asking`` False) or a pre-candidate (``asking`` True)."""
+
+    def __init__(
+        self, node: Node, detection: Detection, server: Transitions, *, asking: bool, timeout: int
+    ) -> None:
+        self._node = node
+        self._detection = detection
+        self._server = server
+        self.asking = asking
+        self.asked_at = node.now
+        self.deadline = node.now + timeout
+        self.round = node.campaigns
+        self._answers: dict[int, bool] = {}
+        self._own_vote = node.disk.token
+        """Once this token is on disk, so is this candidate's vote for itself."""
+
+    @property
+    def wake_at(self) -> int:
+        return self.deadline
+
+    def ask(self) -> None:
+        """Sends the question, or the request, to every voter."""
+        node = self._node
+        kind = PreVote if self.asking else RequestVote
+        term = node.term + 1 if self.asking else node.term
+        for member in sorted(node.membership.voters):
+            if member != node.member:
+                node.send(
+                    member,
+                    kind(
+                        member,
+                        node.member,
+                        term,
+                        self.round,
+                        node.log.last_index,
+                        node.log.last_term,
+                        self._detection.ended,
+                    ),
+                )
+        if self.asking:
+            self._answer(node.member, granted=True)
+
+    def on_persisted(self, token: int) -> None:
+        if not self.asking and token >= self._own_vote:
+            self._answer(self._node.member, granted=True)
+
+    def on_pre_vote_answer(self, message: PreVoteAnswer) -> None:
+        if self.asking and message.round == self.round:
+            self._answer(message.source, granted=message.granted)
+
+    def on_vote(self, message: Vote) -> None:
+        if not self.asking and message.round == self.round:
+            self._answer(message.source, granted=message.granted)
+
+    def _answer(self, member: int, *, granted: bool) -> None:
+        membership = self._node.membership
+        if member not in membership.voters or member in self._answers:
+            return
+        self._answers[member] = granted
+        yes = sum(self._answers.values())
+        no = len(self._answers) - yes
+        if yes >= membership.majority and self._answers.get(self._node.member):
+            self._won(yes)
+        elif no > len(membership.voters) - membership.majority:
+            self._server.become_follower(self._node.term, "refused by a majority")
+
+    def _won(self, votes: int) -> None:
+        voters = len(self._node.membership.voters)
+        if self.asking:
+            self._server.become_candidate(f"{votes} of {voters} would vote for it")
+        else:
+            self._server.become_leader(
+                self.asked_at, f"elected in term {self._node.term} by {votes} of {voters}"
+            )
+
+    def withdraw(self) -> None:
+        """Tells everybody that was asked to forget the question."""
+        if not self.asking:
+            return
+        node = self._node
+        for member in sorted(node.membership.voters.keys() - self._answers.keys()):
+            node.send(member, PreVoteWithdrawn(member, node.member, node.term, self.round))
+
+    def on_time(self, *, late: bool) -> None:
+        """Nobody won: ask again. Being late oneself changes nothing here."""
+        del late
+        if self._node.now >= self.deadline:
+            self._server.become_pre_candidate("the election timed out")

@@ -1,0 +1,73 @@
+"""Until when a leader may believe in itself.
+
+A heartbeat round that a majority answered proves that none of them has elected another before it
+was *sent*; their patience from then on, less what clocks may differ, is the lease. It bounds how
+long a stale leader believes in itself. It excludes nobody: proof of death, a hand-over and a
+restarted follower shorten the patience, so exclusion is the receiver's epoch check, and reads are
+never answered by the lease.
+
+Source: thesis 6.2 and 6.4.1.
+"""
+
+from collections import deque
+from collections.abc import Collection
+from typing import NamedTuple
+
+from interrex.core.quorum import agreed_index
+
+
+class Round(NamedTuple):
+    number: int
+    sent_at: int
+    timeout: int
+
+
+MAX_ROUNDS = 256
+
+
+class Lease:
+    """The heartbeat rounds of one leadership. ``deadline`` never falls."""
+
+    def __init__(self, deadline: int) -> None:
+        self.deadline = deadline
+        self.number = 0
+        self.answered = 0
+        """The newest round that a majority has answered."""
+        self._rounds: deque[Round] = deque(maxlen=MAX_ROUNDS)
+        self._answers: dict[int, int] = {}
+
+    def begin(self, now: int, timeout: int) -> int:
+        """A new round, answered so far by nobody."""
+        self.number += 1
+        self._rounds.append(Round(self.number, now, timeout))
+        return self.number
+
+    def sent_at(self, number: int) -> int | None:
+        """When a round was sent, None where that is too long ago."""
+        if not self._rounds:
+            return None
+        position = number - self._rounds[0].number
+        return self._rounds[position].sent_at if 0 <= position < len(self._rounds) else None
+
+    def answer(self, member: int, number: int) -> None:
+        """A member has answered a round, and with it all before."""
+        if self._answers.get(member, 0) < number <= self.number:
+            self._answers[member] = number
+
+    def last_answer(self, member: int) -> int:
+        return self._answers.get(member, 0)
+
+    def settle(self, voters: Collection[int], leader: int) -> Round | None:
+        """The newest round that a majority of voters has answered, where that is news."""
+        self._answers[leader] = self.number
+        number = agreed_index(voters, self._answers)
+        if number <= self.answered:
+            return None
+        self.answered = number
+        settled = None
+        while self._rounds and self._rounds[0].number <= number:
+            settled = self._rounds[0]
+            if len(self._rounds) == 1 or self._rounds[1].number > number:
+                break  # the last one stays: round trips of slower followers are measured by it
+            self._rounds.popleft()
+        return settled

@@ -1,0 +1,239 @@
+"""What a Raft server is whatever its role: term, vote, log, commit index, and its way out.
+
+Invariants:
+    the term never falls; the vote of a term, once given, never changes;
+    the commit index never falls, and nothing up to it is ever truncated;
+    what a message promises is on disk before the message leaves (see ``disk``).
+"""
+
+from collections.abc import Mapping, Sequence
+from random import Random
+
+import msgspec
+
+from interrex.core.errors import InvariantViolation, ensure
+from interrex.core.ids import WorkerName
+from interrex.core.storage import (
+    Entry,
+    SaveSnapshot,
+    SetFact,
+    Snapshot,
+    Stored,
+    TruncateFrom,
+)
+from interrex.elections.interface import (
+    Committed,
+    ElectionEffect,
+    MalformedPayload,
+    Restored,
+    SendPayload,
+    SnapshotTaken,
+    TakeSnapshot,
+)
+from interrex.elections.raft.disk import Disk
+from interrex.elections.raft.log import Log
+from interrex.elections.raft.membership import NOBODY, Membership
+from interrex.elections.raft.messages import Message, encode
+from interrex.elections.raft.payload import (
+    Configuration,
+    committed_data,
+    configuration_of,
+    snapshot_data,
+    snapshot_parts,
+)
+from interrex.elections.raft.settings import RaftSettings
+
+VOTE = "vote"
+"""The fact under which member id, term and vote are kept."""
+
+
+class StoredVote(msgspec.Struct, frozen=True, array_like=True):
+    member: int
+    term: int
+    vote: int
+
+
+class Node:
+    """The durable half of a server and its outbox. Roles act through it; it decides nothing."""
+
+    def __init__(
+        self,
+        worker: WorkerName,
+        member: int,
+        stored: Stored,
+        settings: RaftSettings,
+        genesis: Mapping[int, WorkerName] | None,
+        random: Random,
+    ) -> None:
+        self.worker = worker
+        self.member = member
+        self.settings = settings
+        self.random = random
+        self.now = 0
+        self.effects: list[ElectionEffect] = []
+        self.disk = Disk()
+        self.peers: dict[int, WorkerName] = {}
+        """The workers behind member ids, as they said hello or wrote."""
+        vote = _stored_vote(stored, member)
+        self.term = vote.term
+        self.vote = vote.vote
+        self.log = Log(stored.snapshot, stored.entries)
+        ensure(self.term >= self.log.last_term, "a stored term is not below its log's")
+        self.commit = self.log.snapshot_index
+        self.membership = _stored_membership(stored, genesis)
+        self.campaigns = self.random.getrandbits(48)
+        """Numbers this server's campaigns; starts anywhere, so that no answer to a question of an
+        earlier life of the process is taken for one to this life's."""
+        self._snapshot_asked = 0
+
+    # Out
+
+    def send(self, member: int, message: Message) -> None:
+        worker = self.worker_of(member)
+        if worker is not None:
+            self.effects.append(SendPayload(worker, encode(message)))
+
+    def send_when_stored(self, member: int, message: Message) -> None:
+        """Sends a promise once all that is recorded so far is on disk."""
+        worker = self.worker_of(member)
+        if worker is None:
+            return
+        free = self.disk.hold(SendPayload(worker, encode(message)))
+        if free is not None:
+            self.effects.append(free)
+
+    def worker_of(self, member: int) -> WorkerName | None:
+        return self.membership.worker_of(member) or self.peers.get(member)
+
+    def name_of(self, member: int) -> str:
+        """A member for people."""
+        return self.worker_of(member) or f"member {member}"
+
+    def flush(self) -> None:
+        persist = self.disk.flush(self.now)
+        if persist is not None:
+            self.effects.append(persist)
+
+    def persisted(self, token: int) -> None:
+        reaches, released = self.disk.persisted(token)
+        self.log.persisted = max(self.log.persisted, reaches)
+        self.effects.extend(released)
+
+    # Term and vote
+
+    @property
+    def is_voter(self) -> bool:
+        return self.member in self.membership.voters
+
+    def set_term(self, term: int, vote: int = 0) -> None:
+        """Moves to a newer term, or gives this term's vote."""
+        ensure(term >= self.term, "the term never falls")
+        ensure(term > self.term or self.vote in (0, vote), "one vote per term")
+        self.term, self.vote = term, vote
+        value = msgspec.msgpack.encode(StoredVote(self.member, term, vote))
+        self.disk.record(SetFact(VOTE, value), urgent=True)
+
+    # Log
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        self.log.append(entries)
+        self.disk.append(entries)
+        for entry in entries:
+            configuration = configuration_of(entry)
+            if configuration is not None:
+                self.membership.append(entry.index, configuration)
+
+    def truncate(self, index: int) -> None:
+        ensure(index > self.commit, "what is committed is never truncated")
+        self.log.truncate(index)
+        self.membership.truncate(index)
+        self.disk.truncated(index)
+        self.disk.record(TruncateFrom(index))
+
+    def commit_to(self, index: int) -> bool:
+        """Hands out what is committed now. Returns whether that was news."""
+        if index <= self.commit:
+            return False
+        ensure(index <= self.log.last_index, "what is committed is in the log")
+        for entry in self.log.slice(self.commit + 1, index):
+            data = committed_data(entry.data)
+            if data is not None:
+                self.effects.append(Committed(entry.index, data))
+        self.commit = index
+        if index - max(self.log.snapshot_index, self._snapshot_asked) >= self._snapshot_after:
+            self._snapshot_asked = index
+            self.effects.append(TakeSnapshot(index))
+        return True
+
+    @property
+    def _snapshot_after(self) -> int:
+        return self.settings.snapshot_after
+
+    # Snapshots
+
+    def restored(self) -> None:
+        """Hands out the state found on disk, as the first thing of all."""
+        if self.log.snapshot is not None:
+            parts = snapshot_parts(self.log.snapshot.data)
+            self.effects.append(Restored(self.log.snapshot.index, parts.data))
+
+    def snapshot_taken(self, taken: SnapshotTaken) -> None:
+        """Keeps the state after an applied index, and drops what it covers."""
+        term = self.log.term_at(taken.index)
+        if not self.log.snapshot_index < taken.index <= self.commit or term is None:
+            return  # overtaken by a newer one
+        configuration = self.membership.at(taken.index)
+        snapshot = Snapshot(taken.index, term, snapshot_data(configuration, taken.data))
+        keep_after = max(self.log.first_index - 1, taken.index - self.settings.trailing_entries)
+        self.log.save(snapshot, keep_after)
+        self.membership.compact(taken.index)
+        self.disk.record(SaveSnapshot(snapshot, keep_after))
+
+    def install(self, snapshot: Snapshot) -> None:
+        """Replaces the state by the leader's; keeps the log behind it where it fits.
+
+        Raises:
+            MalformedPayload: its bytes are no snapshot.
+        """
+        ensure(snapshot.index > self.commit, "the commit index never falls")
+        try:
+            parts = snapshot_parts(snapshot.data)
+        except msgspec.DecodeError as error:
+            raise MalformedPayload(f"a snapshot that is none: {error}") from error
+        if self.log.term_at(snapshot.index) == snapshot.epoch:
+            self.log.save(snapshot, snapshot.index)
+            self.membership.compact(snapshot.index)
+            self.disk.record(SaveSnapshot(snapshot, snapshot.index))
+        else:
+            self.log.persisted = min(self.log.persisted, self.commit)
+            self.disk.truncated(self.commit + 1)
+            self.log.restore(snapshot)
+            self.membership.restore(snapshot.index, parts.configuration)
+            self.disk.record(SaveSnapshot(snapshot, snapshot.index, discard_log=True))
+        self.disk.reaches(snapshot.index)
+        self.commit = snapshot.index
+        self.effects.append(Restored(snapshot.index, parts.data))
+
+
+def _stored_vote(stored: Stored, member: int) -> StoredVote:
+    value = stored.facts.get(VOTE)
+    if value is None:
+        return StoredVote(member, 0, 0)
+    try:
+        vote = msgspec.msgpack.decode(value, type=StoredVote)
+    except msgspec.DecodeError as error:
+        raise InvariantViolation(f"the stored vote cannot be read: {error}") from error
+    ensure(vote.member == member, f"the disk is member {vote.member}'s, this server is {member}")
+    return vote
+
+
+def _stored_membership(stored: Stored, genesis: Mapping[int, WorkerName] | None) -> Membership:
+    index, first = 0, Configuration(dict(genesis)) if genesis else NOBODY
+    if stored.snapshot is not None:
+        index, first = stored.snapshot.index, snapshot_parts(stored.snapshot.data).configuration
+    membership = Membership(index, first)
+    for entry in stored.entries:
+        configuration = configuration_of(entry) if entry.index > index else None
+        if configuration is not None:
+            membership.append(entry.index, configuration)
+    return membership
