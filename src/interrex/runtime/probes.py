@@ -16,15 +16,15 @@ from typing import Protocol
 
 from interrex.core.errors import InterrexError
 from interrex.core.ids import SlotName
-from interrex.core.spec import Check, CheckKind
+from interrex.core.spec import CheckKind
 from interrex.runtime.pidfd import reap, signal_group
 from interrex.runtime.spawning import CannotSpawn, Child, Output, Place, reason_of, spawn
-from interrex.supervision.interface import Probe
+from interrex.supervision.interface import Probe, Probed
 
 AdminProbe = Callable[[SlotName], Awaitable[str | None]]
 """Asks a balancer's process through its own socket: what is wrong, None when nothing is."""
 
-Answer = Callable[[Probe, bool, str], None]
+Answer = Callable[[Probed], None]
 
 MAX_STATUS_LINE_BYTES = 1024
 MAX_DRAINED_BYTES = 65536
@@ -81,7 +81,7 @@ class Prober:
         try:
             sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         except OSError as error:
-            self._answer(probe, False, reason_of(error, "the probe"))
+            self._answer(_probed(probe, False, reason_of(error, "the probe")))
             return
         _Connection(self._loop, probe, self._answer, self._asking, sock).connect()
 
@@ -89,23 +89,24 @@ class Prober:
         try:
             child = spawn(probe.check.command, probe.spec, place, Output(self._null, self._null))
         except CannotSpawn as error:
-            self._answer(probe, False, error.reason)
+            self._answer(_probed(probe, False, error.reason))
             return
         self._children.add(child.pid)
         _Command(self._loop, probe, self._answer, self._asking, child, self._children)
 
     async def _ask_admin(self, probe: Probe) -> None:
         if self._admin_probe is None:
-            self._answer(probe, False, "no admin probe is set up on this worker")
+            self._answer(_probed(probe, False, "no admin probe is set up on this worker"))
             return
         try:
             async with asyncio.timeout(probe.check.timeout):
                 wrong = await self._admin_probe(probe.slot)
         except TimeoutError:
-            wrong = _too_slow(probe.check)
+            self._answer(_too_late(probe))
+            return
         except (OSError, InterrexError) as error:
             wrong = str(error)
-        self._answer(probe, wrong is None, wrong or "")
+        self._answer(_probed(probe, wrong is None, wrong or ""))
 
 
 class _Connection:
@@ -194,17 +195,20 @@ class _Connection:
             return
         lowest, highest = check.status
         ok = lowest <= status <= highest
-        self._answered = True
-        self._answer(self._probe, ok, "" if ok else f"{check.path}: status {status}")
+        self._say(_probed(self._probe, ok, "" if ok else f"{check.path}: status {status}"))
 
     def _timed_out(self) -> None:
-        self._finish(False, _too_slow(self._probe.check))
+        self._close()
+        self._say(_too_late(self._probe))
 
     def _finish(self, ok: bool, detail: str) -> None:
         self._close()
+        self._say(_probed(self._probe, ok, detail))
+
+    def _say(self, probed: Probed) -> None:
         if not self._answered:
             self._answered = True
-            self._answer(self._probe, ok, detail)
+            self._answer(probed)
 
     def _close(self) -> None:
         self._timer.cancel()
@@ -247,16 +251,17 @@ class _Command:
         self._kill()  # what it started and left in its group
         self._end()
         ok = status == 0
-        self._say(ok, "" if ok else f"{self._probe.check.command[0]}: {_ending(status)}")
+        detail = "" if ok else f"{self._probe.check.command[0]}: {_ending(status)}"
+        self._say(_probed(self._probe, ok, detail))
 
     def _timed_out(self) -> None:
         self._kill()
-        self._say(False, _too_slow(self._probe.check))
+        self._say(_too_late(self._probe))
 
-    def _say(self, ok: bool, detail: str) -> None:
+    def _say(self, probed: Probed) -> None:
         if not self._answered:
             self._answered = True
-            self._answer(self._probe, ok, detail)
+            self._answer(probed)
 
     def _kill(self) -> None:
         signal_group(self._child.pidfd, self._child.pid, signal.SIGKILL)
@@ -283,8 +288,13 @@ def _status_of(line: bytes) -> int | None:
     return int(code) if version.startswith(b"HTTP/1.") and code.isdigit() else None
 
 
-def _too_slow(check: Check) -> str:
-    return f"no answer within {check.timeout:g} s"
+def _probed(probe: Probe, ok: bool, detail: str = "") -> Probed:
+    return Probed(probe.slot, probe.incarnation, probe.probe, ok, detail)
+
+
+def _too_late(probe: Probe) -> Probed:
+    detail = f"no answer within {probe.check.timeout:g} s"
+    return Probed(probe.slot, probe.incarnation, probe.probe, False, detail, timed_out=True)
 
 
 def _ending(status: int | None) -> str:

@@ -109,7 +109,7 @@ class HostProcesses:
         self._tasks: set[asyncio.Task[None]] = set()
         self._null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         self._sweeper = Sweeper(loop, self._children)
-        self._prober = Prober(loop, self._answer_probe, self._children, self._null, admin_probe)
+        self._prober = Prober(loop, self._tell, self._children, self._null, admin_probe)
         become_subreaper()
         let_children_default_signals()
         self._ticks = 0
@@ -342,13 +342,11 @@ class HostProcesses:
         held = self._current(effect.slot, effect.incarnation)
         record = None if held is None else held.record
         if record is None:
-            self._answer_probe(effect, False, "its process is not supervised here")
+            detail = "its process is not supervised here"
+            self._tell(Probed(effect.slot, effect.incarnation, effect.probe, False, detail))
             return
         place = Place(effect.slot, effect.port, record.epoch, record.instance)
         self._prober.start(effect, place)
-
-    def _answer_probe(self, probe: Probe, ok: bool, detail: str) -> None:
-        self._tell(Probed(probe.slot, probe.incarnation, probe.probe, ok, detail))
 
     # Keeping house
 
