@@ -1,7 +1,6 @@
 """From a cluster file to a ``ClusterSpec``, or to everything that is wrong with it."""
 
 import os
-from pathlib import Path as FilePath
 from typing import Any, NamedTuple
 
 from interrex.config.kinds import service_label
@@ -53,7 +52,7 @@ def open_reading(path: str | os.PathLike[str]) -> tuple[Reading | None, Problem 
     """The parsed file; or the problem that keeps it from being parsed."""
     file = os.fspath(path)
     try:
-        with FilePath(path).open("rb") as stream:
+        with open(file, "rb") as stream:
             data = stream.read(LARGEST + 1)
     except FileNotFoundError:
         return None, Problem(file, 0, 0, "", "there is no such file")

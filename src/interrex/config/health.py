@@ -2,12 +2,13 @@
 
 Written short (``health.http = "/healthz"``), the one target is asked
 
-- at start, every 100 ms, until it first succeeds;
+- at start, at once and then fast, until it first succeeds;
 - for the routes (readiness), each interval: out after ``fall`` failures in a row;
 - for life (liveness), each interval: restarted after three times as many.
 
 So a replica that fails is out of the routes well before it is restarted, and one that recovers
-meanwhile is not restarted at all.
+meanwhile is not restarted at all. The check for the start equals the one for the routes: one
+answer serves both.
 """
 
 from typing import Any, NamedTuple
@@ -20,7 +21,6 @@ from interrex.config.tables import Key, Kind, Noted, Section, as_table, read_key
 from interrex.config.values import parse_text, show_duration
 from interrex.core.spec import Check, CheckKind, Health
 
-STARTUP_INTERVAL = 0.1
 INTERVAL = 1.0
 TIMEOUT = 1.0
 FALL = 2
@@ -28,6 +28,7 @@ LIVENESS_FACTOR = 3
 """How many times as many failures as take a replica from the routes restart it."""
 
 _ANY_SUCCESS = (200, 399)
+_NOTHING_TO_ASK = "says nothing to ask; write http, tcp or exec"
 
 
 class _Http(NamedTuple):
@@ -106,8 +107,13 @@ STARTUP = Section(
     None,
     (
         *_TARGET,
-        Key("interval", _interval, "time from an answer to the next question", default="100ms"),
-        Key("timeout", _timeout, "how long an answer may take", default="as for health"),
+        Key(
+            "interval",
+            _interval,
+            "the longest time between two questions; the first come within milliseconds",
+            default="as for health",
+        ),
+        Key("timeout", _timeout, _TIMEOUT_MEANING, default="as for health"),
     ),
 )
 READINESS = Section(
@@ -182,12 +188,15 @@ def read_health(reading: Reading, path: Path, value: object) -> Health:
     checks: dict[str, Any] = {}
     for question in ("startup", "readiness", "liveness"):
         own = shared.get(question, {})
-        if own is not None:
-            checks[question] = _check(reading, (*path, question), question, own, shared)
+        if own is None:
+            continue
+        checks[question] = _check(reading, (*path, question), question, own, shared)
+        if checks[question] is None and question in shared and reading.sound(path):
+            reading.refuse((*path, question), _NOTHING_TO_ASK)
     if not reading.sound(path):
         raise Noted
     if as_table(value) and not any(checks.values()) and not any(key in shared for key in checks):
-        raise Refused("says nothing to ask; write http, tcp or exec")
+        raise Refused(_NOTHING_TO_ASK)
     if "start_timeout" in shared:
         checks["start_timeout"] = shared["start_timeout"]
     return Health(**checks)
@@ -198,11 +207,7 @@ def _check(
 ) -> Check | None:
     pace = _pace(reading, path, question, own, shared)
     target = _target(own) or _target(shared)
-    if target is not None:
-        return Check(**target, **pace)
-    if own and reading.sound(path[:-1]):
-        reading.refuse(path, "says nothing to ask; write http, tcp or exec")
-    return None
+    return Check(**target, **pace) if target is not None else None
 
 
 def _pace(
@@ -211,21 +216,21 @@ def _pace(
     """How often a question is asked and how many answers count: own keys first, then shared."""
     interval = own.get("interval", shared.get("interval"))
     timeout = own.get("timeout", shared.get("timeout"))
-    if question == "startup":
-        soon = min(STARTUP_INTERVAL, shared.get("interval", INTERVAL))
-        return {"interval": own.get("interval", soon), "timeout": timeout or TIMEOUT, "rise": 1}
     if interval is None:
         interval = max(INTERVAL, timeout or 0)
     if timeout is None:
         timeout = min(TIMEOUT, interval)
     if timeout > interval:
         _refuse_timeout(reading, path, timeout, interval)
-    fall = shared.get("fall", FALL)
+    rise, fall = shared.get("rise", 1), shared.get("fall", FALL)
     if question == "liveness":
-        rise, fall = 1, own.get("fall", LIVENESS_FACTOR * fall)
-    else:
-        rise, fall = own.get("rise", shared.get("rise", 1)), own.get("fall", fall)
-    return {"interval": interval, "timeout": timeout, "rise": rise, "fall": fall}
+        rise, fall = 1, LIVENESS_FACTOR * fall
+    return {
+        "interval": interval,
+        "timeout": timeout,
+        "rise": own.get("rise", rise),
+        "fall": own.get("fall", fall),
+    }
 
 
 def _refuse_timeout(reading: Reading, path: Path, timeout: float, interval: float) -> None:

@@ -108,13 +108,18 @@ def choice(words: str, known: tuple[str, ...], usual: tuple[str, ...]) -> Kind[s
 
 
 def path(words: str, placeholders: tuple[str, ...] = ()) -> Kind[str]:
-    """A path, made absolute: the file's own folder is what it is relative to."""
+    """A path, made absolute: the file's own folder is what it is relative to.
+
+    With placeholders it stays a text to be filled in, so the folder's own braces are doubled.
+    """
 
     def read(reading: Reading, place: Path, value: object) -> str:
         text = parse_text(value)
+        folder = reading.folder
         if placeholders:
             check_placeholders(text, placeholders)
-        return os.path.normpath(os.path.join(reading.folder, text))
+            folder = folder.replace("{", "{{").replace("}", "}}")
+        return os.path.normpath(os.path.join(folder, text))
 
     return Kind(words, read, str)
 
@@ -150,6 +155,8 @@ def _variable(name: str, content: object) -> str:
         raise Refused("is no variable's name; use letters, digits and _, no digit first")
     if name.startswith("INTERREX_"):
         raise Refused("Interrex sets the variables that begin with INTERREX_ itself")
+    if name == "PORT" and content != "{port}":
+        raise Refused('is the replica\'s own port; write "{port}", or leave it out')
     if isinstance(content, bool) or not isinstance(content, str | int):
         raise Refused(f"{shown(content)} is no text; put it in quotes")
     text = str(content)

@@ -44,10 +44,16 @@ def nearest(word: str, known: tuple[str, ...]) -> str | None:
     return lower[matches[0]] if matches else None
 
 
-def shown(value: object) -> str:
-    """A value as a person would write it, short enough for one line."""
+def quoted(text: str) -> str:
+    """A text in double quotes, on one line, at most 60 characters of it."""
     import json
 
+    short = text if len(text) <= 60 else text[:57] + "..."
+    return json.dumps(short, ensure_ascii=not short.isprintable())
+
+
+def shown(value: object) -> str:
+    """A value as a person would write it, short enough for one line."""
     match value:
         case bool():
             return "true" if value else "false"
@@ -56,10 +62,7 @@ def shown(value: object) -> str:
         case int() | float():
             return str(value)
         case str():
-            return json.dumps(
-                value if len(value) <= 60 else value[:57] + "...",
-                ensure_ascii=not value.isprintable(),
-            )
+            return quoted(value)
         case list() | tuple():
             return "a list"
         case dict():

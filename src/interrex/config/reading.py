@@ -1,11 +1,10 @@
 """A document being read: its values, its keys' places, and what has been found wrong so far."""
 
-import json
 import re
 from typing import Any
 
 from interrex.config.positions import Path, Position, key_positions
-from interrex.config.problems import Problem
+from interrex.config.problems import Problem, quoted
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 
@@ -70,7 +69,7 @@ class Reading:
     def _problem(self, path: Path, message: str) -> Problem:
         if self._positions is None:
             self._positions = key_positions(self._text)
-        position = Position(1, 1)
+        position = Position(1, 1) if self._text else Position(0, 0)
         for length in range(len(path), 0, -1):
             if path[:length] in self._positions:
                 position = self._positions[path[:length]]
@@ -89,11 +88,6 @@ def dotted(path: Path) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            short = part if len(part) <= 60 else part[:57] + "..."
-            bare = _BARE.fullmatch(short)
-            text += (
-                f".{short if bare else json.dumps(short)}"
-                if text
-                else (short if bare else json.dumps(short))
-            )
+            word = part if len(part) <= 60 and _BARE.fullmatch(part) else quoted(part)
+            text += f".{word}" if text else word
     return text

@@ -3,6 +3,7 @@
 A rule is applied only where none of the values it compares was refused by itself.
 """
 
+import math
 from itertools import combinations
 
 from interrex.config.kinds import show_expose
@@ -12,19 +13,32 @@ from interrex.config.schema import MOST_WORKERS
 from interrex.config.values import show_duration, split_address
 from interrex.core.spec import ClusterSpec, Expose, HostSpec, Timing
 
+CLOCK_ERROR = 0.1
+"""How much faster one clock may run than another: a leader counts on so much less."""
+
+LEAST_HEARTBEATS = 3
+"""How many heartbeats must fit into the election time-out."""
+
 LEAST_MARGIN = 0.02
-"""What must remain of the election time-out after two heartbeats, in seconds."""
+"""What must remain to a leader after a lost heartbeat, in seconds."""
 
 
 def leader_margin(timing: Timing) -> float:
     """How late a leader's heartbeat may be answered before it must stop leading, in seconds.
 
-    A leader believes in itself until one election time-out after it *sent* the last heartbeat that
-    a majority answered. Should the next one be lost, the one after it is sent two heartbeats later:
-    what then remains has to cover the round trip, the followers' disks and a busy scheduler. With
-    nothing remaining, one lost packet deposes a healthy leader.
+    Its followers are silent for one election time-out after a heartbeat that they answered, so a
+    leader believes in itself for that long after it *sent* the last one that a majority answered,
+    less the error of the clocks. Should the next be lost, the one after it is sent two heartbeats
+    later: what then remains has to cover the round trip, the followers' disks and a busy scheduler.
+    With nothing remaining, one lost packet deposes a healthy leader.
     """
-    return round(timing.election_timeout - 2 * timing.heartbeat, 9)
+    return round(timing.election_timeout * (1 - CLOCK_ERROR) - 2 * timing.heartbeat, 9)
+
+
+def least_election_timeout(heartbeat: float) -> float:
+    """The shortest election time-out that a heartbeat allows, in seconds, in whole ms."""
+    for_margin = (2 * heartbeat + LEAST_MARGIN) / (1 - CLOCK_ERROR)
+    return math.ceil(round(max(LEAST_HEARTBEATS * heartbeat, for_margin) * 1000, 6)) / 1000
 
 
 def check_rules(reading: Reading, spec: ClusterSpec) -> None:
@@ -41,22 +55,19 @@ def check_rules(reading: Reading, spec: ClusterSpec) -> None:
 def _election_times(reading: Reading, timing: Timing) -> None:
     beat: Path = ("cluster", "timing", "heartbeat")
     timeout: Path = ("cluster", "timing", "election_timeout")
-    margin = leader_margin(timing)
-    if margin >= LEAST_MARGIN or not reading.sound(beat, timeout):
+    least = least_election_timeout(timing.heartbeat)
+    if timing.election_timeout >= least or not reading.sound(beat, timeout):
         return
-    both = (
-        f"the election time-out {show_duration(timing.election_timeout)} and the heartbeat "
-        f"{show_duration(timing.heartbeat)}"
-    )
-    least = show_duration(round(2 * timing.heartbeat + LEAST_MARGIN, 9))
+    margin = leader_margin(timing)
     reason = (
-        "one lost heartbeat would depose a healthy leader"
-        if margin <= 0
-        else f"{show_duration(margin)} remain after a lost heartbeat, which a busy disk takes"
+        f"only {show_duration(margin)} remain to a leader after a lost heartbeat"
+        if margin > 0
+        else "one lost heartbeat would depose a healthy leader"
     )
     reading.refuse(
         reading.written(timeout, beat),
-        f"{both} are too near: {reason}; the time-out must be {least} or more",
+        f"{show_duration(timing.election_timeout)} is too short for a heartbeat of "
+        f"{show_duration(timing.heartbeat)}: {reason}; the least is {show_duration(least)}",
     )
 
 

@@ -44,9 +44,8 @@ TIMING = Section(
         Key(
             "election_timeout",
             duration(0.01),
-            "silence after which a leader is suspected, and how long a leader believes in itself "
-            "after sending the last heartbeat that a majority answered; at least twice the "
-            "heartbeat and 20 ms more",
+            "silence after which a leader is suspected; a leader believes in itself for nine "
+            "tenths of it after sending the last heartbeat that a majority answered",
         ),
         Key(
             "silent_worker",
@@ -76,7 +75,7 @@ CLUSTER = Section(
     "The fleet as a whole.",
     ClusterSpec,
     (
-        Key("name", label, "names the fleet: its folder, its metrics", required=True),
+        Key("name", label, "the fleet's name: its folder and its metrics go by it", required=True),
         Key(
             "workers",
             whole(1, MOST_WORKERS),
@@ -99,7 +98,7 @@ BALANCER = Section(
     BalancerSpec,
     (
         Key("processes", whole(1, 8), "how many HAProxy processes run on each host"),
-        Key("binary", program, "which HAProxy to run", default="the one that comes with Interrex"),
+        Key("binary", program, "the HAProxy to run", default="the one that comes with Interrex"),
         Key("threads", whole(1, 64), "threads of each process"),
         Key("connect_timeout", duration(), "how long a connection to a replica may take"),
         Key("client_timeout", duration(), "how long a client may be silent"),
@@ -165,7 +164,7 @@ SERVICE = Section(
         Key("stop_signal", stop_signal, "the signal that asks it to stop"),
         Key("stop_timeout", duration(0), "how long it may take to stop; then it is killed"),
         Key("limits", table_of(LIMITS), "see [service.NAME.limits]"),
-        Key("health", Kind("table", read_health, str), "see [service.NAME.health]"),
+        Key("health", Kind("table", read_health, lambda health: ""), "see [service.NAME.health]"),
         Key("restart", table_of(RESTART), "see [service.NAME.restart]"),
         Key("logs", table_of(LOGS), "see [service.NAME.logs]"),
     ),

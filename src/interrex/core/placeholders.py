@@ -7,12 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-PLACEHOLDERS: Final = ("port", "address", "host", "service", "slot", "number")
-"""What a service's command, its environment's values and its exec checks may name:
-
-the replica's port, the address it should listen on, its host's name, its service, its slot
-(``web.2``) and its number within the service (``2``).
-"""
+PLACEHOLDERS: Final = ("port", "slot", "number")
+"""What a service's command, its environment's values and its exec checks may name: the replica's
+port, its slot (``web.2``), and its number within the service (``2``)."""
 
 _BRACES = re.compile(r"\{\{|\}\}|\{([A-Za-z0-9_]*)\}|[{}]")
 
