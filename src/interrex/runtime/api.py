@@ -17,33 +17,11 @@ from typing import Protocol
 import h11
 import msgspec
 
-from interrex.core.ids import ChangeId, WorkerName
-from interrex.core.state import Operation
 from interrex.runtime.journal import Event
+from interrex.runtime.questions import ChangeBody, Outcome, StepDownBody
 
 MAX_BODY = 1024 * 1024
 EVENTS_POLL_S = 0.1
-
-
-class ChangeBody(msgspec.Struct, forbid_unknown_fields=True):
-    """``POST /v1/changes``. The id makes a retry harmless."""
-
-    id: ChangeId
-    operations: tuple[Operation, ...]
-
-
-class StepDownBody(msgspec.Struct, forbid_unknown_fields=True):
-    """``POST /v1/step-down``."""
-
-    successor: WorkerName | None = None
-
-
-class Outcome(msgspec.Struct, kw_only=True):
-    """The answer to a POST."""
-
-    ok: bool
-    text: str
-    index: int | None = None
 
 
 class Backend(Protocol):

@@ -1,0 +1,41 @@
+"""Which election a cluster file's word names."""
+
+from collections.abc import Mapping
+from random import Random
+
+from interrex.core.errors import InterrexError
+from interrex.core.ids import WorkerName
+from interrex.core.spec import ClusterSpec
+from interrex.core.storage import Stored
+from interrex.elections.interface import Election
+from interrex.elections.raft.raft import Raft
+from interrex.elections.raft.settings import settings_from
+
+ELECTIONS = ("raft",)
+"""The names that a cluster file may use."""
+
+
+def new_election(
+    spec: ClusterSpec,
+    worker: WorkerName,
+    member: int,
+    stored: Stored,
+    genesis: Mapping[int, WorkerName] | None,
+    random: Random,
+) -> Election:
+    """The election core that a cluster file asks for.
+
+    Args:
+        spec: names the election and its times.
+        worker: this worker; ``member`` is the identity under which its log votes.
+        stored: what its disk holds.
+        genesis: the first voters, None for a worker that must be let in by the others.
+        random: the only source of chance.
+
+    Raises:
+        InterrexError: no such election, or times that contradict each other.
+    """
+    if spec.election not in ELECTIONS:
+        raise InterrexError(f"no election is called {spec.election!r}: {', '.join(ELECTIONS)}")
+    settings = settings_from(spec.timing)
+    return Raft(worker, member, stored, settings, genesis, random)

@@ -1,0 +1,67 @@
+"""``python -m interrex.runtime.entry ROOT CLUSTER WORKER HOST``: one worker's process."""
+
+import asyncio
+import gc
+import logging
+import signal
+import sys
+from pathlib import Path
+
+from interrex.core.errors import InterrexError
+from interrex.core.ids import HostName, WorkerName
+from interrex.runtime.genesis import read_genesis
+from interrex.runtime.launching import locked_worker
+from interrex.runtime.layout import Layout
+from interrex.runtime.node import Node
+from interrex.runtime.opening import open_log
+
+_log = logging.getLogger("interrex")
+
+
+def main(arguments: list[str]) -> int:
+    """Run one worker until it ends.
+
+    Returns:
+        0 when it was asked to end, or another process already is this worker; 1 when it could not
+        go on.
+    """
+    root, cluster, name, host = arguments
+    layout = Layout(Path(root), cluster)
+    worker = WorkerName(name)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
+    )
+    # A terminal's end is no reason to leave the services unsupervised.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with locked_worker(layout, worker) as locked:
+            if not locked:
+                return 0
+            return _run(layout, worker, HostName(host))
+    except (InterrexError, OSError) as error:
+        _log.error("%s cannot run: %s", name, error)
+        return 1
+
+
+def _run(layout: Layout, worker: WorkerName, host: HostName) -> int:
+    genesis = read_genesis(layout.genesis)
+    opened = open_log(layout.store(worker), genesis, worker)
+
+    async def work() -> str:
+        return await Node(layout, genesis, worker, host, opened).run()
+
+    gc.freeze()
+    with asyncio.Runner(loop_factory=_new_loop) as runner:
+        reason = runner.run(work())
+    _log.info("%s ended: %s", worker, reason)
+    return 0
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    import uvloop
+
+    return uvloop.new_event_loop()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,322 @@
+"""A worker's process: the thin interpreter of one pure Worker's effects.
+
+Everything runs on one asyncio loop; only the disk has a thread. Events queue up and are stepped
+one at a time, so that an effect performed in the middle of a list never overtakes the rest of it.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Coroutine
+from random import Random
+from typing import TYPE_CHECKING, assert_never
+
+import msgspec
+
+from interrex.core.errors import InterrexError, InvariantViolation
+from interrex.core.ids import BALANCER, HostName, WorkerName, service_of
+from interrex.core.journal import Note
+from interrex.core.messages import encode
+from interrex.core.state import genesis as genesis_state
+from interrex.elections.interface import Persist, Persisted
+from interrex.elections.registry import new_election
+from interrex.runtime.balancers import HostBalancers
+from interrex.runtime.clock import now_ns
+from interrex.runtime.disk import Writer
+from interrex.runtime.genesis import Genesis
+from interrex.runtime.journal import Event, EventTail, Journal
+from interrex.runtime.launching import launch_worker
+from interrex.runtime.layout import Layout
+from interrex.runtime.opening import OpenedLog
+from interrex.runtime.processes import HostProcesses
+from interrex.runtime.questions import ChangeBody, Outcome, StepDownBody
+from interrex.runtime.transport import Hello, Transport
+from interrex.supervision.interface import (
+    Claim,
+    Forget,
+    Probe,
+    Release,
+    Signal,
+    Spawn,
+    Sweep,
+)
+from interrex.worker.interface import (
+    Answer,
+    ChangeAsked,
+    Disconnect,
+    EndWorker,
+    FollowRoutes,
+    HandOverAsked,
+    Leave,
+    LeaveAsked,
+    MessageReceived,
+    PeerJoined,
+    PeerLeft,
+    Send,
+    Started,
+    StartWorker,
+    WakeUp,
+    WorkerEffect,
+    WorkerEvent,
+)
+from interrex.worker.status import status_of
+from interrex.worker.worker import Worker
+
+_log = logging.getLogger(__name__)
+
+
+if TYPE_CHECKING:
+    from interrex.runtime.api import ApiServer
+
+
+class Node:
+    """One running worker.
+
+    Args:
+        layout: the cluster's folders.
+        genesis: how the cluster began.
+        worker: which of its workers this process is (the caller holds its lock), on which host.
+        opened: its log.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        genesis: Genesis,
+        worker: WorkerName,
+        host: HostName,
+        opened: OpenedLog,
+    ) -> None:
+        self._layout = layout
+        self._host = host
+        self._loop = asyncio.get_running_loop()
+        self._ended: asyncio.Future[str] = self._loop.create_future()
+        self._queue: deque[WorkerEvent] = deque()
+        self._stepping = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at: int | None = None
+        self._requests: dict[int, asyncio.Future[Outcome]] = {}
+        self._request_number = 0
+        self._known_workers: dict[WorkerName, HostName] = {}
+        self._api: ApiServer | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+        state = genesis_state(genesis.spec)
+        random = Random(os.urandom(16))
+        member = opened.member
+        election = new_election(
+            genesis.spec, worker, member, opened.stored, opened.first_members, random
+        )
+        self.core = Worker(
+            worker, host, member, os.getpid(), state, opened.stored, election, random, now_ns()
+        )
+        self._journal = Journal(layout.events(worker), worker, host)
+        self._writer = Writer(opened.store, self, self._loop)
+        self._balancers = HostBalancers(layout, host, self.post)
+        self._processes = HostProcesses(
+            layout.host(host), self._loop, self.post, admin_probe=self._balancers.probe
+        )
+        self._transport = Transport(layout, genesis, worker, host, member, self)
+        if opened.loss:
+            self._journal.write(Note(kind="log.lost", text=opened.loss, worker=worker), 0)
+
+    async def run(self) -> str:
+        """Work until asked to leave, or until going on would be unsafe.
+
+        Returns:
+            Why it ended.
+        """
+        await self._transport.start()
+        self.post(Started())
+        self._spawn(self._serve_api())
+        try:
+            return await self._ended
+        finally:
+            await self._close()
+
+    def post(self, event: WorkerEvent) -> None:
+        """Let the core take an event, after those before it, and perform what it asks."""
+        self._queue.append(event)
+        if self._stepping:
+            return
+        self._stepping = True
+        try:
+            while self._queue and not self._ended.done():
+                for effect in self.core.step(self._queue.popleft(), now_ns()):
+                    self._perform(effect)
+        except InvariantViolation as error:
+            self._stop(f"a safety rule was about to be broken: {error}")
+        finally:
+            self._stepping = False
+        self._arm()
+
+    def _perform(self, effect: WorkerEffect) -> None:
+        match effect:
+            case Persist():
+                self._writer.submit(effect.token, effect.records)
+            case Send():
+                self._send(effect)
+            case Claim() | Release() | Forget() | Signal() | Sweep() | Probe():
+                self._processes.perform(effect)
+            case Spawn():
+                self._start_replica(effect)
+            case FollowRoutes():
+                self._spawn(self._balancers.follow(effect, self.core.state.spec))
+            case StartWorker():
+                self._start_worker(effect.worker)
+            case EndWorker():
+                self._transport.kill_peer(effect.worker, signal.SIGKILL)
+            case Disconnect():
+                self._transport.disconnect(effect.peer, effect.reason)
+            case Answer():
+                self._answer(effect)
+            case Note():
+                self._journal.write(effect, self.core.epoch)
+            case Leave():
+                self._stop(effect.reason)
+            case _:
+                assert_never(effect)
+
+    def _send(self, effect: Send) -> None:
+        payload = encode(effect.message)
+        if effect.to is None:
+            self._transport.broadcast(payload)
+        else:
+            self._transport.send(effect.to, payload)
+
+    def _start_replica(self, effect: Spawn) -> None:
+        """A balancer's command line is made here: it depends on who else listens just now."""
+        if service_of(effect.slot) == BALANCER:
+            command = self._balancers.command(effect.slot, self.core.state.spec)
+            spec = msgspec.structs.replace(effect.spec, command=command)
+            effect = msgspec.structs.replace(effect, spec=spec)
+        self._processes.perform(effect)
+
+    def _start_worker(self, worker: WorkerName) -> None:
+        try:
+            launch_worker(self._layout, worker, self._host)
+        except InterrexError as error:
+            self._journal.write(
+                Note(kind="worker.not_started", text=str(error), worker=worker), self.core.epoch
+            )
+
+    def _arm(self) -> None:
+        """Keep the one timer at the core's one wake-up; connect to whoever is new."""
+        if self.core.state.workers != self._known_workers:
+            self._known_workers = dict(self.core.state.workers)
+            self._transport.set_peers(self._known_workers, self.core.state.spec)
+        wake_at = self.core.wake_at
+        if wake_at == self._timer_at and self._timer is not None:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._timer_at = wake_at
+        if wake_at is not None and not self._ended.done():
+            delay = max(0, wake_at - now_ns())
+            self._timer = self._loop.call_later(delay / 1e9, self._wake_up)
+
+    def _wake_up(self) -> None:
+        self._timer = None
+        if self._timer_at is not None and now_ns() < self._timer_at:
+            self._timer_at = None
+            self._arm()
+            return
+        self.post(WakeUp())
+
+    def _stop(self, reason: str) -> None:
+        if not self._ended.done():
+            _log.info("ending: %s", reason)
+            self._journal.write(Note(kind="worker.ended", text=reason), self.core.epoch)
+            self._ended.set_result(reason)
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._loop.call_exception_handler({"message": str(error), "exception": error})
+            self._stop(f"an internal error: {error!r}")
+
+    async def _close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+        if self._api is not None:
+            self._api.close()
+        self._transport.close()
+        self._processes.close()
+        self._writer.close()
+        self._journal.close()
+
+    # The disk's answers
+
+    def persisted(self, token: int) -> None:
+        self.post(Persisted(token))
+
+    def disk_full(self, error: Exception) -> None:
+        self._journal.write(Note(kind="disk.full", text=str(error)), self.core.epoch)
+        _log.error("%s", error)
+
+    def disk_failed(self, error: Exception) -> None:
+        self._stop(f"the disk failed: {error}")
+
+    # The transport's news
+
+    def peer_connected(self, hello: Hello) -> None:
+        self.post(PeerJoined(hello.worker, hello.host, hello.member))
+
+    def peer_lost(self, worker: WorkerName, proved_dead: bool) -> None:
+        self.post(PeerLeft(worker, proved_dead))
+
+    def peer_died(self, worker: WorkerName) -> None:
+        self.post(PeerLeft(worker, proved_dead=True))
+
+    def message(self, worker: WorkerName, payload: bytes) -> None:
+        self.post(MessageReceived(worker, payload))
+
+    # What users ask
+
+    async def _serve_api(self) -> None:
+        """Imported only now: the replicas are adopted, and nothing that heals waits for it."""
+        from interrex.runtime.api import ApiServer
+
+        self._api = ApiServer(self)
+        await self._api.start(self._layout.api_socket(self.core.me))
+
+    def status_document(self) -> bytes:
+        return msgspec.json.encode(status_of(self.core, now_ns()))
+
+    def is_healthy(self) -> bool:
+        return self.core.election.leader is not None
+
+    def new_events(self) -> Callable[[], list[Event]]:
+        names = self._layout.worker_names()
+        return EventTail([self._layout.events(name) for name in names]).read
+
+    async def change(self, body: ChangeBody) -> Outcome:
+        return await self._ask(lambda n: ChangeAsked(n, body.id, body.operations))
+
+    async def step_down(self, body: StepDownBody) -> Outcome:
+        return await self._ask(lambda n: HandOverAsked(n, body.successor))
+
+    async def leave(self) -> Outcome:
+        return await self._ask(LeaveAsked)
+
+    async def _ask(self, make: Callable[[int], WorkerEvent]) -> Outcome:
+        self._request_number += 1
+        number = self._request_number
+        future = self._requests[number] = self._loop.create_future()
+        self.post(make(number))
+        return await future
+
+    def _answer(self, answer: Answer) -> None:
+        future = self._requests.pop(answer.request, None)
+        if future is not None and not future.done():
+            future.set_result(Outcome(ok=answer.ok, text=answer.text, index=answer.index))

@@ -1,0 +1,27 @@
+"""What users may ask a worker over its HTTP socket, and the answer. Light: no HTTP in here."""
+
+import msgspec
+
+from interrex.core.ids import ChangeId, WorkerName
+from interrex.core.state import Operation
+
+
+class ChangeBody(msgspec.Struct, forbid_unknown_fields=True):
+    """``POST /v1/changes``. The id makes a retry harmless."""
+
+    id: ChangeId
+    operations: tuple[Operation, ...]
+
+
+class StepDownBody(msgspec.Struct, forbid_unknown_fields=True):
+    """``POST /v1/step-down``."""
+
+    successor: WorkerName | None = None
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """The answer to a POST."""
+
+    ok: bool
+    text: str
+    index: int | None = None
