@@ -12,7 +12,7 @@ class ReplicaState(StrEnum):
     """Where a slot stands. The transitions are in ``supervision.lifecycle``."""
 
     CLAIMING = "claiming"  # taking the record's lock, looking for a process to adopt
-    STARTING = "starting"  # its process runs, the startup check has not succeeded yet
+    STARTING = "starting"  # being started, or running and the startup check has not succeeded yet
     RUNNING = "running"  # alive, not to be sent requests (readiness fails)
     READY = "ready"
     STOPPING = "stopping"  # asked to stop, not dead yet
@@ -53,3 +53,7 @@ class ReplicaReport(msgspec.Struct, frozen=True, array_like=True):
     """When it entered this state: ns of its host's boot-time clock."""
     port_taken: bool = False
     """A stranger listens on its port: it needs another one."""
+    unproven: bool = False
+    """RUNNING because it was just adopted and has not been asked yet: routes stay as they are."""
+    failing: bool = False
+    """It keeps failing, or its liveness does: it counts as evidence that all of a service fail."""

@@ -34,7 +34,8 @@ class Assigned(msgspec.Struct, frozen=True):
 
 
 class Claimed(msgspec.Struct, frozen=True):
-    """The answer to ``Claim``. With ADOPTED, the process's facts as its record holds them."""
+    """The answer to ``Claim``. With ADOPTED and GONE, the process's facts as its record holds
+    them; the incarnation that follows is numbered from there."""
 
     slot: SlotName
     outcome: ClaimOutcome
@@ -77,13 +78,17 @@ class Swept(msgspec.Struct, frozen=True):
 
 
 class Probed(msgspec.Struct, frozen=True):
-    """The answer to ``Probe``; ``detail`` says what was wrong."""
+    """The answer to ``Probe``; ``detail`` says what was wrong.
+
+    ``timed_out`` tells a replica that does not answer (hung) from one that answers badly.
+    """
 
     slot: SlotName
     incarnation: int
     probe: int
     ok: bool
     detail: str = ""
+    timed_out: bool = False
 
 
 class WakeUp(msgspec.Struct, frozen=True):
