@@ -133,7 +133,9 @@ class Network:
         self.cut: set[tuple[WorkerName, WorkerName]] = set()
         self.latency: Delay = lambda _from, _to, _message: 100 * US
         self.disk_time: Callable[[Server], int | None] = lambda _server: 500 * US
+        self.duplicate: Callable[[], bool] = lambda: False
         self.watchers: list[Watcher] = []
+        self.senders: list[Callable[[Server, SendPayload], None]] = []
         self.trace: list[str] | None = None
         self.joined: set[WorkerName] = set()
 
@@ -269,7 +271,11 @@ class Network:
     def _perform(self, server: Server, effect: ElectionEffect) -> None:
         match effect:
             case SendPayload(to, payload):
+                for sender in self.senders:
+                    sender(server, effect)
                 self._send(server, to, payload)
+                if self.duplicate():
+                    self._send(server, to, payload)
             case Persist():
                 self._persist(server, effect)
             case Committed(index, data):

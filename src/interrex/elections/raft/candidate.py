@@ -37,6 +37,7 @@ class Candidate:
         self._answers: dict[int, bool] = {}
         self._own_vote = node.disk.token
         """Once this token is on disk, so is this candidate's vote for itself."""
+        self._is_stored = asking
 
     @property
     def wake_at(self) -> int:
@@ -62,11 +63,14 @@ class Candidate:
                     ),
                 )
         if self.asking:
-            self._answer(node.member, granted=True)
+            self._answers[node.member] = True
+            self._tally()
 
     def on_persisted(self, token: int) -> None:
-        if not self.asking and token >= self._own_vote:
-            self._answer(self._node.member, granted=True)
+        if not self._is_stored and token >= self._own_vote:
+            self._is_stored = True
+            self._answers[self._node.member] = True
+            self._tally()
 
     def on_pre_vote_answer(self, message: PreVoteAnswer) -> None:
         if self.asking and message.round == self.round:
@@ -77,15 +81,18 @@ class Candidate:
             self._answer(message.source, granted=message.granted)
 
     def _answer(self, member: int, *, granted: bool) -> None:
+        if member not in self._answers:
+            self._answers[member] = granted
+            self._tally()
+
+    def _tally(self) -> None:
+        """Only voters count: this server itself may be one that is being removed."""
         membership = self._node.membership
-        if member not in membership.voters or member in self._answers:
-            return
-        self._answers[member] = granted
-        yes = sum(self._answers.values())
-        no = len(self._answers) - yes
-        if yes >= membership.majority and self._answers.get(self._node.member):
+        answers = [self._answers[one] for one in membership.voters if one in self._answers]
+        yes = sum(answers)
+        if yes >= membership.majority and self._is_stored:
             self._won(yes)
-        elif no > len(membership.voters) - membership.majority:
+        elif len(answers) - yes > len(membership.voters) - membership.majority:
             self._server.become_follower(self._node.term, "refused by a majority")
 
     def _won(self, votes: int) -> None:

@@ -56,6 +56,7 @@ class Detection:
         self.heard_at = 0
         self.loss = Loss.NONE
         self.ended = 0
+        self.ended_at = 0
         self.timeout = settings.election_timeout
         self.round_trip = 0
         self.order: tuple[int, ...] = ()
@@ -92,9 +93,9 @@ class Detection:
         self.order = ()
         self._begin_anew()
 
-    def end(self, term: int) -> None:
+    def end(self, term: int, now: int) -> None:
         """The leadership of this term is over for good."""
-        self.ended = term
+        self.ended, self.ended_at = term, now
         if self.leader is not None:
             self.loss = Loss.ENDED
 
@@ -117,6 +118,13 @@ class Detection:
         return (
             self.leader is None or self.loss is not Loss.NONE or now - self.heard_at >= self.timeout
         )
+
+    def is_over(self, term: int, now: int) -> bool:
+        """Whether mail of this term's leader was sent before its end.
+
+        After a whole time-out it cannot be: whoever said that the leader had died was wrong.
+        """
+        return self.ended == term and now - self.ended_at < self.timeout
 
     @property
     def stagger(self) -> int:

@@ -62,7 +62,7 @@ class Follower:
 
     def rest(self) -> None:
         """A whole random time-out from now on. None for who may not campaign."""
-        if self._node.is_voter:
+        if self._node.may_campaign:
             timeout = self._detection.timeout
             self.campaign_at = self._node.now + timeout + (timeout * self._draw >> 32)
         else:
@@ -70,7 +70,7 @@ class Follower:
 
     def hurry(self, delay: int) -> None:
         """Campaign after the delay and one distance for each rank before this one."""
-        if not self._node.is_voter:
+        if not self._node.may_campaign:
             return
         detection = self._detection
         wait = delay + detection.rank(self._node.membership.voters) * detection.stagger
@@ -81,7 +81,7 @@ class Follower:
         node, detection = self._node, self._detection
         if self.campaign_at is None or node.now < self.campaign_at:
             return
-        if not node.is_voter:
+        if not node.may_campaign:
             self.campaign_at = None
         elif late and not detection.graced and detection.loss is Loss.NONE:
             detection.graced = True

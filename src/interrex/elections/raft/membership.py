@@ -28,6 +28,11 @@ class Membership:
         self.majority = majority(len(self.voters))
 
     @property
+    def before(self) -> Configuration:
+        """The configuration before the latest, as far as it is still known."""
+        return self._history[-2][1] if len(self._history) > 1 else self.current
+
+    @property
     def all(self) -> dict[int, WorkerName]:
         """Voters and learners."""
         return {**self.voters, **self.current.learners}

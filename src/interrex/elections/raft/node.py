@@ -125,6 +125,18 @@ class Node:
     def is_voter(self) -> bool:
         return self.member in self.membership.voters
 
+    @property
+    def may_campaign(self) -> bool:
+        """Whether to stand for election: a voter, also one whose removal is not committed yet.
+
+        The entry that removes a server may be on its own disk only; until it is committed, nobody
+        else may be able to win (thesis 4.2.2).
+        """
+        membership = self.membership
+        return self.is_voter or (
+            membership.index > self.commit and self.member in membership.before.voters
+        )
+
     def set_term(self, term: int, vote: int = 0) -> None:
         """Moves to a newer term, or gives this term's vote."""
         ensure(term >= self.term, "the term never falls")

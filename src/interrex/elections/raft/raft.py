@@ -242,7 +242,7 @@ class Raft:
 
     def _learn_of_death(self) -> None:
         """Proof comes after the suspicion: the question is asked anew with it."""
-        self._detection.end(self._node.term)
+        self._detection.end(self._node.term, self._node.now)
         if isinstance(self._role, Candidate) and self._role.asking:
             self.become_pre_candidate("its former leader is proved dead")
         else:
@@ -255,7 +255,7 @@ class Raft:
         delay = node.settings.reconnect_allowance
         if proved_dead:
             self._reason = f"{detection.leader_worker} is proved dead"
-            detection.end(node.term)
+            detection.end(node.term, node.now)
             delay = 0
         elif detection.loss is Loss.NONE:
             detection.loss = Loss.DISCONNECTED
@@ -356,7 +356,7 @@ class Raft:
         if message.term < node.term:
             node.send(message.source, m.NewerTerm(message.source, node.member, node.term))
             return
-        if detection.ended == message.term:
+        if detection.is_over(message.term, node.now):
             return  # sent before it died or handed over: must not bring it back to life
         self._ensure_one_leader(message.source)
         if not isinstance(self._role, Follower) or detection.leader != message.source:
@@ -388,7 +388,7 @@ class Raft:
             return False
         if detection.leader_worker is not None:
             self._reason = f"{detection.leader_worker} is gone, as a candidate says"
-        detection.end(ended)
+        detection.end(ended, node.now)
         return True
 
     def _on_pre_vote(self, message: m.PreVote, worker: WorkerName) -> None:
@@ -411,10 +411,10 @@ class Raft:
         if (
             message.term == node.term
             and isinstance(self._role, Follower)
-            and node.is_voter
+            and node.may_campaign
             and detection.leader in (None, message.source)
         ):
-            detection.end(node.term)
+            detection.end(node.term, node.now)
             self.become_candidate(f"{node.name_of(message.source)} handed over")
 
     # Transitions
@@ -452,7 +452,7 @@ class Raft:
     def become_pre_candidate(self, reason: str) -> None:
         """Asks who would vote for this server. Changes neither term nor vote."""
         ensure(not isinstance(self._role, Leader), "a leader does not campaign")
-        if self._node.membership.majority == 1:
+        if self._node.membership.majority == 1 and self._node.is_voter:
             self.become_candidate(reason)
             return
         self._campaign(reason, asking=True)
@@ -466,7 +466,7 @@ class Raft:
 
     def _campaign(self, reason: str, *, asking: bool) -> None:
         node, detection = self._node, self._detection
-        ensure(node.is_voter, "only a voter campaigns")
+        ensure(node.may_campaign, "only a voter campaigns")
         detection.forget_leader()
         node.campaigns += 1
         self._reason = reason
