@@ -7,6 +7,7 @@ one at a time, so that an effect performed in the middle of a list never overtak
 import asyncio
 import logging
 import os
+import secrets
 import signal
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -22,17 +23,20 @@ from interrex.core.messages import encode
 from interrex.core.state import genesis as genesis_state
 from interrex.elections.interface import Persist, Persisted
 from interrex.elections.registry import new_election
+from interrex.runtime.addresses import addresses_of, listening_place
 from interrex.runtime.balancers import HostBalancers
 from interrex.runtime.clock import now_ns
 from interrex.runtime.disk import Writer
 from interrex.runtime.genesis import Genesis
+from interrex.runtime.greeting import Hello
 from interrex.runtime.journal import Event, EventTail, Journal
 from interrex.runtime.launching import launch_worker
 from interrex.runtime.layout import Layout
 from interrex.runtime.opening import OpenedLog
+from interrex.runtime.pidfd import ProcessIdentity
 from interrex.runtime.processes import HostProcesses
 from interrex.runtime.questions import ChangeBody, Outcome, StepDownBody
-from interrex.runtime.transport import Hello, Transport
+from interrex.runtime.transport import Transport
 from interrex.supervision.interface import (
     Claim,
     Forget,
@@ -118,7 +122,14 @@ class Node:
         self._processes = HostProcesses(
             layout.host(host), self._loop, self.post, admin_probe=self._balancers.probe
         )
-        self._transport = Transport(layout, genesis, worker, host, member, self)
+        spec = self.core.state.spec
+        self._transport = Transport(
+            hello_of_this_process(genesis, worker, host, member), self, tls=spec.tls
+        )
+        self._transport.listen_unix(layout.peer_socket(worker))
+        if spec.hosts:
+            self._transport.listen_tcp(*listening_place(spec, worker, host))
+        self._connected: set[WorkerName] = set()
         if opened.loss:
             self._journal.write(Note(kind="log.lost", text=opened.loss, worker=worker), 0)
 
@@ -128,7 +139,6 @@ class Node:
         Returns:
             Why it ended.
         """
-        await self._transport.start()
         self.post(Started())
         self._spawn(self._serve_api())
         try:
@@ -181,10 +191,8 @@ class Node:
 
     def _send(self, effect: Send) -> None:
         payload = encode(effect.message)
-        if effect.to is None:
-            self._transport.broadcast(payload)
-        else:
-            self._transport.send(effect.to, payload)
+        for peer in self._connected if effect.to is None else (effect.to,):
+            self._transport.send(peer, payload)
 
     def _start_replica(self, effect: Spawn) -> None:
         """A balancer's command line is made here: it depends on who else listens just now."""
@@ -206,7 +214,9 @@ class Node:
         """Keep the one timer at the core's one wake-up; connect to whoever is new."""
         if self.core.state.workers != self._known_workers:
             self._known_workers = dict(self.core.state.workers)
-            self._transport.set_peers(self._known_workers, self.core.state.spec)
+            self._transport.set_peers(
+                addresses_of(self._layout, self.core.state.spec, self._known_workers, self._host)
+            )
         wake_at = self.core.wake_at
         if wake_at == self._timer_at and self._timer is not None:
             return
@@ -250,7 +260,7 @@ class Node:
             task.cancel()
         if self._api is not None:
             self._api.close()
-        self._transport.close()
+        await self._transport.close()
         self._processes.close()
         self._writer.close()
         self._journal.close()
@@ -270,13 +280,15 @@ class Node:
     # The transport's news
 
     def peer_connected(self, hello: Hello) -> None:
+        self._connected.add(hello.worker)
         self.post(PeerJoined(hello.worker, hello.host, hello.member))
 
-    def peer_lost(self, worker: WorkerName, proved_dead: bool) -> None:
-        self.post(PeerLeft(worker, proved_dead))
+    def peer_lost(self, hello: Hello, proved_dead: bool) -> None:
+        self._connected.discard(hello.worker)
+        self.post(PeerLeft(hello.worker, proved_dead))
 
-    def peer_died(self, worker: WorkerName) -> None:
-        self.post(PeerLeft(worker, proved_dead=True))
+    def peer_died(self, hello: Hello) -> None:
+        self.post(PeerLeft(hello.worker, proved_dead=True))
 
     def message(self, worker: WorkerName, payload: bytes) -> None:
         self.post(MessageReceived(worker, payload))
@@ -320,3 +332,23 @@ class Node:
         future = self._requests.pop(answer.request, None)
         if future is not None and not future.done():
             future.set_result(Outcome(ok=answer.ok, text=answer.text, index=answer.index))
+
+
+def hello_of_this_process(
+    genesis: Genesis, worker: WorkerName, host: HostName, member: int
+) -> Hello:
+    """What this process says of itself to its peers."""
+    process = ProcessIdentity.of(os.getpid())
+    assert process is not None
+    return Hello(
+        cluster=genesis.spec.name,
+        cluster_id=genesis.cluster_id,
+        worker=worker,
+        host=host,
+        member=member,
+        incarnation=secrets.randbits(63),
+        pid=process.pid,
+        start_time=process.start_time,
+        boot_id=process.boot_id,
+        pid_namespace=process.pid_namespace,
+    )

@@ -1,0 +1,48 @@
+"""Where each worker of a cluster is reached: a Unix socket on this host, TCP on the others."""
+
+from collections.abc import Mapping
+
+from interrex.core.errors import InterrexError
+from interrex.core.ids import HostName, WorkerName
+from interrex.core.spec import ClusterSpec, hosts_of
+from interrex.runtime.layout import Layout
+from interrex.runtime.peer_socket import Address, TcpAddress, UnixAddress
+
+
+def address_of(
+    layout: Layout, spec: ClusterSpec, worker: WorkerName, host: HostName, seen_from: HostName
+) -> Address:
+    """One worker's address as seen from a host."""
+    if host == seen_from:
+        return UnixAddress(layout.peer_socket(worker))
+    address, port = listening_place(spec, worker, host)
+    return TcpAddress(address, port, host)
+
+
+def addresses_of(
+    layout: Layout,
+    spec: ClusterSpec,
+    workers: Mapping[WorkerName, HostName],
+    seen_from: HostName,
+) -> dict[WorkerName, Address]:
+    """Every worker's address as seen from a host."""
+    return {
+        worker: address_of(layout, spec, worker, host, seen_from)
+        for worker, host in workers.items()
+    }
+
+
+def listening_place(spec: ClusterSpec, worker: WorkerName, host: HostName) -> tuple[str, int]:
+    """The IP address and port on which a worker hears those of other hosts.
+
+    The first worker of a host has the port of the host's ``address``, the next one the next.
+
+    Raises:
+        InterrexError: the file gives the host no address.
+    """
+    for declared in hosts_of(spec):
+        if declared.name == host and declared.address:
+            address, _, port = declared.address.rpartition(":")
+            number = int(worker.rpartition("-")[2])
+            return address.strip("[]"), int(port) + number - 1
+    raise InterrexError(f"the cluster file gives host {host} no address")

@@ -1,0 +1,120 @@
+"""Every receiver of a command refuses an older leader's, also after a restart."""
+
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from interrex.core.ids import SlotName, WorkerName
+from interrex.core.messages import (
+    Assignment,
+    Command,
+    Dismiss,
+    KillWorker,
+    LaunchWorker,
+    Routes,
+    encode,
+    epoch_of,
+)
+from interrex.core.routes import RouteTable
+from interrex.core.time import MS, S
+from interrex.worker.gate import ASSIGNMENT_FACT, EPOCH_FACT, EpochGate
+from interrex.worker.interface import MessageReceived
+from tests.worker.town import Town, cluster, service
+
+COMMANDS: dict[str, Callable[[int], Command]] = {
+    "assignment": lambda epoch: Assignment(epoch, 99, ()),
+    "routes": lambda epoch: Routes(RouteTable(epoch, 99, ())),
+    "launch": lambda epoch: LaunchWorker(epoch, WorkerName("worker-9")),
+    "kill": lambda epoch: KillWorker(epoch, WorkerName("worker-1")),
+    "dismiss": lambda epoch: Dismiss(epoch),
+}
+
+
+def deposed_town() -> tuple[Town, WorkerName, int]:
+    """A fleet whose second leader has given its first commands, and the first one's epoch."""
+    town = Town(cluster(service("web", 3, port=8080)))
+    town.start()
+    town.run_until(town.all_ready)
+    first, epoch = town.leader(), town.workers[town.leader()].epoch
+    town.kill(first)
+    town.run_for(10 * MS)
+    town.run_until(town.all_ready)
+    town.run_for(S)
+    receiver = next(name for name in town.workers if name not in (town.leader(), first))
+    return town, receiver, epoch
+
+
+@pytest.mark.parametrize("kind", sorted(COMMANDS))
+@pytest.mark.parametrize("restarted", [False, True])
+def test_the_last_leaders_last_command_is_refused_after_the_new_leaders_first(
+    kind: str, restarted: bool
+) -> None:
+    town, receiver, old_epoch = deposed_town()
+    if restarted:
+        town.kill(receiver)
+        town.boot(receiver)
+        town.run_for(10 * MS)
+    before, tables = town.pids(), dict(town.tables)
+    launched = list(town.launched)
+    sender = next(name for name in town.workers if name != receiver)
+    command = COMMANDS[kind](old_epoch)
+    town.post(receiver, MessageReceived(sender, encode(command)))
+    town.run_for(S)
+    refusals = [note for _, by, note in town.notes if note.kind == "command.refused"]
+    assert len(refusals) == 1
+    assert f"epoch {old_epoch}" in refusals[0].text
+    assert town.pids() == before
+    assert {slot: table.epoch for slot, table in town.tables.items()} == {
+        slot: table.epoch for slot, table in tables.items()
+    }
+    assert "worker-9" not in town.launched
+    assert len(town.workers) == 3
+    assert town.launched[: len(launched)] == launched
+
+
+def test_replicas_are_told_the_epoch_that_started_them() -> None:
+    town, _, old_epoch = deposed_town()
+    slot = SlotName("web.0")
+    host = next(iter(town.hosts.values()))
+    assert host.processes[slot].epoch == old_epoch
+    town.kill_replica(slot)
+    town.run_for(10 * MS)
+    town.run_until(town.all_ready)
+    assert host.processes[slot].epoch > old_epoch
+
+
+def test_the_newest_epoch_is_on_disk_before_its_first_command_is_obeyed() -> None:
+    gate = EpochGate({})
+    command = LaunchWorker(7, WorkerName("worker-2"))
+    assert gate.admits(command)
+    (record,) = gate.take(command, token=1)
+    assert (record.key, record.value) == (EPOCH_FACT, b"7")
+    assert gate.release(0) == []
+    assert gate.release(1) == [command]
+
+
+def test_commands_behind_one_that_waits_for_the_disk_keep_their_order() -> None:
+    gate = EpochGate({})
+    first, second = LaunchWorker(7, WorkerName("a")), LaunchWorker(7, WorkerName("b"))
+    gate.take(first, token=1)
+    assert gate.take(second, token=2) == ()
+    assert gate.must_wait
+    assert gate.release(1) == [first]
+    assert gate.release(2) == [second]
+
+
+def test_the_gate_remembers_over_a_restart() -> None:
+    assignment = Assignment(5, 3, ())
+    facts = {EPOCH_FACT: b"5", ASSIGNMENT_FACT: msgspec.msgpack.encode(assignment)}
+    gate = EpochGate(facts)
+    assert gate.assignment == assignment
+    assert not gate.admits(Assignment(4, 9, ()))
+    assert not gate.admits(Assignment(5, 3, ()))
+    assert gate.admits(Assignment(5, 4, ()))
+
+
+def test_a_commands_epoch_is_the_leaderships_that_gave_it() -> None:
+    assert {kind: epoch_of(make(4)) for kind, make in COMMANDS.items()} == dict.fromkeys(
+        COMMANDS, 4
+    )
