@@ -17,19 +17,15 @@ _CHECK = Check(kind=CheckKind.ADMIN, interval=0.5, timeout=0.75, rise=1, fall=2)
 def balancer_service(spec: ClusterSpec) -> ServiceSpec | None:
     """What the orchestrator places and supervises as ``balancer.N``; None if nothing is exposed.
 
-    Its ``command`` is a description of what only a new process can take over (the listening
-    addresses and the service's checks), so that a change of it replaces the processes one at a
-    time; the runtime makes the real command line.
+    Its ``command`` only names the program, so that a change of it replaces the processes one at a
+    time; the runtime makes the real command line. Everything else is a change of routes, which a
+    running balancer takes over.
     """
-    exposed = [service for service in spec.services.values() if service.expose is not None]
-    if not exposed:
+    if all(service.expose is None for service in spec.services.values()):
         return None
-    frontends = tuple(
-        f"{service.name}={service.expose}/{service.health.readiness}" for service in exposed
-    )
     return ServiceSpec(
         name=BALANCER,
-        command=("haproxy", str(spec.balancer), *sorted(frontends)),
+        command=(spec.balancer.binary or "haproxy",),
         replicas=spec.balancer.processes * len(hosts_of(spec)),
         stop_signal="SIGUSR1",
         stop_timeout=5.0,

@@ -44,6 +44,7 @@ from interrex.supervision.interface import (
     Release,
     Signal,
     Spawn,
+    SpawnFailed,
     Sweep,
 )
 from interrex.worker.interface import (
@@ -171,9 +172,12 @@ class Node:
             case Claim() | Release() | Forget() | Signal() | Sweep() | Probe():
                 self._processes.perform(effect)
             case Spawn():
-                self._start_replica(effect)
+                if service_of(effect.slot) == BALANCER:
+                    self._spawn(self._start_balancer(effect))
+                else:
+                    self._processes.perform(effect)
             case FollowRoutes():
-                self._spawn(self._balancers.follow(effect, self.core.state.spec))
+                self._spawn(self._balancers.follow(effect, self.core.state.spec.balancer))
             case StartWorker():
                 self._start_worker(effect.worker)
             case EndWorker():
@@ -194,13 +198,15 @@ class Node:
         for peer in self._connected if effect.to is None else (effect.to,):
             self._transport.send(peer, payload)
 
-    def _start_replica(self, effect: Spawn) -> None:
-        """A balancer's command line is made here: it depends on who else listens just now."""
-        if service_of(effect.slot) == BALANCER:
-            command = self._balancers.command(effect.slot, self.core.state.spec)
-            spec = msgspec.structs.replace(effect.spec, command=command)
-            effect = msgspec.structs.replace(effect, spec=spec)
-        self._processes.perform(effect)
+    async def _start_balancer(self, effect: Spawn) -> None:
+        """Its command line is made here: it depends on which other balancer lives just now."""
+        try:
+            command = await self._balancers.command(effect.slot, self.core.state.spec.balancer)
+        except OSError as error:
+            self.post(SpawnFailed(effect.slot, effect.incarnation, f"no balancer: {error}"))
+            return
+        spec = msgspec.structs.replace(effect.spec, command=command)
+        self._processes.perform(msgspec.structs.replace(effect, spec=spec))
 
     def _start_worker(self, worker: WorkerName) -> None:
         try:
@@ -261,6 +267,7 @@ class Node:
         if self._api is not None:
             self._api.close()
         await self._transport.close()
+        self._balancers.close()
         self._processes.close()
         self._writer.close()
         self._journal.close()
@@ -326,7 +333,8 @@ class Node:
         number = self._request_number
         future = self._requests[number] = self._loop.create_future()
         self.post(make(number))
-        return await future
+        outcome: Outcome = await future
+        return outcome
 
     def _answer(self, answer: Answer) -> None:
         future = self._requests.pop(answer.request, None)

@@ -1,0 +1,85 @@
+"""The balancers that this worker supervises: their command lines, their routes, their probes."""
+
+import asyncio
+from collections.abc import Callable
+
+from interrex.core.errors import InterrexError
+from interrex.core.ids import HostName, SlotName
+from interrex.core.routes import EndpointState, RouteTable
+from interrex.core.spec import BalancerSpec
+from interrex.runtime.haproxy import Balancer
+from interrex.runtime.layout import Layout
+from interrex.worker.interface import FollowRoutes, RoutesFollowed
+
+NOT_RUNNING = -1
+"""The incarnation of a balancer that has no process: its file is kept current all the same."""
+
+
+class HostBalancers:
+    """One driver a balancer slot, made when the slot is first heard of.
+
+    Args:
+        layout: the cluster's folders; ``host`` this machine's name.
+        emit: hears what became of each table.
+    """
+
+    def __init__(
+        self, layout: Layout, host: HostName, emit: Callable[[RoutesFollowed], None]
+    ) -> None:
+        self._layout = layout
+        self._host = host
+        self._emit = emit
+        self._drivers: dict[SlotName, Balancer] = {}
+        self._tables: dict[SlotName, RouteTable] = {}
+
+    async def command(self, slot: SlotName, spec: BalancerSpec) -> tuple[str, ...]:
+        """The command line to start a balancer with just now.
+
+        Raises:
+            OSError: its folder cannot be used, or there is no HAProxy.
+        """
+        return await asyncio.to_thread(self._driver(slot).command, spec)
+
+    async def probe(self, slot: SlotName) -> str | None:
+        """What is wrong with a balancer's process; None when nothing is."""
+        return await self._driver(slot).probe()
+
+    async def follow(self, effect: FollowRoutes, spec: BalancerSpec) -> None:
+        """Let a balancer follow a table, and tell what became of it."""
+        driver = self._driver(effect.slot)
+        risen = _ready(effect.table) - _ready(self._tables.get(effect.slot))
+        busy: tuple[SlotName, ...] = ()
+        try:
+            followed = await driver.publish(effect.table, spec, risen)
+            busy, problem = followed.busy, followed.problem
+        except (InterrexError, OSError) as error:
+            problem = str(error)
+        else:
+            self._tables[effect.slot] = effect.table
+            if effect.incarnation == NOT_RUNNING:
+                problem = ""
+        self._emit(RoutesFollowed(effect.slot, effect.incarnation, effect.table, busy, problem))
+
+    def close(self) -> None:
+        """Forget the processes, which live on."""
+        for driver in self._drivers.values():
+            driver.close()
+
+    def _driver(self, slot: SlotName) -> Balancer:
+        driver = self._drivers.get(slot)
+        if driver is None:
+            folder = self._layout.balancer(self._host, slot)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            driver = self._drivers[slot] = Balancer(folder, slot)
+        return driver
+
+
+def _ready(table: RouteTable | None) -> frozenset[SlotName]:
+    if table is None:
+        return frozenset()
+    return frozenset(
+        endpoint.slot
+        for route in table.services
+        for endpoint in route.endpoints
+        if endpoint.state is EndpointState.READY
+    )
