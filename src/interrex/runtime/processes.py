@@ -52,7 +52,7 @@ from interrex.supervision.interface import (
 ProcessEffect = Claim | Release | Forget | Spawn | Signal | Sweep | Probe
 
 _TICK_S = 1.0
-_TICKS_PER_REAPING = 10
+_TICKS_PER_TIDYING = 10
 
 _log = logging.getLogger(__name__)
 
@@ -138,6 +138,10 @@ class HostProcesses:
     def log_path(self, slot: SlotName) -> Path:
         """Where a slot's output goes; rotated files stand beside it."""
         return self._logs / f"{slot}.log"
+
+    def tidy(self) -> None:
+        """Reaps and kills what sweeps could not see; the tick calls it every 10 s."""
+        self._sweeper.tidy(self._is_stale)
 
     def close(self) -> None:
         """Lets go of everything: locks fall, watches end, the replicas live on."""
@@ -356,6 +360,16 @@ class HostProcesses:
             return None
         return held
 
+    def _is_stale(self, instance: str) -> bool:
+        """Whether it belongs to an earlier incarnation of a slot that we hold."""
+        slot = SlotName(instance.partition("@")[0])
+        held = self._held.get(slot)
+        if held is None or held.record is None:
+            return False
+        return instance != held.record.instance and instance.startswith(
+            self._instances.prefix(slot)
+        )
+
     def _drop_pidfd(self, held: _Held) -> None:
         if held.pidfd is not None:
             os.close(held.pidfd)
@@ -394,5 +408,5 @@ class HostProcesses:
     def _tick(self) -> None:
         self._timer = self._loop.call_later(_TICK_S, self._tick)
         self._ticks += 1
-        if self._ticks % _TICKS_PER_REAPING == 0:
-            self._sweeper.reap_unclaimed()
+        if self._ticks % _TICKS_PER_TIDYING == 0:
+            self.tidy()

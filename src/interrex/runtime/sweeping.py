@@ -89,11 +89,12 @@ class Sweeper:
         killed: set[ProcessIdentity] = set()
         deadline = self._loop.time() + SWEEP_LIMIT_S
         while True:
-            found = await self._find(remains)
+            handles = _open_all(await self._find(remains))
             if remains.pidfd is not None and remains.leader is not None:
                 # The group at once, so that nothing in it can go on forking between our kills.
                 signal_group(remains.pidfd, remains.leader, signal.SIGKILL)
-            handles = _kill_all(found)
+            for pidfd in handles.values():
+                send_signal(pidfd, signal.SIGKILL)
             killed.update(handles)
             if not handles:
                 return len(killed)
@@ -110,19 +111,27 @@ class Sweeper:
         """All processes whose instance id starts with this, looked for in a thread."""
         return await self._in_thread(lambda: find_instances(prefix))
 
-    def reap_unclaimed(self) -> None:
-        """Reaps orphans that came to us and died: called every few seconds.
+    def tidy(self, stale: Callable[[str], bool]) -> None:
+        """Looks after orphans that came to us: called every few seconds.
 
-        A zombie that is nobody's is left to the next call, so that whoever started it (through
-        subprocess, say) has had the time to ask for its status.
+        Those of an instance that is ``stale`` are killed: a sweep may miss one that is just
+        between fork and exec, when its environment cannot be read. Zombies are reaped, but each
+        only at the second look, so that whoever started it (through subprocess, say) has had the
+        time to ask for its status.
         """
-        zombies = {
-            ProcessIdentity(pid, stat.start_time, "", 0)
-            for pid in children_of(os.getpid())
-            if pid not in self._children and (stat := read_stat(pid)) is not None and stat.dead
-        }
-        for identity in zombies & self._unclaimed:
-            _reap_pid(identity.pid)
+        zombies = set()
+        for pid in children_of(os.getpid()):
+            identity = ProcessIdentity.of(pid)
+            if pid in self._children or identity is None:
+                continue
+            if identity in self._unclaimed:
+                _reap_pid(pid)
+            elif not identity.verify():
+                zombies.add(identity)
+            elif (instance := instance_of(pid)) is not None and stale(instance):
+                for pidfd in _open_all(_identities([pid])).values():
+                    send_signal(pidfd, signal.SIGKILL)
+                    os.close(pidfd)
         self._unclaimed = zombies
 
     async def _find(self, remains: Remains) -> list[ProcessIdentity]:
@@ -189,13 +198,12 @@ def _identities(roots: Iterable[int]) -> list[ProcessIdentity]:
     return [identity for identity in found if identity is not None]
 
 
-def _kill_all(found: Iterable[ProcessIdentity]) -> dict[ProcessIdentity, int]:
-    """Kills what still lives of these through their pidfds, which are returned open."""
+def _open_all(found: Iterable[ProcessIdentity]) -> dict[ProcessIdentity, int]:
+    """The pidfds of those that still live."""
     handles: dict[ProcessIdentity, int] = {}
     for identity in found:
         pidfd = open_pidfd(identity)
         if pidfd is not None:
-            send_signal(pidfd, signal.SIGKILL)
             handles[identity] = pidfd
     return handles
 

@@ -1,0 +1,1 @@
+"""The runtime against the real thing: disks, sockets, processes."""
