@@ -8,7 +8,7 @@ from interrex.core.ids import HostName, SlotName
 from interrex.core.routes import EndpointState, RouteTable
 from interrex.core.spec import BalancerSpec
 from interrex.runtime.haproxy import Balancer
-from interrex.runtime.layout import Layout
+from interrex.runtime.layout import Layout, make_private
 from interrex.worker.interface import FollowRoutes, RoutesFollowed
 
 NOT_RUNNING = -1
@@ -69,7 +69,7 @@ class HostBalancers:
         driver = self._drivers.get(slot)
         if driver is None:
             folder = self._layout.balancer(self._host, slot)
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(folder)
             driver = self._drivers[slot] = Balancer(folder, slot)
         return driver
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from interrex.core.errors import InterrexError
 from interrex.core.ids import HostName, WorkerName
-from interrex.runtime.layout import Layout
+from interrex.runtime.layout import Layout, make_private
 
 
 def launch_worker(layout: Layout, worker: WorkerName, host: HostName) -> int | None:
@@ -38,7 +38,7 @@ def launch_worker(layout: Layout, worker: WorkerName, host: HostName) -> int | N
     ]
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(folder)
         log = os.open(layout.worker_log(worker), flags, 0o600)
         try:
             return os.posix_spawn(
@@ -83,7 +83,7 @@ def worker_is_alive(layout: Layout, worker: WorkerName) -> bool:
 def locked_worker(layout: Layout, worker: WorkerName) -> Iterator[bool]:
     """Hold a worker's lock; yields False where another process holds it."""
     folder = layout.worker(worker)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(folder)
     descriptor = os.open(layout.worker_lock(worker), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:

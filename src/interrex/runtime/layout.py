@@ -113,6 +113,13 @@ class Layout:
             )
 
 
+def make_private(folder: Path) -> None:
+    """Make a folder and its missing parents, for their owner only (mkdir's mode is its own)."""
+    for path in (*reversed(folder.parents), folder):
+        if not path.is_dir():
+            path.mkdir(mode=0o700, exist_ok=True)
+
+
 def state_root(chosen: Path | None) -> Path:
     """The folder of all clusters: as chosen, else $INTERREX_STATE, else the user's own."""
     if chosen is not None:

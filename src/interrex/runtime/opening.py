@@ -16,6 +16,7 @@ from interrex.core.storage import Stored
 from interrex.runtime.disk_file import StoreCorrupt
 from interrex.runtime.genesis import Genesis
 from interrex.runtime.identity import IDENTITY_NAME, Identity, load_identity, save_identity
+from interrex.runtime.layout import make_private
 from interrex.runtime.log_store import LogStore, quarantine
 
 
@@ -50,7 +51,7 @@ def open_log(folder: Path, genesis: Genesis, worker: WorkerName) -> OpenedLog:
     Raises:
         DiskFull, DiskFailed: the disk gives no space, or fails.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(folder)
     loss = ""
     try:
         identity = load_identity(folder)
@@ -72,7 +73,7 @@ def open_log(folder: Path, genesis: Genesis, worker: WorkerName) -> OpenedLog:
 
 def _create(folder: Path, genesis: Genesis, worker: WorkerName, member: int) -> None:
     """The log first, then the identity: while an identity exists, its log has existed."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(folder)
     store = LogStore(folder)
     store.load()
     store.close()
