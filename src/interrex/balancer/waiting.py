@@ -1,0 +1,45 @@
+"""Where a request waits while no replica of its service can take it.
+
+HAProxy answers 503 at once when a backend has no server left. Every backend therefore has one
+backup server more: a frontend of the same process on a Unix socket, which is chosen only then. It
+runs the action below, which yields until the backend has a server again, and passes the request
+on to that. Nothing of this is on the way of a request while any replica is up.
+"""
+
+WAIT_MS = 10_000
+"""How long a request waits for a replica before it is answered 503."""
+MAX_WAITING = 4_096
+"""How many requests may wait at once in a process; the next ones are answered 503."""
+
+WAITING_LUA = f"""\
+-- Holds a request while its backend has no server: see waiting.py in Interrex.
+local waiting = 0
+
+local function milliseconds()
+    local now = core.now()
+    return now.sec * 1000 + now.usec / 1000
+end
+
+local function wait(txn, name)
+    local backend = core.backends[name]
+    if backend:get_srv_act() > 0 then
+        return
+    end
+    if waiting >= {MAX_WAITING} then
+        txn:set_var("txn.gave_up", true)
+        return
+    end
+    waiting = waiting + 1
+    local deadline = milliseconds() + {WAIT_MS}
+    repeat
+        -- The more wait, the less often each looks: at most some 10,000 looks a second in all.
+        core.msleep(math.max(2, waiting // 10))
+    until backend:get_srv_act() > 0 or milliseconds() > deadline
+    waiting = waiting - 1
+    if backend:get_srv_act() == 0 then
+        txn:set_var("txn.gave_up", true)
+    end
+end
+
+core.register_action("wait_for_a_server", {{"http-req"}}, wait, 1)
+"""

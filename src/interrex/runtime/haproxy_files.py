@@ -1,0 +1,80 @@
+"""A balancer's files: what it starts from, and the newest routes it was ever told to follow."""
+
+import os
+from pathlib import Path
+
+from interrex.balancer.configuration import (
+    CONFIGURATION_FILE,
+    LUA_FILE,
+    Configuration,
+    parse_header,
+)
+from interrex.balancer.waiting import WAITING_LUA
+from interrex.core.errors import InterrexError
+
+_HEADER_BYTES = 256
+
+
+class StaleRoutes(InterrexError):  # noqa: N818
+    """The table is older than one that this balancer has followed: its sender leads no more."""
+
+
+class BalancerFiles:
+    """The folder of one balancer process.
+
+    Args:
+        folder: ``STATE/hosts/HOST/balancer/balancer.N``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def configuration(self) -> Path:
+        return self.folder / CONFIGURATION_FILE
+
+    def followed(self) -> tuple[int, int] | None:
+        """(epoch, version) of the table in the file, None where there is no file."""
+        try:
+            with self.configuration.open(encoding="utf-8") as file:
+                return parse_header(file.read(_HEADER_BYTES))
+        except FileNotFoundError:
+            return None
+
+    def write(self, wanted: Configuration, epoch: int, version: int) -> None:
+        """Replace the file, unless it holds a newer table.
+
+        It is synced when the epoch rises: what a machine that lost its power may forget is a
+        version of the same leader, never that there was a newer leader.
+
+        Raises:
+            StaleRoutes: the file holds a newer table.
+            OSError: the disk refused.
+        """
+        followed = self.followed() or (-1, -1)
+        if (epoch, version) < followed:
+            raise StaleRoutes(
+                f"routes {epoch}.{version} are older than {followed[0]}.{followed[1]}, which "
+                f"{self.folder.name} follows\na newer leader exists: nothing needs to be done"
+            )
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # First what the configuration refers to.
+        self._replace(self.folder / LUA_FILE, WAITING_LUA, durable=False)
+        self._replace(self.configuration, wanted.text, durable=epoch > followed[0])
+
+    def _replace(self, path: Path, text: str, *, durable: bool) -> None:
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            return
+        fresh = path.with_name(f"{path.name}.new")
+        with fresh.open("w", encoding="utf-8") as file:
+            file.write(text)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        fresh.rename(path)
+        if durable:
+            folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
