@@ -40,7 +40,8 @@ from interrex.runtime.haproxy_socket import (
 )
 
 PUBLISH_TIMEOUT_S = 2.0
-PROBE_TIMEOUT_S = 0.5
+PROBE_TIMEOUT_S = 4.0
+"""Longer than any check's own time-out, so that a hung process counts as hung, not as wrong."""
 RELOAD_TIMEOUT_S = 5.0
 SIBLING_TIMEOUT_S = 0.05
 """How long ``command`` waits for one sibling's answer."""
@@ -143,7 +144,7 @@ class Balancer:
                 return Followed(epoch=table.epoch, version=table.version, problem=str(error))
 
     async def probe(self) -> str | None:
-        """None when the process works, else what is wrong; answers within a second."""
+        """None when the process works, else what is wrong; a hung one answers nothing for long."""
         try:
             async with conversation(self.admin_socket, PROBE_TIMEOUT_S / 2) as talk:
                 if parse_shape(await talk.ask("show info")) is None:

@@ -4,6 +4,7 @@ import msgspec
 
 from interrex.core.ids import HostName, WorkerName
 from interrex.core.messages import Report
+from interrex.core.replicas import ReplicaReport
 from interrex.core.state import ClusterState
 from interrex.elections.interface import Member
 from interrex.orchestration.fleet import Fleet, WorkerView
@@ -68,6 +69,15 @@ class Peers:
             for _, view in sorted(self._views.items())
             if view.host == host and view.connected and view.report is not None
         ]
+
+    def replicas_elsewhere(self) -> tuple[ReplicaReport, ...]:
+        """The replicas that the other connected workers report."""
+        return tuple(
+            replica
+            for peer, view in sorted(self._views.items())
+            if peer != self._me and view.connected and view.report is not None
+            for replica in view.report.replicas
+        )
 
     def fleet(self, state: ClusterState, members: tuple[Member, ...]) -> Fleet:
         """Everybody the state knows, seen from here."""

@@ -261,7 +261,7 @@ class Worker:
                 case ElectionMail():
                     self._elect(PayloadReceived(sender, message.payload))
                 case Report():
-                    self._look_dirty |= self.peers.reported(sender, message)
+                    self._on_report(sender, message)
                 case Alive():
                     pass
                 case Assignment() | Routes() | LaunchWorker() | KillWorker() | Dismiss():
@@ -276,6 +276,13 @@ class Worker:
                     assert_never(message)
         except (msgspec.MsgspecError, MalformedPayload) as error:
             self._effects.append(Disconnect(sender, f"not a message: {error}"))
+
+    def _on_report(self, sender: WorkerName, report: Report) -> None:
+        if self.peers.reported(sender, report):
+            self._look_dirty = True
+            self._supervise(
+                supervision_interface.ReportedElsewhere(self.peers.replicas_elsewhere())
+            )
 
     # The election
 
