@@ -92,7 +92,7 @@ class Process:
     pid: int
     born: int
     program: Program
-    adopted: bool = False
+    adopted: bool = False  # not our child: its exit status is unknown
     alive: bool = True
     hung: bool = False
     live_fails: bool = False
@@ -112,6 +112,8 @@ class FakeHost:
     program: Callable[[SlotName], Program] = field(default=lambda _slot: Program())
     now: int = 1 * S
     latency: int = 0
+    sweep_takes: int = 0
+    locked_elsewhere: set[SlotName] = field(default_factory=set)
     dependency_up: bool = True
     fatal_dependency: bool = False
 
@@ -120,7 +122,6 @@ class FakeHost:
         self.core = Supervisor(Random(self.seed))
         self.processes: dict[SlotName, Process] = {}
         self.held: set[SlotName] = set()
-        self.locked_elsewhere: set[SlotName] = set()
         self.notes: list[tuple[int, Note]] = []
         self.effects: list[tuple[int, SupervisionEffect]] = []
         self.starts: list[tuple[int, Process]] = []
@@ -129,6 +130,7 @@ class FakeHost:
         self._queue: list[tuple[int, int, Callable[[], SupervisionEvent | None]]] = []
         self._serial = 0
         self._pid = 100
+        self._last_answer: dict[SlotName, int] = {}
 
     # What a test does
 
@@ -184,6 +186,15 @@ class FakeHost:
         if process.alive:
             self._die(process, status)
 
+    def mend(self) -> None:
+        """Everything that was broken works again."""
+        self.dependency_up = True
+        self.program = lambda _slot: Program()
+        self.locked_elsewhere.clear()
+        for process in self.processes.values():
+            process.hung = process.live_fails = process.ready_fails = False
+            process.program.boots_in = 0
+
     def living(self) -> list[Process]:
         return [process for process in self.processes.values() if process.alive]
 
@@ -229,9 +240,10 @@ class FakeHost:
             self._answer(Claimed(slot, ClaimOutcome.ABSENT))
             return
         process.adopted = True
-        self._later(0, lambda: self._claimed(process))
+        self._in_order(slot, 0, lambda: self._claimed(process))
 
     def _claimed(self, process: Process) -> SupervisionEvent:
+        process.swept = process.swept and process.alive
         outcome = ClaimOutcome.ADOPTED if process.alive else ClaimOutcome.GONE
         return Claimed(
             process.slot, outcome, process.incarnation, process.generation,
@@ -241,6 +253,7 @@ class FakeHost:
     def _unlock(self, effect: Release | Forget) -> None:
         self._rule(effect.slot in self.held, f"{effect} without the record")
         self.held.discard(effect.slot)
+        self.asked = {asked for asked in self.asked if asked[0] != effect.slot}
         if isinstance(effect, Forget):
             process = self.processes.pop(effect.slot, None)
             left = process is not None and not process.swept
@@ -289,18 +302,21 @@ class FakeHost:
     def _die(self, process: Process, status: int) -> None:
         if process.alive:
             process.alive = False
-            slot, known = process.slot, None if process.adopted else status
-            self._later(0, lambda: self._exited(slot, process, known))
+            known = None if process.adopted else status
+            self._in_order(process.slot, 0, lambda: self._exited(process, known))
 
-    def _exited(self, slot: SlotName, process: Process, status: int | None) -> SupervisionEvent:
-        return Exited(slot, process.incarnation, status)
+    def _exited(self, process: Process, status: int | None) -> SupervisionEvent | None:
+        if process.slot not in self.held:
+            return None
+        return Exited(process.slot, process.incarnation, status)
 
     def _sweep(self, effect: Sweep) -> None:
         process = self.processes[effect.slot]
         self._rule(effect.slot in self.held, f"{effect} without the record")
         self._rule(not process.alive, f"{effect.slot} is swept while it lives")
         process.swept = True
-        self._answer(Swept(effect.slot, effect.incarnation, process.program.leaves))
+        swept = Swept(effect.slot, effect.incarnation, process.program.leaves)
+        self._answer(swept, self.sweep_takes)
 
     def _probe(self, effect: Probe) -> None:
         process = self.processes[effect.slot]
@@ -332,13 +348,21 @@ class FakeHost:
 
     # Time
 
-    def _answer(self, event: SupervisionEvent) -> None:
-        self._later(0, lambda: event)
+    def _answer(self, event: Claimed | Spawned | SpawnFailed | Swept, delay: int = 0) -> None:
+        self._in_order(event.slot, delay, lambda: event)
 
-    def _later(self, delay: int, what: Callable[[], SupervisionEvent | None]) -> None:
+    def _in_order(
+        self, slot: SlotName, delay: int, what: Callable[[], SupervisionEvent | None]
+    ) -> None:
+        """What is told of one slot is told in the order in which it happened."""
+        earliest = self._last_answer.get(slot, 0)
+        self._last_answer[slot] = self._later(max(delay, earliest - self.now), what)
+
+    def _later(self, delay: int, what: Callable[[], SupervisionEvent | None]) -> int:
         self._serial += 1
-        jitter = self.random.randrange(self.latency + 1)
-        heappush(self._queue, (self.now + delay + jitter, self._serial, what))
+        time = self.now + delay + self.random.randrange(self.latency + 1)
+        heappush(self._queue, (time, self._serial, what))
+        return time
 
     def _new_pid(self) -> int:
         self._pid += 1

@@ -55,5 +55,7 @@ class ReplicaReport(msgspec.Struct, frozen=True, array_like=True):
     """A stranger listens on its port: it needs another one."""
     unproven: bool = False
     """RUNNING because it was just adopted and has not been asked yet: routes stay as they are."""
+    ill: bool = False
+    """Its latest liveness answer was bad, or it has not been ready since it failed last."""
     failing: bool = False
-    """It keeps failing, or its liveness does: it counts as evidence that all of a service fail."""
+    """It fails again and again, or its liveness fails and a restart is not thought to help."""

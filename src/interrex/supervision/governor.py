@@ -1,45 +1,53 @@
-"""The replicas of one service on this host, seen together: what they fail of in common.
+"""The replicas of one service, seen together: what they fail of in common.
 
 A restart heals a replica; it does not heal a database that all of them need, and a storm of
-restarts makes that worse. So the failures of one service are judged together. The rules, for
-the *members*: its replicas here that are wanted and neither being claimed nor blocked.
+restarts makes that worse. So the failures of one service are judged together. *Members* are its
+replicas under this worker that are wanted and neither being claimed nor blocked; the same
+replicas under other workers, as those report them, are its replicas *elsewhere*.
 
-Dying together
+Failing together
     A member *keeps failing* when it has failed at least twice in a row (died unasked, never
     became ready in time, or was restarted for its liveness, without ``reset_after`` seconds of
     health in between) and has not been ready since its last failure; or when its liveness fails
-    and its restart is suspended (below). When there are at least two members and every one keeps
-    failing, the service is *held*. So the first common failure, somebody's ``pkill`` say, is
-    healed at once by everybody's own back-off; only its repetition is held.
+    and its restart is suspended (below). When there are at least two replicas, here and elsewhere,
+    and every one keeps failing, the service is *held*. So the first common failure, somebody's
+    ``pkill`` say, is healed at once by every replica's own back-off; only its repetition is held.
 
 While a service is held
     No member is started, except one at a time on trial: the first at once, the next when the last
     one has failed and a capped, growing delay has passed, for ever. That delay goes on growing
     from one hold to the next until a hold has been over for ``reset_after`` seconds. Dead members
-    take turns, whoever was ready last begins. A living one (its liveness fails) goes on trial
-    only if no member is dead, or after its restart has been suspended for ten times the longest
-    restart delay. When a member becomes ready, or a living one's liveness succeeds, the hold is
-    over: all others are started at once. A trial that neither dies nor becomes ready does not keep
-    the next one from its trial, and when no member is dead any more the hold is over. A member
-    given a new generation or port is started at once, hold or not: what was wrong may be mended.
+    take turns, whoever was ready last begins. A living one (its liveness fails) goes on trial only
+    if no replica is dead and this worker has the service's first one, so that one is lost and not
+    one of each worker; or after it has been suspended for ten times the longest restart delay.
+    The hold is over, and all others are started at once, when a member becomes ready, a suspended
+    one's liveness succeeds, a replica elsewhere is well, or no member is dead any more. A trial
+    that lives but does not become ready does not keep the next one from its trial. A member given
+    a new generation or port is started at once, hold or not: what was wrong may be mended.
 
 Liveness failing
-    A member whose liveness fails is restarted if no other member bears witness (it is alone, or
-    the others are new or have no such check), or if another one's liveness has succeeded since this
-    one's first failure, and that was its latest answer: then the fault is this one's own. Otherwise
-    it is *suspended*, left running: all fail, as far as is known, and a restart does not help then.
-    At most a
-    quarter of the members (at least one) are restarted for their liveness at one time: a restart
-    counts until that member is ready or has failed again.
+    A member whose liveness fails is restarted if nobody bears witness (it is alone, or the others
+    are new or have no such check), or if another replica is well: its liveness has succeeded since
+    this one's first failure, and that was its latest answer (elsewhere: as last reported). Then the
+    fault is this one's own. Otherwise it is *suspended*, left running: all fail, as far as is
+    known, and a restart does not help then. At most a quarter of the members (at least one) are
+    restarted for their liveness at one time: a restart counts until that member is ready or has
+    failed again.
 
 Readiness failing
-    Takes a replica from the routes and nothing more; if it fails everywhere, that is said.
+    Takes a replica from the routes and nothing more; if it fails everywhere here, that is said.
+
+Not guaranteed: with ``fall = 1`` the first replica to fail is restarted before the others have
+been asked.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
-from interrex.core.ids import ServiceName, SlotName
+from interrex.core.ids import ServiceName, SlotName, number_of, service_of
+from interrex.core.replicas import ReplicaReport
 from interrex.core.replicas import ReplicaState as State
 from interrex.core.spec import Restart
 from interrex.core.time import S, seconds
@@ -51,6 +59,44 @@ TOGETHER = 2
 NEVER = -1
 RESTARTED_SHARE = 4
 PATIENCE = 10
+
+
+_LIVES = frozenset({State.RUNNING, State.READY})
+_NOT_COUNTED = frozenset({State.CLAIMING, State.BLOCKED, State.STOPPED})
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A service's replicas under other workers: how many, and how many of them fail how.
+
+    ``witnesses`` say something about a failing liveness, ``down`` are dead or starting after a
+    failure, ``first`` is the lowest slot number.
+    """
+
+    replicas: int = 0
+    witnesses: int = 0
+    failing: int = 0
+    well: int = 0
+    down: int = 0
+    first: int | None = None
+
+    @staticmethod
+    def of(service: ServiceName, reports: Iterable[ReplicaReport]) -> "Elsewhere":
+        counted = [
+            report
+            for report in reports
+            if report.state not in _NOT_COUNTED and service_of(report.slot) == service
+        ]
+        ill = [report for report in counted if report.ill]
+        well = sum(report.state in _LIVES and not report.ill for report in counted)
+        return Elsewhere(
+            replicas=len(counted),
+            witnesses=len(ill) + well,
+            failing=sum(report.failing for report in counted),
+            well=well,
+            down=sum(report.state not in _LIVES for report in ill),
+            first=min((number_of(report.slot) for report in counted), default=None),
+        )
 
 
 class Member(Protocol):
@@ -99,6 +145,7 @@ class Governor:
         self._tried_at: dict[SlotName, int] = {}
         self._released_at: int | None = None
         self._suspended: dict[SlotName, int] = {}
+        self._elsewhere = Elsewhere()
         self.configure(restart)
 
     def configure(self, restart: Restart) -> None:
@@ -115,9 +162,10 @@ class Governor:
     @property
     def reason(self) -> str:
         """Why the service is held, for a report."""
+        replicas = len(self._counted()) + self._elsewhere.replicas
         return (
-            f"all {len(self._counted())} replicas of {self.service} here keep failing: "
-            "a dependency is probably down; one at a time is tried"
+            f"all {replicas} replicas of {self.service} keep failing: "
+            "a dependency is probably down; they are tried one at a time"
         )
 
     @property
@@ -138,8 +186,7 @@ class Governor:
         self._suspended.pop(member.name, None)
         self.stepped_aside(member, now)
         if not self.members:
-            self.held = False
-            self.wake_at = None
+            self._end_hold(now)
 
     def stepped_aside(self, member: Member, now: int) -> None:
         """The member is not on trial any more: it failed, cannot be tried, or lives unready."""
@@ -190,12 +237,14 @@ class Governor:
         if not self._suspended:
             return
         counted = self._counted()
-        witnesses = sum(member.bears_witness for member in counted)
+        elsewhere = self._elsewhere
+        witnesses = sum(member.bears_witness for member in counted) + elsewhere.witnesses
         well_at = max((member.well_at for member in counted), default=NEVER)
         allowed = max(1, len(counted) // RESTARTED_SHARE) - self._restarting()
         for name in sorted(self._suspended):
             member = self.members[name]
-            if witnesses - member.bears_witness and well_at < member.liveness_failing_since:
+            well = elsewhere.well or well_at >= member.liveness_failing_since
+            if witnesses - member.bears_witness and not well:
                 member.suspend(self._not_restarted, now)
             elif allowed <= 0:
                 member.suspend("others are being restarted", now)
@@ -205,6 +254,16 @@ class Governor:
                 member.restart_for_liveness(now)
         self._consider_hold(now)
 
+    def heard(self, elsewhere: Elsewhere, now: int) -> None:
+        """How the service fares under other workers."""
+        if elsewhere == self._elsewhere:
+            return
+        self._elsewhere = elsewhere
+        if self.held and elsewhere.well:
+            self._release(now)
+        self.reconsider(now)
+        self._consider_hold(now)
+
     def wake(self, now: int) -> None:
         """The next trial is due."""
         self._try_one(now)
@@ -212,16 +271,12 @@ class Governor:
     # Rules
 
     def _counted(self) -> list[Member]:
-        return [
-            member
-            for member in self.members.values()
-            if member.state not in (State.CLAIMING, State.BLOCKED)
-        ]
+        return [member for member in self.members.values() if member.state not in _NOT_COUNTED]
 
     @property
     def _not_restarted(self) -> str:
         return (
-            f"no other replica of {self.service} here is well: a dependency is probably down, "
+            f"no other replica of {self.service} is well: a dependency is probably down, "
             "and a restart would not help"
         )
 
@@ -230,7 +285,10 @@ class Governor:
 
     def _consider_hold(self, now: int) -> None:
         counted = self._counted()
-        if self.held or len(counted) < TOGETHER:
+        elsewhere = self._elsewhere
+        if self.held or not counted or len(counted) + elsewhere.replicas < TOGETHER:
+            return
+        if elsewhere.failing < elsewhere.replicas:
             return
         if not all(self._keeps_failing(member) for member in counted):
             return
@@ -242,6 +300,10 @@ class Governor:
             if member.state is State.WAITING:
                 member.hold(now)
         self._next_trial(now)
+
+    @staticmethod
+    def _lives(member: Member) -> bool:
+        return member.state in _LIVES
 
     def _keeps_failing(self, member: Member) -> bool:
         return member.keeps_failing or member.name in self._suspended
@@ -260,9 +322,13 @@ class Governor:
     def _try_one(self, now: int) -> None:
         self.wake_at = None
         member = self._candidate(now)
-        self._trial_due = member is None
+        self._trial_due = False
         if member is None:
-            if all(other.state in (State.RUNNING, State.READY) for other in self._counted()):
+            if any(not self._lives(other) for other in self._counted()):
+                self._trial_due = True
+            elif self._suspended:
+                self.wake_at = now + self._trials.failed()
+            else:
                 self._release(now)
             return
         self.on_trial = member
@@ -276,14 +342,12 @@ class Governor:
     def _candidate(self, now: int) -> Member | None:
         counted = self._counted()
         dead = [member for member in counted if member.state is State.HELD]
+        spare = all(other.name in self._suspended for other in counted) and self._comes_first
         living = [
             member
             for member in counted
             if member.name in self._suspended
-            and (
-                all(other.name in self._suspended for other in counted)
-                or now - self._suspended[member.name] >= self._patience
-            )
+            and (spare or now - self._suspended[member.name] >= self._patience)
         ]
         return min(
             dead + living,
@@ -291,12 +355,23 @@ class Governor:
             default=None,
         )
 
+    @property
+    def _comes_first(self) -> bool:
+        """Whether it is this worker's turn to spare a living replica."""
+        if self._elsewhere.first is None:
+            return True
+        mine = min(number_of(member.name) for member in self._counted())
+        return self._elsewhere.down == 0 and mine < self._elsewhere.first
+
     def _release(self, now: int) -> None:
+        self._end_hold(now)
+        for member in list(self.members.values()):
+            if member.state is State.HELD:
+                member.start_released(now)
+
+    def _end_hold(self, now: int) -> None:
         self.held = self._trial_due = False
         self.on_trial = None
         self.wake_at = None
         self._released_at = now
         self._tried_at.clear()
-        for member in list(self.members.values()):
-            if member.state is State.HELD:
-                member.start_released(now)

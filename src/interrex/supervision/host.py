@@ -1,17 +1,19 @@
 """The supervision of one worker's slots: one entry point, one wake-up, one report."""
 
+from collections import Counter
 from heapq import heappop, heappush
 from random import Random
 from typing import assert_never
 
 from interrex.core.ids import ServiceName, SlotName, service_of, slot_order
 from interrex.core.replicas import ReplicaReport, SlotAssignment
-from interrex.supervision.governor import Governor
+from interrex.supervision.governor import Elsewhere, Governor
 from interrex.supervision.interface import (
     Assigned,
     Claimed,
     Exited,
     Probed,
+    ReportedElsewhere,
     Spawned,
     SpawnFailed,
     SupervisionEffect,
@@ -44,11 +46,13 @@ class Supervisor:
         self._desk = Desk(chance)
         self._slots: dict[SlotName, Slot] = {}
         self._governors: dict[ServiceName, Governor] = {}
+        self._slot_counts: Counter[ServiceName] = Counter()
         # The newest incarnation of each slot that was given up: its numbers must not come again.
         self._newest: dict[SlotName, int] = {}
         self._reports: dict[SlotName, ReplicaReport] = {}
         self._reported: tuple[ReplicaReport, ...] | None = ()
         # (time, tie-break, whose). An entry holds while its time is its owner's ``queued_at``.
+        self._elsewhere: tuple[ReplicaReport, ...] = ()
         self._queue: list[tuple[int, int, Slot | Governor]] = []
         self._queued = 0
 
@@ -97,6 +101,8 @@ class Supervisor:
                     slot.on_claimed(event, now)
             case Assigned():
                 self._on_assigned(event, now)
+            case ReportedElsewhere():
+                self._on_reported_elsewhere(event, now)
             case _:
                 assert_never(event)
         self._settle_accounts()
@@ -119,12 +125,22 @@ class Supervisor:
                 self._governor(name).configure(assignment.spec.restart)
             known.assign(assignment, event.epoch, now)
 
+    def _on_reported_elsewhere(self, event: ReportedElsewhere, now: int) -> None:
+        if event.replicas == self._elsewhere:
+            return
+        self._elsewhere = event.replicas
+        for service, governor in self._governors.items():
+            governor.heard(Elsewhere.of(service, event.replicas), now)
+            self._enqueue(governor)
+
     def _new_slot(self, assignment: SlotAssignment, now: int) -> Slot:
         service = service_of(assignment.slot)
         governor = self._governors.get(service)
         if governor is None:
             governor = Governor(service, self._chance, assignment.spec.restart)
             self._governors[service] = governor
+            governor.heard(Elsewhere.of(service, self._elsewhere), now)
+        self._slot_counts[service] += 1
         newest = self._newest.pop(assignment.slot, 0)
         slot = Slot(assignment, self.epoch, self._desk, governor, newest)
         slot.claim(now)
@@ -166,7 +182,8 @@ class Supervisor:
         self._newest[slot.name] = slot.newest
         self._publish(slot.name, None)
         governor = self._governor(slot.name)
-        if all(service_of(name) != governor.service for name in self._slots):
+        self._slot_counts[governor.service] -= 1
+        if self._slot_counts[governor.service] == 0:
             del self._governors[governor.service]
             governor.queued_at = None
         else:

@@ -10,7 +10,7 @@ import msgspec
 
 from interrex.core.ids import SlotName
 from interrex.core.journal import Note
-from interrex.core.replicas import SlotAssignment
+from interrex.core.replicas import ReplicaReport, SlotAssignment
 from interrex.core.spec import Check, ServiceSpec
 
 
@@ -31,6 +31,16 @@ class Assigned(msgspec.Struct, frozen=True):
 
     epoch: int
     slots: tuple[SlotAssignment, ...]
+
+
+class ReportedElsewhere(msgspec.Struct, frozen=True):
+    """What the other workers, of all hosts, report of their replicas: the whole of it.
+
+    So that a failure that all replicas of a service share is seen as such wherever they run.
+    Without it, supervision knows this worker's replicas only.
+    """
+
+    replicas: tuple[ReplicaReport, ...]
 
 
 class Claimed(msgspec.Struct, frozen=True):
@@ -95,7 +105,17 @@ class WakeUp(msgspec.Struct, frozen=True):
     """The time in ``wake_at`` has come."""
 
 
-SupervisionEvent = Assigned | Claimed | Spawned | SpawnFailed | Exited | Swept | Probed | WakeUp
+SupervisionEvent = (
+    Assigned
+    | ReportedElsewhere
+    | Claimed
+    | Spawned
+    | SpawnFailed
+    | Exited
+    | Swept
+    | Probed
+    | WakeUp
+)
 
 
 # Effects

@@ -45,7 +45,9 @@ class Slot(Standing):
     def assign(self, assignment: SlotAssignment, epoch: int, now: int) -> None:
         """Take an assignment: the first one, a changed one, or the same again."""
         old, self.assignment, self.epoch = self.assignment, assignment, epoch
-        self._leaving = False
+        if self._leaving:
+            self._leaving = False
+            self._touch()
         if old.spec is not assignment.spec and old.spec != assignment.spec:
             self._respecify(assignment.spec, now)
         member = self.name in self._governor.members
@@ -79,7 +81,7 @@ class Slot(Standing):
         self._history.configure(spec.restart)
         if self._health is None or plan == self._plan:
             return
-        health = Health(self._plan, self._desk.chance, self._numbers, now)
+        health = Health(self._plan, self._desk.chance, self._desk.probe_numbers, now)
         health.carry_on(self._health, now)
         was_ready, self._health = self._health.ready, health
         self._governor.stopped_living(self)
@@ -142,9 +144,9 @@ class Slot(Standing):
         self.pid = event.pid
         self._spawned_at = now
         self._history.spawned()
-        self._watch(now, adopted=False)
         generation = self._ran[0] if self._ran else 0
         self._note("started", f"was started (pid {event.pid}, generation {generation})", self.epoch)
+        self._watch(now, adopted=False)
 
     def on_spawn_failed(self, event: SpawnFailed, now: int) -> None:
         if self._awaiting is not Awaiting.SPAWN or event.incarnation != self.incarnation:
@@ -200,10 +202,8 @@ class Slot(Standing):
             self._move(Cause.STARTED, now, "started, not ready yet")
             self._count_health(now)
             self._governor.stepped_aside(self, now)
-        elif not started:
-            self.reason = f"not ready yet: {event.detail}"
-        elif not ready and not self._suspension and not event.ok:
-            self.reason = f"not ready: {event.detail}"
+        elif not ready and not event.ok and poll in (health.gate, health.readiness):
+            self.reason = self._suspension or f"not ready yet: {event.detail}"
         if poll is health.liveness and started:
             self._judge_liveness(poll.ok, poll.failed, now)
         self._probe_due(now)
@@ -222,7 +222,7 @@ class Slot(Standing):
             case State.STOPPING if rung:
                 self._kill(now)
             case State.RUNNING | State.READY if rung:
-                self._forgive()
+                self._forgive("it stays healthy")
         if self._health is not None and self._health.overdue(now):
             self._give_up_starting(now)
         self._probe_due(now)
@@ -310,7 +310,7 @@ class Slot(Standing):
         self._adopted = adopted
         if self._settle(now):
             return
-        health = Health(self._plan, self._desk.chance, self._numbers, now)
+        health = Health(self._plan, self._desk.chance, self._desk.probe_numbers, now)
         self._health = health
         if adopted:
             health.adopt()
@@ -328,7 +328,7 @@ class Slot(Standing):
         elif not self.assignment.wanted:
             self._finish(now)
         elif self._outdated:
-            self._history.forgive()
+            self._forgive("what it runs has changed")
             self._start(now)
         elif self._governor.holds(self):
             self.hold(now)
@@ -346,6 +346,7 @@ class Slot(Standing):
         self._move(Cause.PASSED, now, self._suspension)
         self.last_ready = now
         self._history.recovered = True
+        self._hold_noted = False
         self.restarting_for_liveness = False
         self._count_health(now)
         took = (
@@ -382,9 +383,10 @@ class Slot(Standing):
         self._history.healthy(now)
         self._timer = self._history.loop_ends_at
 
-    def _forgive(self) -> None:
+    def _forgive(self, why: str) -> None:
+        if self._history.crash_looping:
+            self._note("crash_loop_over", f"is in a crash loop no longer: {why}")
         self._history.forgive()
-        self._note("crash_loop_over", "has been healthy for long enough: no crash loop any more")
 
     def _count_failure(self, words: str, now: int) -> None:
         self.restarting_for_liveness = False

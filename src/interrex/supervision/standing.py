@@ -5,6 +5,7 @@ the two rules that every decision obeys: states follow the table, and one answer
 time.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from itertools import count
@@ -33,9 +34,13 @@ class Awaiting(Enum):
 
 @dataclass(slots=True)
 class Desk:
-    """What all slots of a host share: chance, the effects of this step, and who was touched."""
+    """What all slots of a host share: chance, the effects of this step, and who was touched.
+
+    Probes are numbered through, so that an answer to an earlier holder of a slot fits nobody.
+    """
 
     chance: Random
+    probe_numbers: Iterator[int] = field(default_factory=lambda: count(1))
     effects: list[SupervisionEffect] = field(default_factory=list)
     touched: dict[SlotName, None] = field(default_factory=dict)
 
@@ -71,7 +76,6 @@ class Standing:
         self._leaving = False
         self._adopted = False
         self._record_held = False
-        self._numbers = count(1)
         self._health: Health | None = None
         self._timer: int | None = None
         self._spawned_at = 0
@@ -153,8 +157,16 @@ class Standing:
             since=self.since,
             port_taken=self._port_taken,
             unproven=self.state is State.RUNNING and self._unproven,
+            ill=self._ill,
             failing=self.keeps_failing or bool(self._suspension),
         )
+
+    @property
+    def _ill(self) -> bool:
+        if self._down:
+            return not self._history.recovered
+        liveness = self._health.liveness if self._health is not None else None
+        return liveness is not None and liveness.bad > 0
 
     @property
     def _unproven(self) -> bool:
