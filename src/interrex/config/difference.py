@@ -5,10 +5,19 @@ from typing import Any
 
 import msgspec
 
+from interrex.config.health import QUESTIONS
 from interrex.config.kinds import show_expose
 from interrex.config.problems import shown
 from interrex.config.values import show_duration, show_size
-from interrex.core.spec import BalancerSpec, Check, ClusterSpec, Expose, HostSpec, ServiceSpec
+from interrex.core.spec import (
+    BalancerSpec,
+    Check,
+    ClusterSpec,
+    Expose,
+    Health,
+    HostSpec,
+    ServiceSpec,
+)
 from interrex.core.state import process_part
 
 
@@ -108,12 +117,27 @@ def _service(old: ServiceSpec, new: ServiceSpec) -> Iterator[Difference]:
     settings = [
         *_changed(_only(old, "stop_signal"), _only(new, "stop_signal")),
         *_changed(_only(old, "stop_timeout"), _only(new, "stop_timeout")),
-        *_changed(old.health, new.health, "health"),
+        *_health(old.health, new.health),
         *_changed(old.restart, new.restart, "restart"),
         *_changed(old.logs, new.logs, "logs"),
     ]
     if settings:
         yield Difference(new.name, ", ".join(what for _, what in settings), "restarts nothing")
+
+
+def _health(old: Health, new: Health) -> Iterator[tuple[str, str]]:
+    """What changes alike in all questions that are asked is told once, as in the short form."""
+    questions = [name for name in QUESTIONS if getattr(old, name) and getattr(new, name)]
+    changes = dict(_changed(old, new, "health"))
+    changes.pop("health.startup.fall", None)  # nothing depends on it
+    for key, what in changes.items():
+        _, question, *rest = key.split(".")
+        alike = [f"health.{name}.{'.'.join(rest)}" for name in questions]
+        words = {changes.get(name, "").removeprefix(name) for name in alike}
+        if not rest or question not in questions or len(questions) == 1 or len(words) > 1:
+            yield key, what
+        elif question == questions[0]:
+            yield f"health.{rest[0]}", f"health.{rest[0]}{words.pop()}"
 
 
 def _process_changes(old: ServiceSpec, new: ServiceSpec) -> Iterator[str]:
@@ -210,8 +234,8 @@ def _show(value: object, field: str = "") -> str:
             return "none"
         case Expose():
             return show_expose(value)
-        case float() if field != "factor":
-            return show_duration(value)
+        case float():
+            return f"{value:g}" if field == "factor" else show_duration(value)
         case int() if field.endswith("_bytes"):
             return show_size(value)
         case tuple() if field == "status":

@@ -44,8 +44,7 @@ def check(path: str | os.PathLike[str]) -> Checked:
     reading, problem = open_reading(path)
     if reading is None:
         return Checked(None, (problem,) if problem else (), ())
-    spec = _read(reading)
-    return Checked(None if reading.problems else spec, reading.problems, reading.warnings)
+    return read(reading)
 
 
 def open_reading(path: str | os.PathLike[str]) -> tuple[Reading | None, Problem | None]:
@@ -68,6 +67,16 @@ def open_reading(path: str | os.PathLike[str]) -> tuple[Reading | None, Problem 
     return Reading(file, folder, text, root), None
 
 
+def read(reading: Reading) -> Checked:
+    """What the parsed file means, or everything that is wrong with it."""
+    spec = _read(reading)
+    check_rules(reading, spec)
+    if reading.problems:
+        return Checked(None, reading.problems, ())
+    note_oddities(reading, spec)
+    return Checked(spec, (), reading.warnings)
+
+
 def _read(reading: Reading) -> ClusterSpec:
     root = reading.root
     for name in root:
@@ -83,11 +92,7 @@ def _read(reading: Reading) -> ClusterSpec:
     values = {"name": "unnamed", **(cluster or {})}
     if hosts and "workers" not in values:
         values["workers"] = sum(host.workers for host in hosts)
-    spec = ClusterSpec(**values, balancer=balancer, tls=tls, hosts=hosts, services=services)
-    check_rules(reading, spec)
-    if not reading.problems:
-        note_oddities(reading, spec)
-    return spec
+    return ClusterSpec(**values, balancer=balancer, tls=tls, hosts=hosts, services=services)
 
 
 _CLUSTER_KEYS: Kind[dict[str, Any]] = Kind(

@@ -8,6 +8,7 @@ import stat
 from typing import NamedTuple
 
 from interrex.config.document import open_reading
+from interrex.config.health import QUESTIONS
 from interrex.config.positions import Path
 from interrex.config.problems import Problem
 from interrex.config.reading import Reading
@@ -81,7 +82,7 @@ def _programs(reading: Reading, service: ServiceSpec) -> None:
     place: Path = ("service", service.name)
     _program(reading, (*place, "command"), service, service.command[0])
     programs = {}
-    for question in ("startup", "readiness", "liveness"):
+    for question in QUESTIONS:
         check = getattr(service.health, question)
         if check is not None and check.command:
             short, own = (*place, "health", "exec"), (*place, "health", question, "exec")

@@ -21,6 +21,7 @@ from interrex.config.tables import Key, Kind, Noted, Section, as_table, read_key
 from interrex.config.values import parse_text, show_duration
 from interrex.core.spec import Check, CheckKind, Health
 
+QUESTIONS = ("startup", "readiness", "liveness")
 INTERVAL = 1.0
 TIMEOUT = 1.0
 FALL = 2
@@ -186,7 +187,7 @@ def read_health(reading: Reading, path: Path, value: object) -> Health:
     shared = read_keys(reading, path, value, HEALTH)
     _refuse_two_targets(path, shared)
     checks: dict[str, Any] = {}
-    for question in ("startup", "readiness", "liveness"):
+    for question in QUESTIONS:
         own = shared.get(question, {})
         if own is None:
             continue

@@ -72,20 +72,23 @@ def _election_times(reading: Reading, timing: Timing) -> None:
 
 
 def _detection_times(reading: Reading, timing: Timing) -> None:
-    for longer, shorter, reason in (
-        ("silent_worker", "election_timeout", "a slow leader would be killed, not replaced"),
-        ("lost_host", "silent_worker", "a host would be given up before its silent worker is"),
-        ("lost_host", "respawn_grace", "a host would be given up while its worker restarts"),
-    ):
-        long_path: Path = ("cluster", "timing", longer)
-        short_path: Path = ("cluster", "timing", shorter)
-        longer_s, shorter_s = getattr(timing, longer), getattr(timing, shorter)
-        if longer_s <= shorter_s and reading.sound(long_path, short_path):
-            reading.refuse(
-                reading.written(long_path, short_path),
-                f"{longer} {show_duration(longer_s)} must be longer than {shorter} "
-                f"{show_duration(shorter_s)}: {reason}",
-            )
+    table: Path = ("cluster", "timing")
+    faults = [
+        (longer, shorter, reason)
+        for longer, shorter, reason in (
+            ("silent_worker", "election_timeout", "a slow leader would be killed, not replaced"),
+            ("lost_host", "silent_worker", "its silent worker would not be killed in time"),
+            ("lost_host", "respawn_grace", "it would be given up while its worker restarts"),
+        )
+        if getattr(timing, longer) <= getattr(timing, shorter)
+        and reading.sound((*table, longer), (*table, shorter))
+    ]
+    for longer, shorter, reason in faults:
+        reading.refuse(
+            reading.written((*table, longer), (*table, shorter)),
+            f"{longer} {show_duration(getattr(timing, longer))} must be longer than {shorter} "
+            f"{show_duration(getattr(timing, shorter))}: {reason}",
+        )
 
 
 def _restarts(reading: Reading, spec: ClusterSpec) -> None:

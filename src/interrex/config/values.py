@@ -9,7 +9,7 @@ from interrex.core.placeholders import StrayBrace, placeholders_in
 LONGEST = 86_400.0
 """The longest duration that a file may ask for, in seconds."""
 
-_UNIT_SECONDS = {"ms": (1, 1000), "s": (1, 1), "m": (60, 1), "h": (3600, 1), "d": (86_400, 1)}
+_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,9})?) ?(ms|s|m|h|d)", re.ASCII)
 _UNIT_BYTES: dict[str, int] = {
     "B": 1,
@@ -28,7 +28,9 @@ def parse_duration(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise Refused(f'{shown(value)} is no duration; write seconds, or a text like "250ms"')
     seconds = _text_seconds(value) if isinstance(value, str) else value
-    if not math.isfinite(seconds) or seconds > LONGEST:
+    if math.isnan(seconds):
+        raise Refused(f"{shown(value)} is no duration")
+    if seconds > LONGEST:
         raise Refused(f"{shown(value)} is too long; the longest duration is 1 day")
     if seconds < 0:
         raise Refused(f"{shown(value)} is negative")
@@ -37,14 +39,16 @@ def parse_duration(value: object) -> float:
 
 def _text_seconds(text: str) -> float:
     sign, digits = (-1, text[1:]) if text.startswith("-") else (1, text)
-    total, at = 0.0, 0
+    total, at = 0, 0
     while match := _DURATION.match(digits, at):
-        multiplier, divisor = _UNIT_SECONDS[match.group(2)]
-        total += float(match.group(1)) * multiplier / divisor
+        whole, _, fraction = match.group(1).partition(".")
+        nanoseconds = int(whole + fraction.ljust(9, "0"))
+        unit = match.group(2)
+        total += nanoseconds // 1000 if unit == "ms" else nanoseconds * _UNIT_SECONDS[unit]
         at = match.end()
     if at == 0 or at != len(digits):
         raise Refused(f'{shown(text)} is no duration; write it like "250ms", "2s" or "1m30s"')
-    return sign * total
+    return sign * total / 10**9
 
 
 def show_duration(seconds: float) -> str:
