@@ -111,7 +111,7 @@ class Chaos:
         return leader is not None and all(
             server.raft.leader == leader.name
             for server in self.network.alive()
-            if server.member in leader.raft._node.membership.voters
+            if server.member in leader.raft._server.node.membership.voters
         )
 
     def _finish_replacement(self) -> None:
@@ -216,10 +216,10 @@ class Chaos:
         leader, server = self.network.leader(), self._some()
         if self.replaced is not None or leader is None or server is None:
             return
-        membership = leader.raft._node.membership
+        membership = leader.raft._server.node.membership
         if len(membership.voters) < 3 or server.member not in membership.voters:
             return  # two of two are needed: a lost disk would be the end
-        if membership.index > leader.raft._node.commit:
+        if membership.index > leader.raft._server.node.commit:
             return
         self.network.kill(server, notice=1 * MS if self.notices else None)
         self.next_member += 1

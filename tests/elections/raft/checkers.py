@@ -46,6 +46,8 @@ class Checkers:
     def watch(
         self, server: Server, event: ElectionEvent, effects: Sequence[ElectionEffect]
     ) -> None:
+        wake_at = server.raft.wake_at
+        assert wake_at is None or wake_at > self.network.now, "a wake-up in the past never ends"
         if isinstance(event, ConfirmRead):
             self.reads.setdefault(event.read, max(self.acknowledged.values(), default=0))
         for effect in effects:
@@ -62,7 +64,7 @@ class Checkers:
                 case ProposalSettled(change, index) if index is not None:
                     self.acknowledged.setdefault(change, index)
                 case ReadConfirmed(read, confirmed) if confirmed:
-                    commit = server.raft._node.commit
+                    commit = server.raft._server.node.commit
                     assert commit >= self.reads[read], f"{server.name} answered a stale read"
                 case _:
                     pass
@@ -89,13 +91,13 @@ class Checkers:
             return
         self.elections += 1
         assert self.votes.setdefault((server.member, epoch), server.member) == server.member
-        log = server.raft._node.log
+        log = server.raft._server.node.log
         for index, term in self.terms_of_committed.items():
             if index >= log.first_index:
                 assert log.term_at(index) == term, f"{leader} leads without entry {index}"
 
     def _logs_match(self, server: Server, persist: Persist) -> None:
-        log = server.raft._node.log
+        log = server.raft._server.node.log
         for record in persist.records:
             if isinstance(record, SetFact) and record.key == VOTE and VOTE in server.disk.facts:
                 old = msgspec.msgpack.decode(server.disk.facts[VOTE], type=StoredVote)
@@ -116,7 +118,7 @@ class Checkers:
     def _same_everywhere(self, server: Server, index: int, data: bytes) -> None:
         known = self.committed.setdefault(index, data)
         assert known == data, f"{server.name} applied something else at {index}"
-        term = server.raft._node.log.term_at(index)
+        term = server.raft._server.node.log.term_at(index)
         if term is not None:
             assert self.terms_of_committed.setdefault(index, term) == term
         applied = [at for at, _ in server.committed if at <= index]
@@ -127,7 +129,7 @@ class Checkers:
         """Everything that was acknowledged is in every living voter's state."""
         agreed = sorted(self.committed.items())
         for server in self.network.alive():
-            if server.member in server.raft._node.membership.voters:
+            if server.member in server.raft._server.node.membership.voters:
                 assert server.committed == agreed, f"{server.name} differs"
         for change, index in self.acknowledged.items():
             if not change.startswith("member"):

@@ -11,14 +11,18 @@ Differs from the thesis: the new server is added without a vote before the old o
 """
 
 from collections import deque
+from collections.abc import Callable
 from enum import Enum
 
 from interrex.core.ids import ChangeId, WorkerName
-from interrex.elections.interface import ReplaceMember
-from interrex.elections.raft.payload import Configuration
+from interrex.elections.interface import ProposalSettled, ReplaceMember
+from interrex.elections.raft.node import Node
+from interrex.elections.raft.payload import Configuration, configuration_data
+from interrex.elections.raft.replication import Replication
 from interrex.elections.raft.settings import MAX_VOTERS
 
 MAX_ROUNDS = 10
+LAST_VOTER = "the last voter cannot be removed"
 
 
 class Outcome(Enum):
@@ -31,7 +35,7 @@ def refusal(configuration: Configuration, request: ReplaceMember) -> str | None:
     voters, learners = configuration.voters, configuration.learners
     others = [one for one, worker in voters.items() if worker != request.worker]
     if request.member is None:
-        return None if others else "the last voter cannot be removed"
+        return None if others else LAST_VOTER
     owner = voters.get(request.member) or learners.get(request.member)
     if owner is not None and owner != request.worker:
         return f"member {request.member} is {owner}"
@@ -90,23 +94,74 @@ class CatchUp:
 
 
 class MemberChanges:
-    """The changes that wait, in order; the first is the one under way."""
+    """The changes that wait, in order; the first is the one under way.
 
-    def __init__(self) -> None:
+    Invariant: a configuration is appended only when the one before it is committed, and only when
+    an entry of this leader's own term is.
+    """
+
+    def __init__(
+        self, node: Node, replication: Replication, append: Callable[[bytes], None]
+    ) -> None:
+        self._node = node
+        self._replication = replication
+        self._append = append
         self._queue: deque[ReplaceMember] = deque()
-        self.catch_up: CatchUp | None = None
+        self._catch_up: CatchUp | None = None
 
     def ask(self, request: ReplaceMember) -> None:
-        self._queue.append(request)
+        problem = refusal(self._node.membership.current, request)
+        if problem is None:
+            self._queue.append(request)
+        else:
+            self._node.effects.append(ProposalSettled(request.change, None, problem))
 
-    @property
-    def first(self) -> ReplaceMember | None:
-        return self._queue[0] if self._queue else None
+    def drive(self, *, ready: bool) -> None:
+        """Takes the first change one step further, if the step before is committed.
 
-    def finish(self) -> ReplaceMember:
-        """Takes the first one off, done or given up."""
-        self.catch_up = None
-        return self._queue.popleft()
+        ``ready``: an entry of this leader's term is committed.
+        """
+        node, membership = self._node, self._node.membership
+        while self._queue and ready and membership.index <= node.commit:
+            request = self._queue[0]
+            step = next_configuration(
+                membership.current,
+                request.worker,
+                request.member,
+                caught_up=self._has_caught_up(request.member),
+            )
+            if step is Outcome.WAIT:
+                if not self._is_stuck():
+                    return
+                self._settle(None, Outcome.WAIT.value)
+            elif step is Outcome.DONE:
+                self._settle(membership.index, "")
+            elif isinstance(step, Outcome) or not step.voters:
+                self._settle(None, LAST_VOTER)
+            else:
+                self._append(configuration_data(step))
+                self._replication.adopt_members()
+                self._replication.send_all()
+
+    def _settle(self, index: int | None, reason: str) -> None:
+        request = self._queue.popleft()
+        self._catch_up = None
+        self._node.effects.append(ProposalSettled(request.change, index, reason))
+
+    def _has_caught_up(self, member: int | None) -> bool:
+        progress = self._replication.progress.get(member) if member is not None else None
+        if progress is None:
+            return False
+        node = self._node
+        if self._catch_up is None:
+            self._catch_up = CatchUp(node.log.last_index, node.now)
+        return self._catch_up.is_close(
+            progress.match, node.log.last_index, node.now, node.settings.election_timeout
+        )
+
+    def _is_stuck(self) -> bool:
+        limit = self._node.settings.catch_up_timeout
+        return self._catch_up is not None and self._node.now - self._catch_up.moved_at >= limit
 
     def abandon(self) -> list[ChangeId]:
         """All that wait: the leadership is over."""

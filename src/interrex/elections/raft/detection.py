@@ -13,7 +13,6 @@ that comes too early is remembered and answered when the leader is lost.
 """
 
 from enum import Enum
-from typing import NamedTuple
 
 from interrex.core.ids import WorkerName
 from interrex.elections.raft.messages import PreVote
@@ -22,18 +21,12 @@ from interrex.elections.raft.succession import rank
 
 
 class Loss(Enum):
-    """How this server came to lose its leader, where it did before the time-out."""
+    """How this server came to lose its leader."""
 
     NONE = "not lost"
+    SILENT = "silent"
     DISCONNECTED = "connection closed"
     ENDED = "proved dead, or handed over"
-
-
-class Remembered(NamedTuple):
-    """A pre-vote that came while this server still heard the leader."""
-
-    question: PreVote
-    worker: WorkerName
 
 
 FAST_RETRIES = 3
@@ -53,7 +46,8 @@ class Detection:
         self.leader_worker: WorkerName | None = None
         self.term = 0
         """The term in which the leader was last heard."""
-        self.heard_at = 0
+        self.silent_at = 0
+        """When the leader will have been silent for too long, unless it is heard before."""
         self.loss = Loss.NONE
         self.ended = 0
         self.ended_at = 0
@@ -62,7 +56,7 @@ class Detection:
         self.order: tuple[int, ...] = ()
         self.passed: set[int] = set()
         self.dead: set[WorkerName] = set()
-        self.remembered: dict[int, Remembered] = {}
+        self.remembered: dict[WorkerName, PreVote] = {}
         self.fast_retries = FAST_RETRIES
         self.tried = False
         """Whether this server has stood for election since the last leader."""
@@ -73,7 +67,7 @@ class Detection:
     def heard(self, leader: int, worker: WorkerName, now: int, term: int) -> None:
         """The leader of this term gave a sign of life."""
         self.term = term
-        self.heard_at = now
+        self.silent_at = now + self.timeout
         self.graced = False
         if self.leader == leader and self.loss is Loss.NONE:
             return
@@ -113,11 +107,30 @@ class Detection:
         self.leader = self.leader_worker = None
         self.loss = Loss.NONE
 
-    def has_lost(self, now: int) -> bool:
+    @property
+    def has_lost(self) -> bool:
         """Whether this server has, for itself, no leader any more."""
-        return (
-            self.leader is None or self.loss is not Loss.NONE or now - self.heard_at >= self.timeout
-        )
+        return self.leader is None or self.loss is not Loss.NONE
+
+    @property
+    def is_known_lost(self) -> bool:
+        """Whether more than the lack of a leader says that there is none."""
+        return bool(self.ended) or self.loss is not Loss.NONE
+
+    def notice_silence(self, now: int, *, late: bool, grace: int) -> bool:
+        """Loses a leader that was silent for too long. Returns whether that happened now.
+
+        ``late``: this very server was stopped or starved; then the silence may be its own, and
+        the leader gets a grace, once, in which to be heard.
+        """
+        if self.has_lost or now < self.silent_at:
+            return False
+        if late and not self.graced:
+            self.graced = True
+            self.silent_at = now + grace
+            return False
+        self.loss = Loss.SILENT
+        return True
 
     def is_over(self, term: int, now: int) -> bool:
         """Whether mail of this term's leader was sent before its end.
@@ -141,24 +154,20 @@ class Detection:
         return worker is None or worker in self.dead
 
     def remember(self, question: PreVote, worker: WorkerName) -> None:
-        self.remembered[question.source] = Remembered(question, worker)
+        """Keeps a pre-vote that came too early, the latest of each worker."""
+        self.remembered[worker] = question
 
-    def forget(self, member: int, term: int) -> None:
-        """Drops a remembered question whose sender has moved to another term."""
-        known = self.remembered.get(member)
-        if known is not None and known.question.term != term + 1:
-            del self.remembered[member]
+    def sender_moved(self, worker: WorkerName, term: int) -> None:
+        """Drops a remembered question whose sender is in another term by now."""
+        question = self.remembered.get(worker)
+        if question is not None and question.term != term + 1:
+            del self.remembered[worker]
 
-    def forget_worker(self, worker: WorkerName) -> None:
-        """Drops the questions of a worker that is gone."""
-        for member in [one for one, known in self.remembered.items() if known.worker == worker]:
-            del self.remembered[member]
-
-    def take_remembered(self) -> list[Remembered]:
+    def take_remembered(self) -> list[PreVote]:
         """The questions to weigh again, best first, and forgets them."""
         questions = sorted(
             self.remembered.values(),
-            key=lambda known: (-known.question.last_term, -known.question.last_index),
+            key=lambda question: (-question.last_term, -question.last_index, question.source),
         )
         self.remembered.clear()
         return questions

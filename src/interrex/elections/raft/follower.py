@@ -13,8 +13,9 @@ import msgspec
 
 from interrex.core.ids import WorkerName
 from interrex.core.storage import Entry, Snapshot
+from interrex.core.time import earliest
 from interrex.elections.interface import MalformedPayload
-from interrex.elections.raft.detection import Detection, Loss
+from interrex.elections.raft.detection import Detection
 from interrex.elections.raft.messages import (
     Advance,
     AppendAccepted,
@@ -36,9 +37,7 @@ class Follower:
     Invariant: up to ``verified`` this log is the leader's; it starts at the commit index.
     """
 
-    def __init__(
-        self, node: Node, detection: Detection, server: Transitions, *, draw: int, rest: bool
-    ) -> None:
+    def __init__(self, node: Node, detection: Detection, server: Transitions, *, draw: int) -> None:
         self._node = node
         self._detection = detection
         self._server = server
@@ -48,15 +47,11 @@ class Follower:
         self._chunks = bytearray()
         self._chunks_of: tuple[int, int, int] | None = None
         self.campaign_at: int | None = None
-        if rest:
-            self.rest()
 
     @property
     def wake_at(self) -> int | None:
-        if self._detection.remembered and not self._detection.has_lost(self._node.now):
-            lost_at = self._detection.heard_at + self._detection.timeout
-            return min(lost_at, self.campaign_at or lost_at)
-        return self.campaign_at
+        detection = self._detection
+        return earliest(self.campaign_at, None if detection.has_lost else detection.silent_at)
 
     # Watching
 
@@ -79,13 +74,15 @@ class Follower:
 
     def on_time(self, *, late: bool) -> None:
         node, detection = self._node, self._detection
+        grace = 2 * node.settings.heartbeat
+        if not detection.has_lost:
+            detection.notice_silence(node.now, late=late, grace=grace)
         if self.campaign_at is None or node.now < self.campaign_at:
             return
         if not node.may_campaign:
             self.campaign_at = None
-        elif late and not detection.graced and detection.loss is Loss.NONE:
-            detection.graced = True
-            self.campaign_at = node.now + 2 * node.settings.heartbeat
+        elif not detection.has_lost:
+            self.campaign_at = detection.silent_at  # the leader was given a grace
         elif self._disk_is_stuck():
             self.rest()
         elif self._needs_no_question():
@@ -108,8 +105,6 @@ class Follower:
         if detection.leader is None:
             return "no leader is known"
         name = self._node.name_of(detection.leader)
-        if detection.loss is Loss.NONE:
-            return f"{name} was silent"
         return f"{name}: {detection.loss.value}"
 
     def _heard(self, leader: int, worker: WorkerName) -> None:

@@ -22,13 +22,8 @@ from interrex.elections.interface import (
     ReadConfirmed,
     ReplaceMember,
 )
-from interrex.elections.raft.changes import (
-    CatchUp,
-    MemberChanges,
-    Outcome,
-    next_configuration,
-    refusal,
-)
+from interrex.elections.raft.changes import MemberChanges
+from interrex.elections.raft.handover import Handover
 from interrex.elections.raft.lease import Lease
 from interrex.elections.raft.messages import (
     AppendAccepted,
@@ -39,21 +34,13 @@ from interrex.elections.raft.messages import (
     TimeoutNow,
 )
 from interrex.elections.raft.node import Node
-from interrex.elections.raft.payload import NOOP, change_data, configuration_data
+from interrex.elections.raft.payload import NOOP, change_data
 from interrex.elections.raft.reads import Reads
 from interrex.elections.raft.replication import Replication
 from interrex.elections.raft.roles import Transitions
 from interrex.elections.raft.succession import succession
 
 MAX_NAME_BYTES = 65_535
-
-
-class Transfer(NamedTuple):
-    """A hand-over under way; ``sent`` once the target holds the whole log and was told."""
-
-    target: int
-    until: int
-    sent: bool
 
 
 class Proposal(NamedTuple):
@@ -77,20 +64,32 @@ class Leader:
         self._uncommitted_bytes = 0
         self._reads = Reads()
         self._early_reads: list[int] = []
-        self._changes = MemberChanges()
-        self._transfer: Transfer | None = None
+        self._changes = MemberChanges(node, self.replication, self._append)
+        self._handover = Handover(node, self.replication)
         self._heartbeat_at = node.now
         self._lateness = 0
         self._grace_until: int | None = None
+        self._forgiven = (-1, 0)
+        """The write that got a grace after a stop of our own, by when it began, and until when."""
         self._ended = False
         self._first_index = node.log.last_index + 1
 
     def begin(self) -> None:
-        """Tells everybody at once, and appends the entry that commits what came before (8)."""
+        """Tells everybody at once, and appends the entry that commits what came before (8).
+
+        Where the votes took longer than the lease, it does not call itself leader before a
+        majority has answered that first heartbeat.
+        """
+        if self._node.now >= self._lease.deadline:
+            self._grace_until = self._node.now + self._grace
         self._beat()
         self._append(NOOP)
         self.replication.send_all()
         self._advance()
+
+    @property
+    def _grace(self) -> int:
+        return 2 * self._node.settings.heartbeat
 
     @property
     def deadline(self) -> int:
@@ -98,13 +97,22 @@ class Leader:
 
     @property
     def wake_at(self) -> int | None:
-        disk = self._node.disk.waiting_since
         return earliest(
             self._heartbeat_at,
             self._grace_until or self._lease.deadline,
-            disk + self._node.settings.election_timeout if disk is not None else None,
-            self._transfer.until if self._transfer else None,
+            self._disk_due_at,
+            self._handover.until,
         )
+
+    @property
+    def _disk_due_at(self) -> int | None:
+        """Until when the disk has to answer; a little later once after a stop of our own."""
+        since = self._node.disk.waiting_since
+        if since is None:
+            return None
+        due_at = since + self._node.settings.election_timeout
+        forgiven, until = self._forgiven
+        return max(due_at, until) if forgiven == since else due_at
 
     @property
     def _has_committed(self) -> bool:
@@ -115,19 +123,22 @@ class Leader:
 
     def on_time(self, *, late: bool) -> None:
         node = self._node
-        disk = node.disk.waiting_since
-        if disk is not None and node.now >= disk + node.settings.election_timeout:
-            self.resign("its disk does not answer")
-            return
+        disk_due_at = self._disk_due_at
+        if disk_due_at is not None and node.now >= disk_due_at:
+            since = node.disk.waiting_since
+            if since is None or not late or self._forgiven[0] == since:
+                self.resign("its disk does not answer")
+                return
+            self._forgiven = (since, node.now + self._grace)
         if node.now >= self._lease.deadline and not self._holds_on(late=late):
             self._server.become_follower(node.term, "a majority does not answer")
             return
-        if self._transfer and node.now >= self._transfer.until:
-            self._transfer = None
+        self._handover.on_time()
         if node.now >= self._heartbeat_at:
-            self._lateness = max(node.now - self._heartbeat_at, self._lateness * 7 // 8)
+            late_by = min(node.now - self._heartbeat_at, node.settings.election_timeout)
+            self._lateness = max(late_by, self._lateness * 7 // 8)
             self._beat()
-            self._drive_changes()
+            self._changes.drive(ready=self._has_committed)
 
     def _holds_on(self, *, late: bool) -> bool:
         """Past the deadline: whether to ask the followers once more, after a stop of our own.
@@ -138,7 +149,7 @@ class Leader:
             self._beat()
             return True
         if self._grace_until is None and late:
-            self._grace_until = self._node.now + 2 * self._node.settings.heartbeat
+            self._grace_until = self._node.now + self._grace
             self._heartbeat_at = self._node.now
         return self._grace_until is not None and self._node.now < self._grace_until
 
@@ -202,7 +213,7 @@ class Leader:
     def on_propose(self, event: Propose) -> None:
         settings = self._node.settings
         problem = None
-        if self._transfer is not None:
+        if self._handover.until is not None:
             problem = "leadership is being handed over"
         elif len(event.data) > settings.max_change_bytes:
             problem = f"{len(event.data)} bytes are more than {settings.max_change_bytes}"
@@ -262,10 +273,8 @@ class Leader:
         agreed = self.replication.agreed()
         if agreed > node.commit and node.log.term_at(agreed) == node.term:
             self._commit(agreed)
-        if self._changes.first is not None:
-            self._drive_changes()
-        if self._transfer is not None:
-            self._drive_transfer()
+        self._changes.drive(ready=self._has_committed)
+        self._handover.drive()
         if not node.is_voter and node.membership.index <= node.commit:
             self.resign("it was removed from the cluster")
 
@@ -308,86 +317,26 @@ class Leader:
     # Membership
 
     def on_replace_member(self, event: ReplaceMember) -> None:
-        problem = refusal(self._node.membership.current, event)
-        if problem is not None:
-            self._node.effects.append(ProposalSettled(event.change, None, problem))
-            return
         self._changes.ask(event)
-        self._drive_changes()
-
-    def _drive_changes(self) -> None:
-        """Takes the first change one step further, if the step before is committed."""
-        node, membership = self._node, self._node.membership
-        while (request := self._changes.first) is not None:
-            if not self._has_committed or membership.index > node.commit:
-                return
-            step = next_configuration(
-                membership.current,
-                request.worker,
-                request.member,
-                caught_up=self._has_caught_up(request.member),
-            )
-            if step is Outcome.WAIT:
-                if not self._is_stuck():
-                    return
-                self._settle_change(None, Outcome.WAIT.value)
-            elif step is Outcome.DONE:
-                self._settle_change(membership.index, "")
-            elif isinstance(step, Outcome) or not step.voters:
-                self._settle_change(None, "the last voter cannot be removed")
-            else:
-                self._append(configuration_data(step))
-                self.replication.adopt_members()
-                self.replication.send_all()
-
-    def _settle_change(self, index: int | None, reason: str) -> None:
-        request = self._changes.finish()
-        self._node.effects.append(ProposalSettled(request.change, index, reason))
-
-    def _has_caught_up(self, member: int | None) -> bool:
-        progress = self.replication.progress.get(member) if member is not None else None
-        if progress is None:
-            return False
-        node, changes = self._node, self._changes
-        if changes.catch_up is None:
-            changes.catch_up = CatchUp(node.log.last_index, node.now)
-        return changes.catch_up.is_close(
-            progress.match, node.log.last_index, node.now, node.settings.election_timeout
-        )
-
-    def _is_stuck(self) -> bool:
-        catch_up = self._changes.catch_up
-        limit = self._node.settings.catch_up_timeout
-        return catch_up is not None and self._node.now - catch_up.moved_at >= limit
+        self._changes.drive(ready=self._has_committed)
 
     # Handing over
 
     def on_step_down(self, successor: WorkerName | None) -> None:
         """Starts a transfer to a voter; ignored where that is impossible or under way."""
         node = self._node
-        if self._transfer is not None:
+        if self._handover.until is not None:
             return
         target = self._best_placed() if successor is None else node.membership.member_of(successor)
-        if target is None or target == node.member:
-            return
-        self._transfer = Transfer(target, node.now + node.settings.election_timeout, sent=False)
-        self._drive_transfer()
+        if target is not None and target != node.member:
+            self._handover.begin(target)
 
     def _best_placed(self) -> int | None:
         self._rank(self._lease.number)
         return self.replication.order[0] if self.replication.order else None
 
-    def _drive_transfer(self) -> None:
-        transfer, node = self._transfer, self._node
-        if transfer is None or transfer.sent:
-            return
-        if self.replication.matched.get(transfer.target, 0) >= node.log.last_index:
-            self._transfer = transfer._replace(sent=True)
-            node.send(transfer.target, TimeoutNow(transfer.target, node.member, node.term))
-
     def on_peer_lost(self, member: int) -> None:
-        if self._transfer is not None and self._transfer.target == member:
-            self._transfer = None
+        self._handover.on_peer_lost(member)
 
     def on_peer_connected(self, member: int) -> None:
         """Tells it who leads, and where the log goes on."""

@@ -72,8 +72,8 @@ class Node:
         self.now = 0
         self.effects: list[ElectionEffect] = []
         self.disk = Disk()
-        self.peers: dict[int, WorkerName] = {}
-        """The workers behind member ids, as they said hello or wrote."""
+        self.peers: dict[WorkerName, int] = {}
+        """The member ids of workers, as they said hello or wrote."""
         vote = _stored_vote(stored, member)
         self.term = vote.term
         self.vote = vote.vote
@@ -103,7 +103,10 @@ class Node:
             self.effects.append(free)
 
     def worker_of(self, member: int) -> WorkerName | None:
-        return self.membership.worker_of(member) or self.peers.get(member)
+        known = self.membership.worker_of(member)
+        if known is not None:
+            return known
+        return next((worker for worker, one in self.peers.items() if one == member), None)
 
     def name_of(self, member: int) -> str:
         """A member for people."""
@@ -241,11 +244,14 @@ def _stored_vote(stored: Stored, member: int) -> StoredVote:
 
 def _stored_membership(stored: Stored, genesis: Mapping[int, WorkerName] | None) -> Membership:
     index, first = 0, Configuration(dict(genesis)) if genesis else NOBODY
-    if stored.snapshot is not None:
-        index, first = stored.snapshot.index, snapshot_parts(stored.snapshot.data).configuration
-    membership = Membership(index, first)
-    for entry in stored.entries:
-        configuration = configuration_of(entry) if entry.index > index else None
-        if configuration is not None:
-            membership.append(entry.index, configuration)
+    try:
+        if stored.snapshot is not None:
+            index, first = stored.snapshot.index, snapshot_parts(stored.snapshot.data).configuration
+        membership = Membership(index, first)
+        for entry in stored.entries:
+            configuration = configuration_of(entry) if entry.index > index else None
+            if configuration is not None:
+                membership.append(entry.index, configuration)
+    except msgspec.DecodeError as error:
+        raise InvariantViolation(f"the stored configuration cannot be read: {error}") from error
     return membership

@@ -2,17 +2,12 @@
 
 from typing import Protocol
 
-from interrex.core.ids import WorkerName
-
 
 class Transitions(Protocol):
     """The only ways to change role or term. ``reason`` ends up in ``LeaderChanged``."""
 
     def become_follower(self, term: int, reason: str) -> None:
         """Without a known leader, in this term or a newer one."""
-
-    def follow(self, leader: int, worker: WorkerName, reason: str) -> None:
-        """As a follower of this term's leader, which was just heard."""
 
     def become_pre_candidate(self, reason: str) -> None:
         """Asks who would vote for this server. Changes neither term nor vote."""

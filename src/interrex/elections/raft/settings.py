@@ -78,6 +78,11 @@ class RaftSettings(msgspec.Struct, frozen=True, kw_only=True):
         return timeout * (1000 - self.clock_error_per_mille) // 1000
 
     @property
+    def lateness(self) -> int:
+        """From when on a late wake-up says that this process itself was not running."""
+        return self.heartbeat // 2
+
+    @property
     def longest_timeout(self) -> int:
         """The ceiling of the adaptive time-out."""
         return 10 * self.election_timeout

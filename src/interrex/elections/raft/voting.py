@@ -27,7 +27,7 @@ class Voting:
 
     def hears_a_leader(self) -> bool:
         """Whether to leave candidates unanswered."""
-        return self._believes() or not self._detection.has_lost(self._node.now)
+        return self._believes() or not self._detection.has_lost
 
     def ignores(self, message: RequestVote) -> bool:
         """A newer term is not even looked at while a leader is heard (disruptive servers)."""
@@ -58,8 +58,8 @@ class Voting:
 
     def weigh_again(self) -> None:
         """The leader is lost: answers what was remembered."""
-        for known in self._detection.take_remembered():
-            self._answer_pre_vote(known.question)
+        for question in self._detection.take_remembered():
+            self._answer_pre_vote(question)
 
     def on_request_vote(self, message: RequestVote) -> bool:
         """Gives this term's vote, or refuses it. Returns whether it was given."""
