@@ -84,7 +84,8 @@ CHANGES = {
             "web: stop_signal SIGTERM -> SIGINT, stop_timeout 10s -> 1m30s, "
             "health.startup removed, health.liveness removed, "
             "health.readiness.path /healthz -> /h, health.readiness.status 200-399 -> 200-200, "
-            "restart.factor 2 -> 3, restart.max_delay 30s -> 1m, logs.max_size 16MiB -> 1MiB (restarts nothing)"
+            "restart.factor 2 -> 3, restart.max_delay 30s -> 1m, logs.max_size 16MiB -> 1MiB "
+            "(restarts nothing)"
         ],
     ),
     "one target of three questions": (
