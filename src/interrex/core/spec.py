@@ -95,7 +95,12 @@ class Expose(Spec, frozen=True):
 
 
 class ServiceSpec(Spec, frozen=True):
-    """One declared program."""
+    """One declared program.
+
+    ``command``, the values of ``env`` and exec checks' commands hold placeholders, to be filled in
+    by ``core.placeholders.fill`` for each replica. ``load`` makes ``directory`` absolute and never
+    leaves it None.
+    """
 
     name: ServiceName
     command: tuple[str, ...]
@@ -113,7 +118,8 @@ class ServiceSpec(Spec, frozen=True):
 
 
 class HostSpec(Spec, frozen=True):
-    """A machine of the cluster; ``address`` is ``host:port`` where its first worker listens."""
+    """A machine of the cluster; ``address`` is ``host:port`` where its first worker listens, each
+    further worker one port higher."""
 
     name: HostName
     address: str = ""
@@ -121,7 +127,10 @@ class HostSpec(Spec, frozen=True):
 
 
 class Tls(Spec, frozen=True):
-    """Certificate files for the workers' connections between hosts (mutual TLS 1.3)."""
+    """Certificate files for the workers' connections between hosts (mutual TLS 1.3).
+
+    Absolute paths that may hold ``{host}``, to be filled in by ``core.placeholders.fill``.
+    """
 
     ca: str
     certificate: str
