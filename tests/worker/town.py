@@ -134,6 +134,8 @@ class Town:
         self.tables: dict[SlotName, RouteTable] = {}
         self.commands: list[tuple[WorkerName, WorkerName, PeerMessage]] = []
         self.relaunch = True
+        self.linked: set[tuple[WorkerName, WorkerName]] = set()
+        self.cut: set[HostName] = set()
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
         self._sequence = 0
         self._pid = 1000
@@ -173,8 +175,32 @@ class Town:
                 self._join(other, name)
 
     def _join(self, at: WorkerName, peer: WorkerName) -> None:
-        event = PeerJoined(peer, self.homes[peer], self.identities[peer])
-        self.later(DELAY, at, event)
+        if self._hear_each_other(at, peer):
+            self.linked.add((at, peer))
+            event = PeerJoined(peer, self.homes[peer], self.identities[peer])
+            self.later(DELAY, at, event)
+
+    def _hear_each_other(self, one: WorkerName, other: WorkerName) -> bool:
+        """No host that is cut off hears any other."""
+        homes = {self.homes[one], self.homes[other]}
+        return len(homes) == 1 or not homes & self.cut
+
+    def cut_off(self, host: str) -> None:
+        """Packets from and to a host are dropped, without a word."""
+        self.cut.add(HostName(host))
+
+    def heal(self, host: str) -> None:
+        """Packets flow again; whoever had given up dials and is answered."""
+        self.cut.discard(HostName(host))
+        for one in self.workers:
+            for other in self.workers:
+                if one != other and (one, other) not in self.linked:
+                    self.linked.discard((other, one))
+        for one in self.workers:
+            for other in self.workers:
+                if one != other and (one, other) not in self.linked:
+                    self.later(0, one, PeerLeft(other, proved_dead=False))
+                    self._join(one, other)
 
     def kill(self, name: WorkerName) -> None:
         """The worker's process dies: locks fall, neighbours are told by their pidfds."""
@@ -184,11 +210,14 @@ class Town:
         for host in self.hosts.values():
             host.locks = {slot: by for slot, by in host.locks.items() if by != name}
         for other in self.workers:
-            same_host = self.homes[other] == self.homes[name]
-            self.later(2 * MS, other, PeerLeft(name, proved_dead=same_host))
+            self.linked -= {(other, name), (name, other)}
+            if self._hear_each_other(other, name):
+                same_host = self.homes[other] == self.homes[name]
+                self.later(2 * MS, other, PeerLeft(name, proved_dead=same_host))
 
-    def kill_replica(self, slot: SlotName, status: int = -9) -> None:
-        for host in self.hosts.values():
+    def kill_replica(self, slot: SlotName, status: int = -9, at: Host | None = None) -> None:
+        """Kill a slot's process, on every host or on one."""
+        for host in [at] if at is not None else self.hosts.values():
             process = host.processes.pop(slot, None)
             holder = host.locks.get(slot)
             if process is not None and holder is not None:
@@ -273,7 +302,9 @@ class Town:
             case Leave():
                 self.kill(name)
             case Disconnect():
-                raise AssertionError(f"{name} got nonsense from {effect.peer}: {effect.reason}")
+                assert effect.reason == "silent", f"nonsense from {effect.peer}: {effect.reason}"
+                self.linked.discard((name, effect.peer))
+                self.later(0, name, PeerLeft(effect.peer, proved_dead=False))
             case _:
                 self._supervise(name, host, effect)
 
@@ -303,10 +334,11 @@ class Town:
         heapq.heappush(self._agenda, (self.now + WRITE, self._sequence, write))
 
     def _send(self, name: WorkerName, effect: Send) -> None:
-        for to in [effect.to] if effect.to is not None else [w for w in self.workers if w != name]:
+        everybody = [worker for worker in self.workers if worker != name]
+        for to in [effect.to] if effect.to is not None else everybody:
             payload = encode(effect.message)
             self.commands.append((name, to, decode(payload)))
-            if to in self.workers:
+            if (name, to) in self.linked and self._hear_each_other(name, to):
                 self.later(DELAY, to, MessageReceived(name, payload))
 
     def _supervise(self, name: WorkerName, host: Host, effect: WorkerEffect) -> None:
@@ -330,7 +362,7 @@ class Town:
                 self.later(0, name, Spawned(effect.slot, effect.incarnation, process.pid))
             case Signal():
                 if effect.slot in host.processes:
-                    self.kill_replica(effect.slot, -15)
+                    self.kill_replica(effect.slot, -15, host)
             case Sweep():
                 self.later(0, name, Swept(effect.slot, effect.incarnation, 0))
             case Probe():

@@ -70,7 +70,8 @@ class Healer:
                 continue
             if view.connected:
                 self._attempts.pop(worker, None)
-                remedy = self._kill_if_silent(view, leading, now)
+                near = view.host == fleet.workers[self._me].host
+                remedy = self._kill_if_silent(view, leading, now) if near else None
             else:
                 remedy = self._launch_if_gone(fleet, view, leading, now)
             if remedy is not None:

@@ -12,7 +12,7 @@ from interrex.core.ids import HostName, WorkerName
 from interrex.runtime.genesis import read_genesis
 from interrex.runtime.launching import locked_worker
 from interrex.runtime.layout import Layout
-from interrex.runtime.node import Node
+from interrex.runtime.node import Ending, Node
 from interrex.runtime.opening import open_log
 
 _log = logging.getLogger("interrex")
@@ -45,15 +45,17 @@ def main(arguments: list[str]) -> int:
 
 def _run(layout: Layout, worker: WorkerName, host: HostName) -> int:
     genesis = read_genesis(layout.genesis)
-    opened = open_log(layout.store(worker), genesis, worker)
 
-    async def work() -> str:
+    async def work() -> Ending:
+        opened = open_log(layout.store(worker), genesis, worker)
         return await Node(layout, genesis, worker, host, opened).run()
 
     gc.freeze()
-    with asyncio.Runner(loop_factory=_new_loop) as runner:
-        reason = runner.run(work())
-    _log.info("%s ended: %s", worker, reason)
+    again = True
+    while again:
+        with asyncio.Runner(loop_factory=_new_loop) as runner:
+            reason, again = runner.run(work())
+        _log.info("%s ended: %s", worker, reason)
     return 0
 
 

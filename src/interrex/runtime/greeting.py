@@ -25,7 +25,8 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):
 
     Unknown fields are ignored, so that another version is understood well enough to be refused.
     ``member`` is the identity under which its log votes; ``incarnation`` tells one start of a
-    worker from its next; ``boot_id`` and ``pid_namespace`` say where the pid counts.
+    worker from its next; ``unproven`` says that its log is empty though it
+    began with the cluster; ``boot_id`` and ``pid_namespace`` say where the pid counts.
     """
 
     version: int = VERSION
@@ -40,6 +41,7 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):
     boot_id: str
     pid_namespace: int
     knock: bool = False
+    unproven: bool = False
 
     @property
     def process(self) -> ProcessIdentity:

@@ -44,7 +44,7 @@ def launch_worker(layout: Layout, worker: WorkerName, host: HostName) -> int | N
             return os.posix_spawn(
                 command[0],
                 command,
-                _environment(),
+                os.environ,
                 setsid=True,
                 setsigdef=range(1, 32),
                 file_actions=[
@@ -57,11 +57,6 @@ def launch_worker(layout: Layout, worker: WorkerName, host: HostName) -> int | N
             os.close(log)
     except OSError as error:
         raise InterrexError(f"cannot start {worker}: {error.strerror or error}") from error
-
-
-def _environment() -> dict[str, str]:
-    """The worker's own: a replica's is made anew from what its service says."""
-    return {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def worker_is_alive(layout: Layout, worker: WorkerName) -> bool:

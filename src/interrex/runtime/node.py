@@ -12,7 +12,7 @@ import signal
 from collections import deque
 from collections.abc import Callable, Coroutine
 from random import Random
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, NamedTuple, assert_never
 
 import msgspec
 
@@ -32,7 +32,7 @@ from interrex.runtime.greeting import Hello
 from interrex.runtime.journal import Event, EventTail, Journal
 from interrex.runtime.launching import launch_worker
 from interrex.runtime.layout import Layout
-from interrex.runtime.opening import OpenedLog
+from interrex.runtime.opening import OpenedLog, disown
 from interrex.runtime.pidfd import ProcessIdentity
 from interrex.runtime.processes import HostProcesses
 from interrex.runtime.questions import ChangeBody, Outcome, StepDownBody
@@ -62,10 +62,12 @@ from interrex.worker.interface import (
     Send,
     Started,
     StartWorker,
+    TakeNewIdentity,
     WakeUp,
     WorkerEffect,
     WorkerEvent,
 )
+from interrex.worker.probation import Probation
 from interrex.worker.status import status_of
 from interrex.worker.worker import Worker
 
@@ -74,6 +76,13 @@ _log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from interrex.runtime.api import ApiServer
+
+
+class Ending(NamedTuple):
+    """Why a node ended, and whether its process is to begin again."""
+
+    reason: str
+    again: bool
 
 
 class Node:
@@ -97,7 +106,7 @@ class Node:
         self._layout = layout
         self._host = host
         self._loop = asyncio.get_running_loop()
-        self._ended: asyncio.Future[str] = self._loop.create_future()
+        self._ended: asyncio.Future[Ending] = self._loop.create_future()
         self._queue: deque[WorkerEvent] = deque()
         self._stepping = False
         self._timer: asyncio.TimerHandle | None = None
@@ -115,7 +124,16 @@ class Node:
             genesis.spec, worker, member, opened.stored, opened.first_members, random
         )
         self.core = Worker(
-            worker, host, member, os.getpid(), state, opened.stored, election, random, now_ns()
+            worker,
+            host,
+            member,
+            os.getpid(),
+            state,
+            opened.stored,
+            election,
+            random,
+            now_ns(),
+            _probation(genesis, worker, opened),
         )
         self._journal = Journal(layout.events(worker), worker, host)
         self._writer = Writer(opened.store, self, self._loop)
@@ -125,7 +143,7 @@ class Node:
         )
         spec = self.core.state.spec
         self._transport = Transport(
-            hello_of_this_process(genesis, worker, host, member), self, tls=spec.tls
+            hello_of_this_process(genesis, worker, host, opened), self, tls=spec.tls
         )
         self._transport.listen_unix(layout.peer_socket(worker))
         if spec.hosts:
@@ -134,12 +152,8 @@ class Node:
         if opened.loss:
             self._journal.write(Note(kind="log.lost", text=opened.loss, worker=worker), 0)
 
-    async def run(self) -> str:
-        """Work until asked to leave, or until going on would be unsafe.
-
-        Returns:
-            Why it ended.
-        """
+    async def run(self) -> Ending:
+        """Work until asked to leave, or until going on would be unsafe."""
         self.post(Started())
         self._spawn(self._serve_api())
         try:
@@ -188,6 +202,8 @@ class Node:
                 self._answer(effect)
             case Note():
                 self._journal.write(effect, self.core.epoch)
+            case TakeNewIdentity():
+                self._take_new_identity(effect.reason)
             case Leave():
                 self._stop(effect.reason)
             case _:
@@ -216,6 +232,11 @@ class Node:
                 Note(kind="worker.not_started", text=str(error), worker=worker), self.core.epoch
             )
 
+    def _take_new_identity(self, reason: str) -> None:
+        """Put this log aside for good, and begin again as a new member."""
+        disown(self._layout.store(self.core.me))
+        self._stop(f"back under a new identity: {reason}", again=True)
+
     def _arm(self) -> None:
         """Keep the one timer at the core's one wake-up; connect to whoever is new."""
         if self.core.state.workers != self._known_workers:
@@ -242,11 +263,11 @@ class Node:
             return
         self.post(WakeUp())
 
-    def _stop(self, reason: str) -> None:
+    def _stop(self, reason: str, again: bool = False) -> None:
         if not self._ended.done():
             _log.info("ending: %s", reason)
             self._journal.write(Note(kind="worker.ended", text=reason), self.core.epoch)
-            self._ended.set_result(reason)
+            self._ended.set_result(Ending(reason, again))
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = self._loop.create_task(work)
@@ -275,6 +296,8 @@ class Node:
     # The disk's answers
 
     def persisted(self, token: int) -> None:
+        if self._transport.hello.unproven:
+            self._transport.hello = msgspec.structs.replace(self._transport.hello, unproven=False)
         self.post(Persisted(token))
 
     def disk_full(self, error: Exception) -> None:
@@ -288,7 +311,7 @@ class Node:
 
     def peer_connected(self, hello: Hello) -> None:
         self._connected.add(hello.worker)
-        self.post(PeerJoined(hello.worker, hello.host, hello.member))
+        self.post(PeerJoined(hello.worker, hello.host, hello.member, hello.unproven))
 
     def peer_lost(self, hello: Hello, proved_dead: bool) -> None:
         self._connected.discard(hello.worker)
@@ -342,8 +365,15 @@ class Node:
             future.set_result(Outcome(ok=answer.ok, text=answer.text, index=answer.index))
 
 
+def _probation(genesis: Genesis, worker: WorkerName, opened: OpenedLog) -> Probation | None:
+    """Of a first member with an empty log, where several hosts made the cluster each by itself."""
+    if not genesis.spec.hosts or not opened.empty or opened.first_members is None:
+        return None
+    return Probation(name for name in opened.first_members.values() if name != worker)
+
+
 def hello_of_this_process(
-    genesis: Genesis, worker: WorkerName, host: HostName, member: int
+    genesis: Genesis, worker: WorkerName, host: HostName, opened: OpenedLog
 ) -> Hello:
     """What this process says of itself to its peers."""
     process = ProcessIdentity.of(os.getpid())
@@ -353,7 +383,8 @@ def hello_of_this_process(
         cluster_id=genesis.cluster_id,
         worker=worker,
         host=host,
-        member=member,
+        member=opened.member,
+        unproven=opened.empty and opened.first_members is not None,
         incarnation=secrets.randbits(63),
         pid=process.pid,
         start_time=process.start_time,

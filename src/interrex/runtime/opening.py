@@ -33,6 +33,12 @@ class OpenedLog(msgspec.Struct, frozen=True):
     first_members: Mapping[int, WorkerName] | None
     loss: str
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was ever written to it: no vote, no entry."""
+        stored = self.stored
+        return not stored.facts and not stored.entries and stored.snapshot is None
+
 
 def create_log(folder: Path, genesis: Genesis, worker: WorkerName) -> None:
     """Make the empty log of a worker that begins with its cluster, reserving its space.
@@ -69,6 +75,11 @@ def open_log(folder: Path, genesis: Genesis, worker: WorkerName) -> OpenedLog:
     _create(folder, genesis, worker, member)
     store = LogStore(folder, must_exist=True)
     return OpenedLog(store, store.load(), member, None, loss)
+
+
+def disown(folder: Path) -> None:
+    """Make sure that a log never votes again under its identity: the next start takes a new one."""
+    quarantine(folder, IDENTITY_NAME)
 
 
 def _create(folder: Path, genesis: Genesis, worker: WorkerName, member: int) -> None:

@@ -22,11 +22,15 @@ class Started(msgspec.Struct, frozen=True):
 
 
 class PeerJoined(msgspec.Struct, frozen=True):
-    """A peer said hello; ``member`` is the identity under which its log votes."""
+    """A peer said hello; ``member`` is the identity under which its log votes.
+
+    ``unproven``: it began with the cluster, its log is empty, and it does not vote yet.
+    """
 
     peer: WorkerName
     host: HostName
     member: int
+    unproven: bool = False
 
 
 class PeerLeft(msgspec.Struct, frozen=True):
@@ -142,6 +146,12 @@ class Answer(msgspec.Struct, frozen=True):
     index: int | None = None
 
 
+class TakeNewIdentity(msgspec.Struct, frozen=True):
+    """This worker's log was lost with its machine's disk: start again as a new member."""
+
+    reason: str
+
+
 class Leave(msgspec.Struct, frozen=True):
     """Everything is done: end this process."""
 
@@ -158,5 +168,6 @@ WorkerEffect = (
     | EndWorker
     | Answer
     | Note
+    | TakeNewIdentity
     | Leave
 )

@@ -86,6 +86,7 @@ from interrex.worker.interface import (
     Send,
     Started,
     StartWorker,
+    TakeNewIdentity,
     UserRequest,
     WakeUp,
     WorkerEffect,
@@ -93,10 +94,10 @@ from interrex.worker.interface import (
 )
 from interrex.worker.leaving import Leaving
 from interrex.worker.peers import PULSE_SHARE, Peers
+from interrex.worker.probation import LOST_LOG, Probation
+from interrex.worker.reporting import Reporter
 from interrex.worker.submissions import Submissions
 
-REPORT_SPACING = 5 * MS
-"""Reports that change in a burst are sent at most this often (ns)."""
 LEADER_SPACING = 5 * MS
 """The leader looks at the whole fleet at most this often (ns)."""
 
@@ -112,6 +113,7 @@ class Worker:
         election: the election core, made from the same ``stored``.
         random: the only source of chance.
         now: ns.
+        probation: set for a first member of a cluster of several hosts that has an empty log.
     """
 
     def __init__(
@@ -125,6 +127,7 @@ class Worker:
         election: Election,
         random: Random,
         now: int,
+        probation: Probation | None = None,
     ) -> None:
         self.me = me
         self.host = host
@@ -144,15 +147,13 @@ class Worker:
         self._read_number = 0
         self._healer = Healer(me, self.state.spec.timing)
         self._leaving: Leaving | None = None
+        self._probation = probation
         self._effects: list[WorkerEffect] = []
         self._now = now
         self._last_step = now
         self._token = 0
         self._election_tokens: dict[int, int] = {}
-        self._report: Report | None = None
-        self._report_dirty = True
-        self._report_at = now
-        self._pulse_at = now
+        self._reporter = Reporter(now)
         self._look_dirty = True
         self._looked_at = 0
         self._look_wake: int | None = None
@@ -175,13 +176,12 @@ class Worker:
     def wake_at(self) -> int | None:
         """When to send ``WakeUp`` (ns), None for never."""
         return earliest(
-            self.election.wake_at,
+            self.election.wake_at if self._probation is None else None,
             self.supervisor.wake_at,
             self._balancers.wake_at,
             self._submissions.wake_at,
             self._look_wake,
-            self._pulse_at,
-            self._report_at if self._report_dirty else None,
+            self._reporter.wake_at,
             self._leaving.wake_at if self._leaving is not None else None,
         )
 
@@ -218,7 +218,7 @@ class Worker:
             case Persisted():
                 self._on_persisted(event)
             case RoutesFollowed():
-                self._report_dirty |= self._balancers.followed(event, self._now)
+                self._reporter.changed |= self._balancers.followed(event, self._now)
             case ChangeAsked() | ReadAsked() | HandOverAsked() | LeaveAsked():
                 self._on_request(event)
             case WakeUp():
@@ -238,9 +238,11 @@ class Worker:
     def _on_peer_joined(self, event: PeerJoined) -> None:
         self.peers.joined(event.peer, event.host, event.member, self._now)
         self._look_dirty = True
+        if self._probation is not None:
+            self._probation.heard(event.peer, event.unproven)
         self._elect(PeerConnected(event.peer, event.member))
-        if self._report is not None:
-            self._effects.append(Send(event.peer, self._report))
+        if self._reporter.latest is not None:
+            self._effects.append(Send(event.peer, self._reporter.latest))
 
     def _on_peer_left(self, event: PeerLeft) -> None:
         was_connected = self.peers.left(event.peer, self._now)
@@ -289,6 +291,12 @@ class Worker:
     def _elect(self, event: ElectionEvent) -> None:
         """Let the election take an event, and what follows from it, to the end."""
         events = [event]
+        if self._probation is not None:
+            events = self._probation.admit(event)
+            if self._probation.lost_log:
+                self._effects.append(TakeNewIdentity(LOST_LOG))
+            elif self._probation.over:
+                self._probation = None
         while events:
             for effect in self.election.step(events.pop(0), self._now):
                 match effect:
@@ -353,8 +361,6 @@ class Worker:
             self.lead = Leader(self.me, self.host, self.election.epoch, self.state)
             self._look_dirty = True
 
-    # Changes
-
     def _on_submit(self, sender: WorkerName, message: Submit) -> None:
         applied = self.state.applied.get(message.change)
         if applied is not None:
@@ -400,7 +406,7 @@ class Worker:
                 self._on_hand_over(event)
             case LeaveAsked():
                 self._leaving = self._leaving or Leaving(event.request, self._now)
-                self._report_dirty = True
+                self._reporter.changed = True
                 self._note("worker.leaving", f"{self.me} stops everything it supervises")
             case _:
                 assert_never(event)
@@ -415,8 +421,6 @@ class Worker:
         else:
             self._effects.append(Send(leader, HandOver(event.successor)))
         self._effects.append(Answer(event.request, True, f"asked {leader} to step down"))
-
-    # Commands
 
     def _on_command(self, sender: WorkerName, command: Command) -> None:
         """The one gate for every command, the leader's own to itself included."""
@@ -438,7 +442,7 @@ class Worker:
                 self._supervise(
                     supervision_interface.Assigned(command.epoch, self._wanted(command))
                 )
-                self._report_dirty = True
+                self._reporter.changed = True
             case Routes():
                 self._balancers.command(command.table)
                 self._look_dirty = True
@@ -471,24 +475,22 @@ class Worker:
         self._note("worker.silent", f"{worker} silent for {silent_s:.1f} s: killed", worker=worker)
         self._effects.append(EndWorker(worker))
 
-    # Supervision
-
     def _supervise(self, event: supervision_interface.SupervisionEvent) -> None:
         before = self.supervisor.version
         self._effects += self.supervisor.step(event, self._now)
-        self._report_dirty |= self.supervisor.version != before
-
-    # What follows from any event
+        self._reporter.changed |= self.supervisor.version != before
 
     def _follow_up(self) -> None:
         if self._leaving is not None:
             self._go_on_leaving(self._leaving)
-        if self._report_dirty and self._now >= self._report_at:
-            self._send_report()
-        if self._now >= self._pulse_at:
-            self._pulse_at = self._now + self._pulse
-            version = self._report.version if self._report is not None else 0
-            self._effects.append(Send(None, Alive(version)))
+        report = self._reporter.report(self._make_report, self._now)
+        if report is not None:
+            self.peers.reported(self.me, report)
+            self._effects.append(Send(None, report))
+            self._look_dirty = True
+        alive = self._reporter.pulse(self._pulse, self._now)
+        if alive is not None:
+            self._effects.append(Send(None, alive))
         for submit in self._submissions.due(self.election.leader, self._now):
             if self.election.leader == self.me:
                 self._on_submit(self.me, submit)
@@ -506,12 +508,12 @@ class Worker:
             self._effects.append(Answer(leaving.request, True, "everything is stopped"))
             self._effects.append(Leave("asked to stop"))
 
-    def _send_report(self) -> None:
+    def _make_report(self, version: int) -> Report:
         assignment = self._gate.assignment
-        self._report = Report(
+        return Report(
             host=self.host,
             pid=self.pid,
-            version=self._report.version + 1 if self._report is not None else 1,
+            version=version,
             epoch=self.epoch,
             assignment=(assignment.epoch, assignment.version) if assignment else (0, 0),
             replicas=self.supervisor.reports(),
@@ -519,11 +521,6 @@ class Worker:
             leaving=self.leaving,
             clock=self._now,
         )
-        self._report_dirty = False
-        self._report_at = self._now + REPORT_SPACING
-        self.peers.reported(self.me, self._report)
-        self._effects.append(Send(None, self._report))
-        self._look_dirty = True
 
     def _look(self) -> None:
         """Look at the fleet as a whole: routes, silent and dead workers and, leading, the rest."""
@@ -541,6 +538,7 @@ class Worker:
         if self.leaving:
             return
         fleet = self.fleet()
+        self._cut_silent(fleet)
         if self.lead is not None:
             if self.election.leading:
                 self._lead(self.lead, fleet)
@@ -551,6 +549,18 @@ class Worker:
                 else:
                     self._kill(worker)
             self._look_at(self._healer.wake_at)
+
+    def _cut_silent(self, fleet: Fleet) -> None:
+        """A silent peer on another host may be gone without a word: its connection is ended, and
+        the next hello starts anew. (One on this host is killed and replaced instead.)"""
+        patience = seconds(self.state.spec.timing.silent_worker)
+        for worker, view in sorted(fleet.workers.items()):
+            if worker == self.me or view.host == self.host or not view.connected:
+                continue
+            if self._now - view.heard >= patience:
+                self._effects.append(Disconnect(worker, "silent"))
+            else:
+                self._look_at(view.heard + patience)
 
     def _lead(self, lead: Leader, fleet: Fleet) -> None:
         for effect in lead.step(self.state, fleet, self._now):
