@@ -11,7 +11,7 @@ import msgspec
 
 from interrex.core.ids import ServiceName, SlotName
 from interrex.core.spec import Check, CheckKind, ServiceSpec
-from interrex.runtime.pidfd import ProcessIdentity, open_pidfd, reap, send_signal
+from interrex.runtime.pidfd import ProcessIdentity, open_pidfd, reap, send_signal, signal_group
 from interrex.runtime.processes import HostProcesses
 from interrex.runtime.procfs import all_pids, instance_of
 from interrex.runtime.records import Instances
@@ -87,12 +87,15 @@ class Host:
 
     def __init__(self, state: Path, *, listening: bool = True, **options: Any) -> None:
         self.state = state
+        self._started: list[ProcessIdentity] = []
         self.events: list[SupervisionEvent] = []
         self._arrived = asyncio.Event()
         self._ear = Ear(state / "ear", listening)
         self.processes = HostProcesses(state, asyncio.get_running_loop(), self._heard, **options)
 
     def _heard(self, event: SupervisionEvent) -> None:
+        if isinstance(event, Spawned) and (identity := ProcessIdentity.of(event.pid)) is not None:
+            self._started.append(identity)
         self.events.append(event)
         self._arrived.set()
 
@@ -172,6 +175,11 @@ class Host:
         """Ends every process of this host's replicas, however it was left."""
         self.processes.close()
         self._ear.close()
+        # By name too: right after a spawn, at the exec, an environment cannot be read.
+        for identity in self._started:
+            if (handle := open_pidfd(identity)) is not None:
+                signal_group(handle, identity.pid, signal.SIGKILL)
+                os.close(handle)
         kill_instances(self.state)
 
 

@@ -141,13 +141,20 @@ def start_stranger() -> Iterator[StartStranger]:
 
     def start(*command: str, **environment: str) -> subprocess.Popen[bytes]:
         environment["PATH"] = os.environ["PATH"]
-        started.append(subprocess.Popen(command, start_new_session=True, env=environment))
-        return started[-1]
+        process = subprocess.Popen(
+            command,
+            start_new_session=True,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        started.append(process)
+        return process
 
     yield start
     for process in started:
         process.kill()
-        process.wait()
+        process.communicate()
 
 
 def wait_without_reaping(pid: int) -> None:
@@ -265,7 +272,11 @@ async def test_a_pid_of_another_boot_or_namespace_is_somebody_elses(
 async def test_a_process_with_another_instance_id_is_somebody_elses(
     host: Host, start_stranger: StartStranger
 ) -> None:
-    process = start_stranger(*FOREVER, INTERREX_INSTANCE="web.0@another-host:5.7:random")
+    process = start_stranger(
+        "sh", "-c", "echo; read line", INTERREX_INSTANCE="web.0@another-host:5.7:random"
+    )
+    assert process.stdout is not None
+    process.stdout.readline()  # the exec is over: its environment can be read
     forge(host.state, ProcessIdentity.of(process.pid))
     await expect_gone_and_untouched(host, process)
 
