@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from interrex.config.kinds import show_command
-from interrex.config.problems import Refused
+from interrex.config.problems import Refused, quoted
 from interrex.config.values import (
     parse_command,
     parse_duration,
@@ -132,3 +132,18 @@ def test_doubled_braces_come_out_as_they_were_meant(text: str) -> None:
     doubled = text.replace("{", "{{").replace("}", "}}")
     assert placeholders_in(doubled) == ()
     assert fill(doubled, {}) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("café", '"café"'),
+        ('a"b\\c', '"a\\"b\\\\c"'),
+        ("a\nb\u200b", '"a\\nb\\u200b"'),
+        ("a" * 60, f'"{"a" * 60}"'),
+        ("a" * 61, f'"{"a" * 57}..."'),
+        ("\0" * 60, '"' + "\\u0000" * 9 + '..."'),
+    ],
+)
+def test_a_text_is_shown_on_one_short_line(text: str, shown: str) -> None:
+    assert quoted(text) == shown

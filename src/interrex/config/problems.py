@@ -45,11 +45,18 @@ def nearest(word: str, known: tuple[str, ...]) -> str | None:
 
 
 def quoted(text: str) -> str:
-    """A text in double quotes, on one line, at most 60 characters of it."""
+    """A text in double quotes, on one line, as much of it as 60 characters show."""
     import json
 
-    short = text if len(text) <= 60 else text[:57] + "..."
-    return json.dumps(short, ensure_ascii=not short.isprintable())
+    pieces = [
+        char if char.isprintable() and char not in '"\\' else json.dumps(char)[1:-1]
+        for char in text[:61]
+    ]
+    if sum(map(len, pieces)) > 60:
+        while sum(map(len, pieces)) > 57:
+            pieces.pop()
+        pieces.append("...")
+    return f'"{"".join(pieces)}"'
 
 
 def shown(value: object) -> str:
