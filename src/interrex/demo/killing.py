@@ -6,22 +6,26 @@ import signal
 from pathlib import Path
 
 from interrex.core.errors import InterrexError
+from interrex.core.ids import SlotName
+from interrex.core.spec import LOCAL_HOST
 from interrex.demo.faults import Part, Process
 from interrex.runtime.clock import now_ns
+from interrex.runtime.layout import Layout
 from interrex.runtime.pidfd import ProcessIdentity, open_pidfd, send_signal
-from interrex.runtime.procfs import environ_of
+from interrex.runtime.procfs import instance_of
+from interrex.runtime.records import Instances
 
 
 class NotOurs(InterrexError):  # noqa: N818
     """A pid of the status document belongs to another process by now."""
 
 
-def open_verified(process: Process, home: Path) -> int:
+def open_verified(process: Process, layout: Layout) -> int:
     """A pidfd of a process of the fleet, compared after it was opened; the caller closes it.
 
     Args:
         process: as the status document has it.
-        home: the folder of the fleet's state.
+        layout: of the fleet that it must belong to.
 
     Raises:
         NotOurs: the pid is nobody's, or is not this process of this fleet.
@@ -30,24 +34,24 @@ def open_verified(process: Process, home: Path) -> int:
     pidfd = open_pidfd(identity) if identity is not None else None
     if pidfd is None:
         raise NotOurs(f"{process.name}, pid {process.pid}, is dead already")
-    if not _is(process, home):
+    if not _is(process, layout):
         os.close(pidfd)
         raise NotOurs(f"pid {process.pid} is not {process.name} of this fleet")
     return pidfd
 
 
-def _is(process: Process, home: Path) -> bool:
+def _is(process: Process, layout: Layout) -> bool:
     if process.part is Part.WORKER:
         try:
             words = Path(f"/proc/{process.pid}/cmdline").read_bytes().split(b"\0")
         except OSError:
             return False
-        return process.name.encode() in words and os.fsencode(home.parent) in words
-    environment = environ_of(process.pid)
-    return environment is not None and environment.get("INTERREX_SLOT") == process.name
+        return process.name.encode() in words and os.fsencode(layout.root) in words
+    prefix = Instances(layout.host(LOCAL_HOST)).prefix(SlotName(process.name))
+    return (instance_of(process.pid) or "").startswith(prefix)
 
 
-async def kill(processes: tuple[Process, ...], home: Path) -> int:
+async def kill(processes: tuple[Process, ...], layout: Layout) -> int:
     """SIGKILL several processes at the same moment, and wait until all are dead.
 
     Returns:
@@ -59,7 +63,7 @@ async def kill(processes: tuple[Process, ...], home: Path) -> int:
     pidfds: list[int] = []
     try:
         for process in processes:
-            pidfds.append(open_verified(process, home))
+            pidfds.append(open_verified(process, layout))
         killed_at = now_ns()
         for pidfd in pidfds:
             send_signal(pidfd, signal.SIGKILL)

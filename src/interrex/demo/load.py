@@ -109,10 +109,20 @@ class _Words(asyncio.Protocol):
         self._ended.set()
 
 
+class _Output(asyncio.Protocol):
+    """Where the lines go; ``closed`` once the last of them is written."""
+
+    def __init__(self) -> None:
+        self.closed = asyncio.Event()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed.set()
+
+
 async def _work(port: int, rate: float, seed: int) -> None:
     loop = asyncio.get_running_loop()
     client = Client.to_port(HOST, port)
-    out, _ = await loop.connect_write_pipe(asyncio.Protocol, sys.stdout)
+    out, output = await loop.connect_write_pipe(_Output, sys.stdout)
     customers = Customers(client, Random(seed), f"order-{os.getpid()}")
     load = Load(customers, rate, lambda line: out.write(encode_line(line)))
     ended = asyncio.Event()
@@ -122,8 +132,9 @@ async def _work(port: int, rate: float, seed: int) -> None:
     await asyncio.wait({running, watching}, return_when=asyncio.FIRST_COMPLETED)
     watching.cancel()
     running.cancel()
-    out.close()
     client.close()
+    out.close()
+    await output.closed.wait()
 
 
 def main(arguments: list[str]) -> None:

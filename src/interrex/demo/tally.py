@@ -2,42 +2,47 @@
 
 from bisect import bisect_right
 
-import msgspec
-
 from interrex.core.time import MS
+from interrex.demo.latencies import Latencies
 from interrex.demo.samples import Outcome, Sample
 
 NOTICE = 100 * MS
 """How long (ns) after a kill a request may still have been passed on to the dead process: the
 kernel tells of a death when it has freed the memory, some 80 ms a GB."""
+PROBLEMS_KEPT = 20
 
 
-class Counts(msgspec.Struct):
+class Counts:
     """Requests that ended in one span of time.
 
     ``interrupted``: writes that were under way in a process when it was killed, so that nobody may
-    retry them. ``latencies`` are in seconds, unsorted; ``problems`` say what failed.
+    retry them. ``problems`` say what failed, the first of them.
     """
 
-    answered: int = 0
-    retried: int = 0
-    interrupted: int = 0
-    failed: int = 0
-    latencies: list[float] = []
-    problems: list[str] = []
+    def __init__(self) -> None:
+        self.answered = 0
+        self.retried = 0
+        self.interrupted = 0
+        self.failed = 0
+        self.latencies = Latencies()
+        self.problems: list[str] = []
 
     @property
     def total(self) -> int:
         return self.answered + self.interrupted + self.failed
 
-    @property
-    def worst_s(self) -> float:
-        return max(self.latencies, default=0.0)
-
-    def percentile_s(self, share: float) -> float:
-        """The latency that this share (0 to 1) of the requests did not exceed."""
-        ordered = sorted(self.latencies)
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
+    def add(self, sample: Sample, under_way: bool) -> None:
+        """Count a request; ``under_way``: a process was killed while it may have executed it."""
+        self.retried += sample.retried
+        self.latencies.add(sample.latency_s)
+        if sample.outcome is Outcome.OK:
+            self.answered += 1
+        elif sample.outcome is Outcome.CUT and under_way:
+            self.interrupted += 1
+        else:
+            self.failed += 1
+            if len(self.problems) < PROBLEMS_KEPT:
+                self.problems.append(sample.detail)
 
 
 class Tally:
@@ -47,6 +52,7 @@ class Tally:
         self.total = Counts()
         self._span = Counts()
         self._kills: list[int] = []
+        self._anybody_kills = False
 
     @property
     def span(self) -> Counts:
@@ -62,21 +68,16 @@ class Tally:
         """A replica or a balancer was killed (ns): what it was executing is cut off."""
         self._kills.append(at)
 
+    def expect_kills(self) -> None:
+        """From now on somebody else kills, and does not say when."""
+        self._anybody_kills = True
+
     def add(self, sample: Sample) -> None:
         """Count a request."""
-        for counts in (self.total, self._span):
-            self._add_to(counts, sample)
-
-    def _add_to(self, counts: Counts, sample: Sample) -> None:
-        counts.retried += sample.retried
-        counts.latencies.append(sample.latency_s)
-        if sample.outcome is Outcome.OK:
-            counts.answered += 1
-        elif sample.outcome is Outcome.CUT and self._was_under_way(sample):
-            counts.interrupted += 1
-        else:
-            counts.failed += 1
-            counts.problems.append(sample.detail)
+        cut = sample.outcome is Outcome.CUT
+        under_way = cut and (self._anybody_kills or self._was_under_way(sample))
+        self.total.add(sample, under_way)
+        self._span.add(sample, under_way)
 
     def _was_under_way(self, sample: Sample) -> bool:
         """Whether a process was killed between the sending of a write and the loss of its answer.

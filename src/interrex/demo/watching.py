@@ -33,6 +33,7 @@ class Watch:
         self._workers = sorted(workers)
         self._connections: dict[WorkerName, Connection] = {}
         self._tail = EventTail([layout.events(worker) for worker in self._workers])
+        self._looking = asyncio.Lock()
         self.documents: dict[WorkerName, Status] = {}
         """What each worker last said; a worker that does not answer has none."""
 
@@ -58,7 +59,8 @@ class Watch:
 
     async def look(self) -> None:
         """Ask every worker once."""
-        await asyncio.gather(*(self._ask(worker) for worker in self._workers))
+        async with self._looking:
+            await asyncio.gather(*(self._ask(worker) for worker in self._workers))
 
     async def until(
         self, done: Callable[[], bool], timeout_s: float, seen: Callable[[], None] | None = None
@@ -123,7 +125,7 @@ class Noticing:
         for event in events:
             if event.time < self._at:
                 continue
-            name = event.slot or event.worker
+            name: str | None = event.slot or event.worker
             if event.kind == "leader.elected":
                 name = self._leader
             if name in self._mentioned and self._mentioned[name] is None:

@@ -1,0 +1,190 @@
+"""The demo's own fleet: a cluster file in a temporary folder, three workers, and its end."""
+
+import asyncio
+import os
+import secrets
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from interrex.config import load
+from interrex.core.errors import InterrexError
+from interrex.core.ids import SlotName, WorkerName
+from interrex.core.spec import LOCAL_HOST, ClusterSpec
+from interrex.core.state import workers_of
+from interrex.demo.connection import Ask, Broken, Connection
+from interrex.demo.faults import SERVICE
+from interrex.demo.killing import death_of
+from interrex.demo.orders import OrderBook
+from interrex.demo.shop import ORDERS_VARIABLE
+from interrex.runtime.genesis import new_genesis, write_genesis
+from interrex.runtime.launching import launch_worker
+from interrex.runtime.layout import Layout
+from interrex.runtime.opening import create_log
+from interrex.runtime.pidfd import ProcessIdentity, open_pidfd, send_signal
+from interrex.runtime.procfs import all_pids, instance_of
+from interrex.runtime.records import Instances
+
+CLUSTER = "demo"
+FIRST_PORT = 8080
+PORTS_TRIED = 100
+LONGEST_FOLDER = 60
+"""The longest path (bytes) of a temporary folder that leaves room for the sockets' names."""
+LEAVE_S = 30.0
+"""How long the workers may take to stop everything in order."""
+LAST_S = 2.0
+"""How long a process may then take to end by itself."""
+_FILE = """\
+# The demo's fleet, as anybody would write one.
+
+[cluster]
+name = "{cluster}"
+workers = 3
+ports = [31800, 31999]
+
+[service.{service}]
+command = [
+    "{python}", "-m", "uvicorn", "--factory", "interrex.demo.shop:create",
+    "--port", "{{port}}", "--no-access-log", "--log-level", "warning",
+]
+replicas = 3
+expose = {port}
+env = {{ {variable} = "{orders}" }}
+health.http = "/healthz"
+health.interval = "500ms"
+"""
+
+
+class Fleet:
+    """The demo's fleet, whose files all lie in one folder.
+
+    Args:
+        folder: made by ``new_folder``; it vanishes with the fleet.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.layout = Layout(folder, CLUSTER)
+        self.file = folder / "demo.toml"
+
+    def prepare(self, port: int) -> None:
+        """Write the cluster file and everything that the workers start from."""
+        orders = self.folder / "orders.db"
+        OrderBook(orders).close()  # the replicas would quarrel over who makes it
+        text = _FILE.format(
+            cluster=CLUSTER,
+            service=SERVICE,
+            python=sys.executable,
+            port=port,
+            variable=ORDERS_VARIABLE,
+            orders=orders,
+        )
+        self.file.write_text(text)
+        spec = load(self.file)
+        self.layout.make()
+        self.layout.check_socket_paths(list(workers_of(spec)))
+        genesis = new_genesis(spec, secrets.token_hex(8))
+        write_genesis(self.layout.genesis, genesis)
+        for worker in workers_of(spec):
+            create_log(self.layout.store(worker), genesis, worker)
+
+    @property
+    def spec(self) -> ClusterSpec:
+        return load(self.file)
+
+    @property
+    def workers(self) -> list[WorkerName]:
+        return sorted(workers_of(self.spec))
+
+    def launch(self) -> None:
+        """Start every worker that is not running: what ``interrex up`` and systemd do."""
+        for worker in self.workers:
+            launch_worker(self.layout, worker, LOCAL_HOST)
+
+    async def leave(self) -> bool:
+        """Let the workers stop everything in order; returns whether all of them did."""
+        if not self.layout.home.exists():
+            return True
+        self.layout.stopping.touch()
+        workers = self.layout.worker_names()
+        left = await asyncio.gather(*(self._ask_to_leave(worker) for worker in workers))
+        return all(left)
+
+    async def end(self) -> None:
+        """See the last processes out, kill those that stay, and remove the folder."""
+        patience = LAST_S
+        while found := list(self.processes()):
+            deaths = [asyncio.ensure_future(death_of(pidfd)) for pidfd in found]
+            _, late = await asyncio.wait(deaths, timeout=patience)
+            if late:
+                for pidfd in found:
+                    send_signal(pidfd, signal.SIGKILL)
+                await asyncio.wait(late)
+            for pidfd in found:
+                os.close(pidfd)
+            patience = 0.0
+        if self.folder.exists():
+            shutil.rmtree(self.folder)
+
+    def processes(self) -> Iterator[int]:
+        """A pidfd of every living process of this fleet; the caller closes them."""
+        host = Instances(self.layout.host(LOCAL_HOST)).prefix(SlotName(""))
+        for pid in all_pids():
+            identity = ProcessIdentity.of(pid)
+            pidfd = open_pidfd(identity) if identity is not None else None
+            if pidfd is None:
+                continue
+            if host in (instance_of(pid) or "") or self._is_worker(pid):
+                yield pidfd
+            else:
+                os.close(pidfd)
+
+    def _is_worker(self, pid: int) -> bool:
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            return False
+        return b"interrex.runtime.entry" in words and os.fsencode(self.folder) in words
+
+    async def _ask_to_leave(self, worker: WorkerName) -> bool:
+        loop = asyncio.get_running_loop()
+        path = str(self.layout.api_socket(worker))
+        try:
+            async with asyncio.timeout(LEAVE_S):
+                _, made = await loop.create_unix_connection(lambda: Connection("interrex"), path)
+                return (await made.exchange(Ask("POST", "/v1/leave"))).status == 200
+        except (OSError, TimeoutError, Broken):
+            return False
+
+
+def new_folder() -> Path:
+    """A temporary folder whose path is short enough for the sockets in it."""
+    folder = Path(tempfile.mkdtemp(prefix="ixd-"))
+    if len(os.fsencode(folder)) > LONGEST_FOLDER:
+        folder.rmdir()
+        folder = Path(tempfile.mkdtemp(prefix="ixd-", dir="/tmp"))
+    return folder
+
+
+def free_port() -> int:
+    """8080 or the next port that nobody listens on.
+
+    Raises:
+        InterrexError: all of them are taken.
+    """
+    for port in range(FIRST_PORT, FIRST_PORT + PORTS_TRIED):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("0.0.0.0", port))
+            except OSError:
+                continue
+            return port
+    raise InterrexError(
+        f"the ports {FIRST_PORT} to {FIRST_PORT + PORTS_TRIED - 1} are all taken\n"
+        "end what listens there (see: ss -ltnp) and try again"
+    )
