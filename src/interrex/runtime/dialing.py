@@ -37,7 +37,7 @@ class DialerOwner(Protocol):
         self, role: Role, peer: WorkerName | None, credentials: Credentials | None
     ) -> Link: ...
 
-    def dial_failed(self, peer: WorkerName, kind: str, reason: str) -> None:
+    def peer_faulted(self, peer: WorkerName, kind: str, reason: str) -> None:
         """Something other than nobody being there."""
 
 
@@ -113,7 +113,7 @@ class Dialer:
             async with asyncio.timeout(CONNECT_S):
                 await self._connect()
         except ssl.SSLError as error:
-            self._owner.dial_failed(self._peer, "failed_handshakes", f"TLS failed: {error}")
+            self._owner.peer_faulted(self._peer, "failed_handshakes", f"TLS failed: {error}")
         except OSError:
             # Nobody there, or not reachable: the usual reason to be here.
             return
@@ -134,7 +134,7 @@ class Dialer:
         sock.close()
         link.discard()
         reason = f"its socket belongs to uid {credentials.uid}"
-        self._owner.dial_failed(self._peer, "strange_users", reason)
+        self._owner.peer_faulted(self._peer, "strange_users", reason)
 
     async def _connect_tcp(self, address: TcpAddress) -> None:
         link = self._owner.new_link(self._role, self._peer, None)
@@ -142,7 +142,7 @@ class Dialer:
         if context is None:
             link.discard()
             reason = "it is on another host, and this worker has no TLS files"
-            self._owner.dial_failed(self._peer, "missing_tls", reason)
+            self._owner.peer_faulted(self._peer, "missing_tls", reason)
             return
         connecting = self._loop.create_connection(
             lambda: link, address.address, address.port, ssl=context, server_hostname=""

@@ -23,6 +23,9 @@ class Store(Protocol):
     def write(self, records: Sequence[Record]) -> None:
         """Stores the records, all or none; see ``LogStore.write`` for what it raises."""
 
+    def close(self) -> None:
+        """No more writes will come."""
+
 
 class WriterListener(Protocol):
     """Told on the event loop what became of the records."""
@@ -50,7 +53,7 @@ class Writer:
     """Stores records in the order they are submitted.
 
     Args:
-        store: used by the writer's thread alone from now on.
+        store: used by the writer alone from now on, and closed with it.
         listener: called on ``loop``.
         loop: where the answers go.
         retry_s: seconds between attempts while the disk is full.
@@ -79,7 +82,10 @@ class Writer:
         self._queue.put(_Request(token, records))
 
     def close(self, timeout_s: float = 5.0) -> bool:
-        """Stores what is queued, then ends the thread. Blocks for at most ``timeout_s``.
+        """Stores what is queued, ends the thread, closes the store. Blocks, but not for ever.
+
+        Args:
+            timeout_s: how long a disk that hangs is waited for.
 
         Returns:
             Whether the thread has ended; what a full disk did not take is given up.
@@ -87,7 +93,10 @@ class Writer:
         self._closing.set()
         self._queue.put(None)
         self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+        if self._thread.is_alive():
+            return False
+        self._store.close()
+        return True
 
     def _run(self) -> None:
         failure: Exception | None = RuntimeError("the disk writer ended unexpectedly")

@@ -19,6 +19,7 @@ It does not guard against a restored copy of the *whole* folder.
 import errno
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -116,7 +117,8 @@ class LogStore:
     def _load(self) -> Stored:
         mark = self._open_mark()
         existed = [(self._folder / name).exists() for name in HALF_NAMES]
-        self._halves = [Half.open(self._folder / name, self._open_file) for name in HALF_NAMES]
+        for name in HALF_NAMES:
+            self._halves.append(Half.open(self._folder / name, self._open_file))
         current = self._find_current(existed, mark)
         if current is None:
             self._create()
@@ -271,14 +273,7 @@ class LogStore:
         old, new = self._current, self._other(self._current)
         base_bytes = form.BATCH_OVERHEAD + len(_encode(self._state.stored()))
         needed = form.BATCHES_AT + base_bytes + extra
-        capacity = max(self._half_bytes, new.file.size(), 2 * needed)
-        try:
-            new.file.reserve(capacity)
-        except OSError as error:
-            if error.errno not in FULL:
-                raise
-            capacity = max(needed, new.file.size())
-            new.file.reserve(capacity)
+        capacity = _reserve(new.file, needed, needed + base_bytes + extra)
         log, generation = old.key
         self._format(new, Header(log, generation + 1, self._sequence, capacity))
         try:
@@ -321,12 +316,31 @@ class LogStore:
         self._mark_file.write(form.MARK_AT[self._sequence % 2], form.encode_mark(mark))
 
     def close(self) -> None:
-        """Closes the files. Everything acknowledged is on disk already."""
+        """Closes the files. Everything acknowledged is on disk already, the mark perhaps not."""
+        if self._mark_file and not self._failed:
+            with suppress(OSError):
+                self._mark_file.sync()
         for half in self._halves:
             half.file.close()
         if self._mark_file:
             self._mark_file.close()
         self._halves, self._mark_file = [], None
+
+
+def _reserve(file: DiskFile, needed: int, wanted: int) -> int:
+    """Makes room for ``wanted`` bytes, or at least for ``needed``; returns the file's size.
+
+    Where there is room already the disk is not asked: it may be full.
+    """
+    if file.size() < wanted:
+        try:
+            file.reserve(wanted)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            if file.size() < needed:
+                file.reserve(needed)
+    return file.size()
 
 
 def quarantine(folder: Path, *more: str) -> list[Path]:

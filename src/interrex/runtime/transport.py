@@ -161,13 +161,12 @@ class Transport:
         """Sends a message of 1 to ``limits.frame_bytes`` bytes.
 
         Returns:
-            False when the peer is not connected. True promises nothing.
-
-        Raises:
-            ValueError: the message is empty or too long.
+            False when the peer is not connected, or the message is empty or too long, which is
+            this worker's own fault and logged. True promises nothing.
         """
         if not 0 < len(payload) <= self.limits.frame_bytes:
-            raise ValueError(f"a message of {len(payload)} bytes")
+            self.peer_faulted(worker, "unsendable", f"{len(payload)} bytes are no message for it")
+            return False
         link = self._links.get(worker)
         return link is not None and link.send(payload)
 
@@ -314,7 +313,7 @@ class Transport:
         if hello.worker in self._dialers:
             self._dialers[hello.worker].connection_changed()
 
-    def dial_failed(self, peer: WorkerName, kind: str, reason: str) -> None:
+    def peer_faulted(self, peer: WorkerName, kind: str, reason: str) -> None:
         """Counts a fault and logs it once."""
         self.counters[kind] += 1
         self._note(peer, kind, reason)
