@@ -1,6 +1,7 @@
 """A worker's HTTP interface on its Unix socket: status, events, health, and users' changes.
 
     GET  /v1/status   GET /v1/healthz   GET /v1/events (server-sent)
+    GET  /v1/leader   with ?above=EPOCH: answered as soon as a leader of a later epoch is known
     POST /v1/changes  POST /v1/step-down  POST /v1/leave
 
 HTTP is spoken by h11; this file only routes. It is imported after the replicas were adopted,
@@ -18,7 +19,7 @@ import h11
 import msgspec
 
 from interrex.runtime.journal import Event
-from interrex.runtime.questions import ChangeBody, Outcome, StepDownBody
+from interrex.runtime.questions import ChangeBody, Leadership, Outcome, StepDownBody
 
 MAX_BODY = 1024 * 1024
 EVENTS_POLL_S = 0.1
@@ -31,6 +32,9 @@ class Backend(Protocol):
         """The status as JSON."""
 
     def is_healthy(self) -> bool: ...
+
+    async def leader_above(self, epoch: int) -> Leadership:
+        """Who leads, once that is known for an epoch above this one."""
 
     async def change(self, body: ChangeBody) -> Outcome: ...
 
@@ -131,6 +135,9 @@ class ApiConnection(asyncio.Protocol):
             ("POST", "/v1/step-down"): self._step_down,
             ("POST", "/v1/leave"): self._leave,
         }
+        path, _, query = target.partition("?")
+        if (method, path) == ("GET", "/v1/leader"):
+            return await self._leader(query)
         handler = routes.get((method, target))
         if handler is not None:
             return await handler()
@@ -143,6 +150,13 @@ class ApiConnection(asyncio.Protocol):
     async def _healthz(self) -> tuple[int, bytes]:
         healthy = self._backend.is_healthy()
         return (200 if healthy else 503), msgspec.json.encode({"healthy": healthy})
+
+    async def _leader(self, query: str) -> tuple[int, bytes]:
+        _, _, above = query.partition("above=")
+        if query and not above.isdecimal():
+            raise _RefusedError(400, "ask for /v1/leader?above=EPOCH, a whole number")
+        found = await self._backend.leader_above(int(above or -1))
+        return 200, msgspec.json.encode(found)
 
     async def _change(self) -> tuple[int, bytes]:
         body = msgspec.json.decode(self._body, type=ChangeBody)

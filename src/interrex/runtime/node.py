@@ -35,7 +35,7 @@ from interrex.runtime.layout import Layout
 from interrex.runtime.opening import OpenedLog, disown
 from interrex.runtime.pidfd import ProcessIdentity
 from interrex.runtime.processes import HostProcesses
-from interrex.runtime.questions import ChangeBody, Outcome, StepDownBody
+from interrex.runtime.questions import ChangeBody, Leadership, Outcome, StepDownBody
 from interrex.runtime.transport import Transport
 from interrex.supervision.interface import (
     Claim,
@@ -112,6 +112,8 @@ class Node:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: int | None = None
         self._requests: dict[int, asyncio.Future[Outcome]] = {}
+        self._leadership: tuple[WorkerName | None, int] = (None, 0)
+        self._led = asyncio.Event()
         self._request_number = 0
         self._known_workers: dict[WorkerName, HostName] = {}
         self._api: ApiServer | None = None
@@ -175,6 +177,7 @@ class Node:
             self._stop(f"a safety rule was about to be broken: {error}")
         finally:
             self._stepping = False
+        self._tell_leader()
         self._arm()
 
     def _perform(self, effect: WorkerEffect) -> None:
@@ -341,6 +344,19 @@ class Node:
     def new_events(self) -> Callable[[], list[Event]]:
         names = self._layout.worker_names()
         return EventTail([self._layout.events(name) for name in names]).read
+
+    async def leader_above(self, epoch: int) -> Leadership:
+        while self._leadership[0] is None or self._leadership[1] <= epoch:
+            await self._led.wait()
+        return Leadership(leader=self._leadership[0], epoch=self._leadership[1])
+
+    def _tell_leader(self) -> None:
+        """Wake those who wait for a leader; the event is new each time, so nobody misses one."""
+        now = (self.core.election.leader, self.core.election.epoch)
+        if now != self._leadership:
+            self._leadership = now
+            self._led.set()
+            self._led = asyncio.Event()
 
     async def change(self, body: ChangeBody) -> Outcome:
         return await self._ask(lambda n: ChangeAsked(n, body.id, body.operations))

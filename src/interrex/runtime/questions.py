@@ -19,6 +19,13 @@ class StepDownBody(msgspec.Struct, forbid_unknown_fields=True):
     successor: WorkerName | None = None
 
 
+class Leadership(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to ``GET /v1/leader``."""
+
+    leader: WorkerName
+    epoch: int
+
+
 class Outcome(msgspec.Struct, kw_only=True):
     """The answer to a POST."""
 

@@ -1,0 +1,162 @@
+"""The replicated state: changes are applied once, in order, and to the same result everywhere."""
+
+import msgspec
+import pytest
+
+from interrex.core.ids import BALANCER, ChangeId, HostName, ServiceName, SlotName, WorkerName
+from interrex.core.spec import ClusterSpec, Expose, HostSpec, ServiceSpec
+from interrex.core.state import (
+    REMEMBERED_CHANGES,
+    Advance,
+    ApplySpec,
+    Change,
+    ClusterState,
+    Evict,
+    ForgetEvicted,
+    Operation,
+    Place,
+    Placement,
+    Remove,
+    Restart,
+    Retire,
+    Scale,
+    apply,
+    decode_change,
+    decode_state,
+    encode_change,
+    encode_state,
+    genesis,
+    ports_in_use,
+    slots_of,
+    workers_of,
+)
+
+WEB = ServiceName("web")
+LOCAL = HostName("local")
+
+
+def web(**changes: object) -> ServiceSpec:
+    spec = ServiceSpec(name=WEB, command=("serve",), replicas=2)
+    return msgspec.structs.replace(spec, **changes)
+
+
+def cluster(*services: ServiceSpec) -> ClusterSpec:
+    return ClusterSpec(name="shop", services={service.name: service for service in services})
+
+
+def do(state: ClusterState, *operations: Operation, change: str = "") -> bool:
+    name = ChangeId(change or f"change-{state.index + 1}")
+    return apply(state, Change(name, 0, operations), state.index + 1)
+
+
+def placed() -> ClusterState:
+    state = genesis(cluster(web()))
+    for number in (0, 1):
+        slot = SlotName(f"web.{number}")
+        place = Placement(slot, WorkerName("worker-1"), LOCAL, 21000 + number, 1, 1)
+        do(state, Place(place))
+    return state
+
+
+def test_a_change_is_applied_once_however_often_it_comes() -> None:
+    state = placed()
+    assert do(state, Restart(WEB), change="again")
+    generation, index = state.services[WEB].generation, state.applied[ChangeId("again")]
+    assert not do(state, Restart(WEB), change="again")
+    assert state.services[WEB].generation == generation
+    assert state.applied[ChangeId("again")] == index
+
+
+def test_only_so_many_changes_are_remembered() -> None:
+    state = genesis(cluster(web()))
+    for number in range(REMEMBERED_CHANGES + 10):
+        do(state, change=f"c{number}")
+    assert len(state.applied) == REMEMBERED_CHANGES
+    assert ChangeId("c9") not in state.applied
+    assert ChangeId("c10") in state.applied
+
+
+def test_state_and_changes_survive_their_encoding() -> None:
+    state = placed()
+    do(state, ApplySpec(cluster(web(expose=Expose(port=8080)))), Scale(WEB, 4))
+    assert decode_state(encode_state(state)) == state
+    change = Change(ChangeId("x"), 7, (Restart(WEB, SlotName("web.1")), Retire(SlotName("web.0"))))
+    assert decode_change(encode_change(change)) == change
+
+
+@pytest.mark.parametrize(
+    ("changed", "new_processes"),
+    [
+        (web(command=("other",)), True),
+        (web(env={"MODE": "prod"}), True),
+        (web(directory="/srv"), True),
+        (web(replicas=5), False),
+        (web(stop_timeout=3.0), False),
+        (web(expose=Expose(port=8080)), False),
+    ],
+)
+def test_only_what_a_process_is_made_from_needs_new_processes(
+    changed: ServiceSpec, new_processes: bool
+) -> None:
+    state = placed()
+    do(state, ApplySpec(cluster(changed)))
+    targets = {placement.target for placement in slots_of(state, WEB)}
+    assert targets == ({2} if new_processes else {1})
+    assert {placement.generation for placement in slots_of(state, WEB)} == {1}
+
+
+def test_advancing_a_slot_brings_it_to_its_target_and_no_other() -> None:
+    state = placed()
+    do(state, Restart(WEB))
+    do(state, Advance(SlotName("web.1")))
+    assert [placement.generation for placement in slots_of(state, WEB)] == [1, 2]
+
+
+def test_restarting_one_slot_leaves_the_others_targets_alone() -> None:
+    state = placed()
+    do(state, Restart(WEB, SlotName("web.1")))
+    assert [placement.target for placement in slots_of(state, WEB)] == [1, 2]
+
+
+def test_a_service_taken_from_the_file_is_kept_until_its_last_slot_is_removed() -> None:
+    state = placed()
+    do(state, ApplySpec(cluster()))
+    assert state.services[WEB].spec.replicas == 0
+    do(state, Retire(SlotName("web.0")), Retire(SlotName("web.1")))
+    do(state, Remove(SlotName("web.0")))
+    assert WEB in state.services
+    do(state, Remove(SlotName("web.1")))
+    assert WEB not in state.services
+
+
+def test_an_evicted_slot_keeps_its_port_until_it_is_stopped_on_its_host() -> None:
+    state = placed()
+    do(state, Evict(SlotName("web.1")))
+    assert ports_in_use(state, LOCAL) == {21000, 21001}
+    do(state, ForgetEvicted(SlotName("web.1"), LOCAL))
+    assert ports_in_use(state, LOCAL) == {21000}
+
+
+def test_changes_of_what_is_not_there_change_nothing() -> None:
+    state = placed()
+    before = encode_state(state)
+    gone = SlotName("api.7")
+    do(state, Scale(ServiceName("api"), 3), Restart(ServiceName("api")), Retire(gone))
+    do(state, Advance(gone), Remove(gone), Evict(gone), ForgetEvicted(gone, LOCAL))
+    after = decode_state(encode_state(state))
+    after.applied, after.index = decode_state(before).applied, decode_state(before).index
+    assert encode_state(after) == before
+
+
+def test_balancers_are_a_service_as_long_as_something_is_exposed() -> None:
+    state = genesis(cluster(web(expose=Expose(port=8080))))
+    assert state.services[BALANCER].spec.replicas == 2
+    do(state, ApplySpec(cluster(web())))
+    assert BALANCER not in state.services
+
+
+def test_workers_are_named_after_their_hosts() -> None:
+    assert list(workers_of(cluster())) == ["worker-1", "worker-2", "worker-3"]
+    hosts = (HostSpec(name=HostName("a"), workers=2), HostSpec(name=HostName("b")))
+    spec = msgspec.structs.replace(cluster(), hosts=hosts)
+    assert workers_of(spec) == {"a-1": "a", "a-2": "a", "b-1": "b"}

@@ -1,0 +1,189 @@
+"""Where slots go: tables of situations and the operations they lead to."""
+
+import msgspec
+import pytest
+
+from interrex.core.ids import HostName, SlotName, WorkerName
+from interrex.core.messages import Report
+from interrex.core.spec import ClusterSpec, Expose, HostSpec, ServiceSpec
+from interrex.core.state import (
+    Change,
+    ClusterState,
+    Evict,
+    Operation,
+    Retire,
+    apply,
+    genesis,
+)
+from interrex.core.time import S
+from interrex.orchestration.fleet import Fleet, WorkerView
+from interrex.orchestration.placement import Placer
+
+NOW = 100 * S
+LOCAL = HostName("local")
+
+
+def service(name: str, replicas: int, port: int | None = None) -> ServiceSpec:
+    expose = Expose(port=port) if port is not None else None
+    return ServiceSpec(name=name, command=("serve",), replicas=replicas, expose=expose)  # type: ignore[arg-type]
+
+
+def state_of(*services: ServiceSpec, hosts: tuple[HostSpec, ...] = ()) -> ClusterState:
+    return genesis(ClusterSpec(name="shop", hosts=hosts, services={s.name: s for s in services}))
+
+
+def fleet_of(state: ClusterState, gone: dict[str, int] | None = None) -> Fleet:
+    """Everybody connected for long, but for those ``gone`` (worker -> seconds ago)."""
+    views = {}
+    for worker, host in state.workers.items():
+        since = (gone or {}).get(worker)
+        connected = since is None
+        views[worker] = WorkerView(
+            worker, host, connected, NOW - (90 if since is None else since) * S, NOW
+        )
+    return Fleet(next(iter(views)), views, {})
+
+
+def settle(state: ClusterState, fleet: Fleet, bad: set[tuple[HostName, int]] | None = None) -> int:
+    """Apply what the placer asks for until it asks for nothing; returns the number of rounds."""
+    for rounds in range(20):
+        operations = Placer(state, fleet, bad or set(), NOW).operations()
+        if not operations:
+            return rounds
+        do(state, *operations)
+    raise AssertionError(f"never content: {operations}")
+
+
+def do(state: ClusterState, *operations: Operation) -> None:
+    apply(state, Change(f"c{state.index}", 1, operations), state.index + 1)  # type: ignore[arg-type]
+
+
+def by_worker(state: ClusterState) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {worker: [] for worker in state.workers}
+    for slot, placement in sorted(state.placements.items()):
+        if placement.wanted:
+            found[placement.worker].append(slot)
+    return found
+
+
+def test_replicas_are_spread_over_the_workers_and_get_ports_of_their_own() -> None:
+    state = state_of(service("web", 3), service("api", 3))
+    settle(state, fleet_of(state))
+    assert {len(slots) for slots in by_worker(state).values()} == {2}
+    assert all(
+        len({s.partition(".")[0] for s in slots}) == 2 for slots in by_worker(state).values()
+    )
+    ports = [placement.port for placement in state.placements.values()]
+    assert sorted(ports) == list(range(21000, 21006))
+
+
+def test_the_two_balancers_go_to_different_workers() -> None:
+    state = state_of(service("web", 1, port=8080))
+    settle(state, fleet_of(state))
+    holders = [p.worker for slot, p in state.placements.items() if slot.startswith("balancer")]
+    assert len(set(holders)) == 2
+
+
+def test_new_slots_wait_for_workers_that_are_expected_back() -> None:
+    state = state_of(service("web", 3))
+    assert Placer(state, fleet_of(state, {"worker-2": 1}), set(), NOW).operations() == []
+    assert len(Placer(state, fleet_of(state, {"worker-2": 3}), set(), NOW).operations()) == 3
+
+
+@pytest.mark.parametrize(("gone_for", "moved"), [(1, False), (3, True)])
+def test_slots_of_a_lost_worker_go_to_its_neighbours_after_the_grace(
+    gone_for: int, moved: bool
+) -> None:
+    state = state_of(service("web", 3))
+    settle(state, fleet_of(state))
+    before = dict(state.placements)
+    settle(state, fleet_of(state, {"worker-2": gone_for}))
+    assert (by_worker(state)["worker-2"] == []) is moved
+    ports = {slot: placement.port for slot, placement in state.placements.items()}
+    assert ports == {slot: placement.port for slot, placement in before.items()}
+
+
+def hosts() -> tuple[HostSpec, ...]:
+    return tuple(HostSpec(name=HostName(name), address=f"{name}:1", workers=2) for name in "abc")
+
+
+@pytest.mark.parametrize(("gone_for", "moved"), [(5, False), (11, True)])
+def test_slots_of_a_lost_host_go_to_others_after_the_stated_time(
+    gone_for: int, moved: bool
+) -> None:
+    state = state_of(service("web", 6), hosts=hosts())
+    settle(state, fleet_of(state))
+    fleet = fleet_of(state, {"b-1": gone_for, "b-2": gone_for})
+    settle(state, fleet)
+    assert any(p.host == "b" for p in state.placements.values()) is not moved
+    assert len(state.evicted) == (2 if moved else 0)
+    assert len([p for p in state.placements.values() if p.wanted]) == 6
+
+
+def test_a_slot_is_not_placed_where_its_evicted_process_may_still_run() -> None:
+    state = state_of(service("web", 1), hosts=hosts())
+    settle(state, fleet_of(state))
+    (placement,) = state.placements.values()
+    do(state, Evict(placement.slot))
+    settle(state, fleet_of(state))
+    assert state.placements[placement.slot].host != placement.host
+
+
+def test_scaling_down_retires_the_highest_numbers() -> None:
+    state = state_of(service("web", 3))
+    settle(state, fleet_of(state))
+    state.services["web"] = msgspec.structs.replace(  # type: ignore[index]
+        state.services["web"],  # type: ignore[index]
+        spec=service("web", 1),
+    )
+    operations = Placer(state, fleet_of(state), set(), NOW).operations()
+    assert sorted(op.slot for op in operations if isinstance(op, Retire)) == ["web.1", "web.2"]
+
+
+def test_a_taken_port_is_exchanged_and_not_tried_again() -> None:
+    state = state_of(service("web", 2))
+    settle(state, fleet_of(state))
+    bad = {(LOCAL, 21000)}
+    settle(state, fleet_of(state), bad)
+    assert sorted(p.port for p in state.placements.values()) == [21001, 21002]
+
+
+def test_a_worker_that_comes_back_empty_gets_slots_one_at_a_time() -> None:
+    state = state_of(service("web", 6))
+    settle(state, fleet_of(state, {"worker-3": 60}))
+    operations = Placer(state, fleet_of(state), set(), NOW).operations()
+    assert len(operations) == 1
+    settle(state, fleet_of(state))
+    assert {len(slots) for slots in by_worker(state).values()} == {2}
+
+
+def test_nothing_is_evened_out_while_something_is_being_replaced() -> None:
+    state = state_of(service("web", 6))
+    settle(state, fleet_of(state, {"worker-3": 60}))
+    slot = SlotName("web.0")
+    state.placements[slot] = msgspec.structs.replace(state.placements[slot], target=2)
+    assert Placer(state, fleet_of(state), set(), NOW).operations() == []
+
+
+def test_a_leaving_worker_gets_nothing_new() -> None:
+    state = state_of(service("web", 3))
+    fleet = fleet_of(state)
+    report = Report(LOCAL, 1, 1, 0, (0, 0), (), (), True, 0)
+    leaver = WorkerName("worker-2")
+    fleet.workers[leaver] = msgspec.structs.replace(fleet.workers[leaver], report=report)
+    settle(state, fleet)
+    assert by_worker(state)["worker-2"] == []
+
+
+def test_many_services_are_placed_at_once_in_reasonable_steps() -> None:
+    state = state_of(*(service(f"s{number}", 1) for number in range(200)))
+    assert settle(state, fleet_of(state)) == 1
+    assert {len(slots) for slots in by_worker(state).values()} <= {66, 67}
+
+
+def test_placements_stay_as_they_are_when_all_is_well() -> None:
+    state = state_of(service("web", 3, port=8080), service("api", 2))
+    settle(state, fleet_of(state))
+    before = dict(state.placements)
+    assert settle(state, fleet_of(state)) == 0
+    assert state.placements == before
