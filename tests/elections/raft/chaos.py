@@ -46,6 +46,8 @@ class Chaos:
         self.in_order = random.random() < 0.7
         self.notices = random.random() < 0.7
         self.disk_slowest = random.choice([100 * US, 3 * MS, 30 * MS])
+        self.longest_pause = random.choice([5 * MS, 60 * MS, 60 * MS, 300 * MS])
+        self.weights = [random.choice([0.1, 1, 1, 1, 4]) * weight for _, weight in self.FAULTS]
         self.arrivals: dict[tuple[WorkerName, WorkerName], int] = {}
         self.next_member = 100
         self.changes = 0
@@ -80,8 +82,9 @@ class Chaos:
         network = self.network
         network.start()
         for _ in range(steps):
-            network.run(self.random.randrange(1 * MS, 60 * MS))
-            self.random.choice(self.FAULTS)(self)
+            network.run(self.random.randrange(1 * MS, self.longest_pause))
+            faults = [fault for fault, _ in self.FAULTS]
+            self.random.choices(faults, self.weights)[0](self)
         self.settle()
 
     def settle(self) -> None:
@@ -124,22 +127,41 @@ class Chaos:
 
     # Faults
 
+    def usurp(self) -> None:
+        """Cuts the leader off and closes its connections: it believes in itself for a while."""
+        network, leader = self.network, self.network.leader()
+        if leader is None:
+            return
+        for other in network.alive():
+            if other is not leader:
+                network.cut |= {(leader.name, other.name), (other.name, leader.name)}
+        proved = self.random.random() < 0.3
+        for other in network.followers(leader):
+            network.step(other, PeerLost(leader.name, proved))
+        for _ in range(self.random.randrange(1, 6)):
+            self.propose_to(leader)
+            network.run(self.random.randrange(1 * MS, 30 * MS))
+            self.propose()
+            self.read()
+        network.heal()
+
     def _some(self) -> Server | None:
         alive = self.network.alive()
         return self.random.choice(alive) if alive else None
 
     def propose(self) -> None:
         for _ in range(self.random.randrange(1, 8)):
-            server = self.network.leader() or self._some()
-            if server is not None:
-                self.changes += 1
-                size = self.random.randrange(30)
-                data = f"{self.changes}:".encode() + bytes(size)
-                self.network.propose(server, f"change {self.changes}", data)
+            self.propose_to(self.network.leader() or self._some())
+
+    def propose_to(self, server: Server | None) -> None:
+        if server is not None:
+            self.changes += 1
+            data = f"{self.changes}:".encode() + bytes(self.random.randrange(30))
+            self.network.propose(server, f"change {self.changes}", data)
 
     def read(self) -> None:
-        server = self._some()
-        if server is not None:
+        """Asks everybody: whoever believes in itself has to prove it."""
+        for server in self.network.alive():
             self.reads += 1
             self.network.step(server, ConfirmRead(self.reads))
 
@@ -257,18 +279,19 @@ class Chaos:
         back = ChangeId(f"member back {self.changes}")
         self.replaced = (back, other.name, other.member)
 
-    FAULTS: ClassVar[list[Callable[["Chaos"], None]]] = [
-        *[propose] * 8,
-        *[read] * 2,
-        *[crash] * 2,
-        crash_all,
-        *[restart] * 4,
-        stop,
-        split,
-        *[mend] * 3,
-        *[disconnect] * 2,
-        transfer,
-        lose_log,
-        *[propose_replacement] * 2,
-        take_vote_away,
+    FAULTS: ClassVar[list[tuple[Callable[["Chaos"], None], int]]] = [
+        (propose, 8),
+        (read, 2),
+        (crash, 2),
+        (crash_all, 1),
+        (restart, 4),
+        (stop, 1),
+        (split, 1),
+        (mend, 3),
+        (disconnect, 2),
+        (usurp, 1),
+        (transfer, 1),
+        (lose_log, 1),
+        (propose_replacement, 2),
+        (take_vote_away, 1),
     ]
