@@ -37,6 +37,9 @@ CONFIGURATION_FILE = "haproxy.cfg"
 
 HARD_STOP_MS = 30_000
 """How long a process that leaves goes on with the requests and connections it has."""
+KEEP_ALIVE_MS = 4_000
+"""How long a client's connection may be idle, so how long a process that leaves without requests
+still waits for clients to notice."""
 MAX_FILES = 65_536
 """Open files a process allows itself at most; its connections follow from this."""
 RETRIES = 4
@@ -60,13 +63,16 @@ class Configuration(msgspec.Struct, frozen=True):
     shape: str
 
 
-def configuration(table: RouteTable, spec: BalancerSpec, slot: SlotName) -> Configuration:
+def configuration(
+    table: RouteTable, spec: BalancerSpec, slot: SlotName, comment: str = ""
+) -> Configuration:
     """The file of one balancer process.
 
     Args:
         table: what to send where.
         spec: threads and time-outs.
         slot: which process (``balancer.0``); the name of its folder too.
+        comment: whole lines of comment to stand below the header.
 
     Raises:
         InterrexError: an address in the table is none.
@@ -78,7 +84,7 @@ def configuration(table: RouteTable, spec: BalancerSpec, slot: SlotName) -> Conf
         lines += _backend(route, slot)
         servers[len(lines)] = [_server_line(route, endpoint) for endpoint in route.endpoints]
     shape = hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
-    text = [f"# routes epoch={table.epoch} version={table.version}"]
+    text = [f"# routes epoch={table.epoch} version={table.version}", *comment.splitlines()]
     for position, line in enumerate(lines):
         text += servers.get(position, [])
         text.append(line.replace("SHAPE", shape) if position == 1 else line)
@@ -141,7 +147,7 @@ def _defaults(spec: BalancerSpec) -> list[str]:
         f"    timeout server {_ms(spec.server_timeout)}",
         f"    timeout queue {WAIT_MS}",
         "    timeout http-request 10s",
-        "    timeout http-keep-alive 10s",
+        f"    timeout http-keep-alive {KEEP_ALIVE_MS}",
         "    timeout client-fin 5s",
         "    timeout tunnel 1h",
         # A client that has just begun to send on an idle connection must not find it closed.

@@ -6,7 +6,7 @@ runs the action below, which yields until the backend has a server again, and pa
 on to that. Nothing of this is on the way of a request while any replica is up.
 """
 
-WAIT_MS = 10_000
+WAIT_MS = 5_000
 """How long a request waits for a replica before it is answered 503."""
 MAX_WAITING = 4_096
 """How many requests may wait at once in a process; the next ones are answered 503."""

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from interrex.balancer.addresses import host_names, remembered_lines, resolved
 from interrex.balancer.answers import parse_servers, parse_sessions, parse_shape
 from interrex.balancer.configuration import (
     ADMIN_SOCKET,
@@ -31,6 +32,7 @@ from interrex.core.ids import SlotName
 from interrex.core.routes import EndpointState, RouteTable
 from interrex.core.spec import BalancerSpec
 from interrex.runtime.haproxy_files import BalancerFiles
+from interrex.runtime.haproxy_names import HostNames
 from interrex.runtime.haproxy_socket import (
     Conversation,
     HaproxyUnreachable,
@@ -45,7 +47,7 @@ PROBE_TIMEOUT_S = 4.0
 RELOAD_TIMEOUT_S = 5.0
 SIBLING_TIMEOUT_S = 0.05
 """How long ``command`` waits for one sibling's answer."""
-STARTING_TIMEOUT_S = 0.15
+STARTING_TIMEOUT_S = 1.0
 """How long ``command`` waits for a sibling that is just starting."""
 _RENEWED_POLL_S = 0.002
 _ADDRESS_PASSES = 2
@@ -83,6 +85,7 @@ class Balancer:
         self._folder = folder
         self._files = BalancerFiles(folder)
         self._publishing = asyncio.Lock()
+        self._names: HostNames | None = None
         self._starting: int | None = None
 
     @property
@@ -135,13 +138,20 @@ class Balancer:
             InterrexError: the table holds an address that is none.
             OSError: the file cannot be written.
         """
-        wanted = configuration(table, spec, self._slot)
         async with self._publishing:
+            known = await self._known_names(table)
+            unknown = [name for name in host_names(table) if name not in known]
+            table = resolved(table, known)
+            wanted = configuration(table, spec, self._slot, remembered_lines(known))
             await asyncio.to_thread(self._files.write, wanted, table.epoch, table.version)
             try:
-                return await self._bring_in_line(table, wanted, risen)
+                followed = await self._bring_in_line(table, wanted, risen)
             except HaproxyUnreachable as error:
                 return Followed(epoch=table.epoch, version=table.version, problem=str(error))
+        if unknown:
+            problem = f"{', '.join(unknown)}: no such host; its replicas get no requests"
+            return msgspec.structs.replace(followed, problem=followed.problem or problem)
+        return followed
 
     async def probe(self) -> str | None:
         """None when the process works, else what is wrong; a hung one answers nothing for long."""
@@ -175,6 +185,14 @@ class Balancer:
         if not answer.startswith("Success=1"):
             alerts = [line for line in answer.splitlines() if "[ALERT]" in line]
             raise HaproxyUnreachable(f"{self._slot} cannot reload: {' '.join(alerts) or answer}")
+
+    async def _known_names(self, table: RouteTable) -> dict[str, str]:
+        if not host_names(table):
+            return {}
+        if self._names is None:
+            remembered = await asyncio.to_thread(self._files.remembered)
+            self._names = HostNames(remembered)
+        return await self._names.look_up(table)
 
     async def _bring_in_line(
         self, table: RouteTable, wanted: Configuration, risen: frozenset[SlotName]

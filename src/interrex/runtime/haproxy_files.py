@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from interrex.balancer.addresses import parse_remembered
 from interrex.balancer.configuration import (
     CONFIGURATION_FILE,
     LUA_FILE,
@@ -40,6 +41,13 @@ class BalancerFiles:
                 return parse_header(file.read(_HEADER_BYTES))
         except FileNotFoundError:
             return None
+
+    def remembered(self) -> dict[str, str]:
+        """The addresses of host names that the file remembers."""
+        try:
+            return parse_remembered(self.configuration.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
 
     def write(self, wanted: Configuration, epoch: int, version: int) -> None:
         """Replace the file, unless it holds a newer table.
