@@ -73,7 +73,7 @@ SERVICE = {
         ['env = { URL = "http://{hots}" }'],
         [
             "6: service.web.env.URL: nothing is known by {hots}; the known ones are {port}, "
-            "{slot}, {number} (double the braces to keep them)"
+            "{slot}, {number}, {address} (double the braces to keep them)"
         ],
     ),
     "no user": (['user = "a b"'], ['6: service.web.user: "a b" is no user\'s name']),
@@ -180,7 +180,7 @@ COMMANDS = {
     ),
     "a nameless placeholder": (
         '"serve {}"',
-        "nothing is known by {}; the known ones are {port}, {slot}, {number} (double the braces to "
+        "nothing is known by {}; the known ones are {port}, {slot}, {number}, {address} (double the braces to "
         "keep them)",
     ),
     "a lone brace": (

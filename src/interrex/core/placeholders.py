@@ -7,9 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-PLACEHOLDERS: Final = ("port", "slot", "number")
+PLACEHOLDERS: Final = ("port", "slot", "number", "address")
 """What a service's command, its environment's values and its exec checks may name: the replica's
-port, its slot (``web.2``), and its number within the service (``2``)."""
+port, its slot (``web.2``), its number within the service (``2``), and the address to listen on
+(loopback; with several hosts every one, since the other hosts' balancers must reach it)."""
 
 _BRACES = re.compile(r"\{\{|\}\}|\{([A-Za-z0-9_]*)\}|[{}]")
 

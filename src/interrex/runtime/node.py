@@ -141,7 +141,11 @@ class Node:
         self._writer = Writer(opened.store, self, self._loop)
         self._balancers = HostBalancers(layout, host, self.post)
         self._processes = HostProcesses(
-            layout.host(host), self._loop, self.post, admin_probe=self._balancers.probe
+            layout.host(host),
+            self._loop,
+            self.post,
+            admin_probe=self._balancers.probe,
+            address="0.0.0.0" if genesis.spec.hosts else "127.0.0.1",
         )
         spec = self.core.state.spec
         self._transport = Transport(

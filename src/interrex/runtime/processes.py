@@ -88,16 +88,19 @@ class HostProcesses:
         emit: Callable[[SupervisionEvent], None],
         *,
         admin_probe: AdminProbe | None = None,
+        address: str = "127.0.0.1",
     ) -> None:
         """
         Args:
             state: The host's folder; ``replicas/`` and ``logs/`` are made in it.
             loop: The running loop, whose thread calls everything here.
             emit: Hears every answer and every death, called by the loop.
+            address: Where replicas are told to listen.
             admin_probe: Answers ADMIN probes: what is wrong with a slot, None when nothing is.
         """
         self._loop = loop
         self._emit = emit
+        self._address = address
         self._records = state / "replicas"
         self._logs = state / "logs"
         self._records.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -267,7 +270,7 @@ class HostProcesses:
         held.record = intent
         output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:
-            place = Place(slot, effect.port, effect.epoch, instance)
+            place = Place(slot, effect.port, effect.epoch, instance, self._address)
             child = spawn(effect.spec.command, effect.spec, place, Output(self._null, output))
         finally:
             os.close(output)
@@ -349,7 +352,7 @@ class HostProcesses:
             detail = "its process is not supervised here"
             self._tell(Probed(effect.slot, effect.incarnation, effect.probe, False, detail))
             return
-        place = Place(effect.slot, effect.port, record.epoch, record.instance)
+        place = Place(effect.slot, effect.port, record.epoch, record.instance, self._address)
         self._prober.start(effect, place)
 
     # Keeping house

@@ -27,6 +27,7 @@ from typing import NamedTuple
 import msgspec
 
 from interrex.core.ids import SlotName, number_of
+from interrex.core.placeholders import fill
 from interrex.core.spec import Limits, ServiceSpec
 from interrex.runtime.procfs import INSTANCE_VARIABLE
 
@@ -50,12 +51,27 @@ class CannotSpawn(Exception):  # noqa: N818
 
 
 class Place(NamedTuple):
-    """Where a program runs: its slot, port, leadership's epoch and instance id."""
+    """Where a program runs: its slot, port, leadership's epoch and instance id.
+
+    ``address`` is where it shall listen: loopback on one host, everywhere with several, whose
+    balancers reach it from outside.
+    """
 
     slot: SlotName
     port: int
     epoch: int
     instance: str
+    address: str = "127.0.0.1"
+
+    @property
+    def values(self) -> dict[str, str]:
+        """What stands in the place of each placeholder."""
+        return {
+            "port": str(self.port),
+            "slot": self.slot,
+            "number": str(number_of(self.slot)),
+            "address": self.address,
+        }
 
 
 class Child(NamedTuple):
@@ -85,8 +101,8 @@ def spawn(command: tuple[str, ...], spec: ServiceSpec, place: Place, output: Out
     """Starts a command in the surroundings of a service: own session, directory, user, limits.
 
     Args:
-        command: The program and its arguments; ``{port}``, ``{slot}`` and ``{number}`` are
-            replaced. No shell is involved.
+        command: The program and its arguments; placeholders are filled in. No
+            shell is involved.
         spec: Of the service: its env, directory, user and limits.
         place: Of the replica.
         output: Where its streams go; everything else is closed.
@@ -101,7 +117,7 @@ def spawn(command: tuple[str, ...], spec: ServiceSpec, place: Place, output: Out
             f"the directory {spec.directory} does not exist on this host: "
             f"create it or correct service.{spec.name}.directory"
         )
-    arguments = [_fill(argument, place) for argument in command]
+    arguments = [fill(argument, place.values) for argument in command]
     program = _find_program(arguments, spec, environment)
     pid = _start(program, arguments, spec, environment, account, output)
     return _finish(pid, spec)
@@ -120,9 +136,10 @@ def environment_for(
     if account is not None:
         environment |= {"HOME": account.home, "SHELL": account.shell}
         environment |= {"USER": account.name, "LOGNAME": account.name}
-    environment |= spec.env
+    environment |= {name: fill(value, place.values) for name, value in spec.env.items()}
     environment |= {
         "PORT": str(place.port),
+        "ADDRESS": place.address,
         "INTERREX_EPOCH": str(place.epoch),
         "INTERREX_SLOT": place.slot,
         INSTANCE_VARIABLE: place.instance,
@@ -191,13 +208,6 @@ def _account(spec: ServiceSpec) -> _Account | None:
     return _Account(
         spec.user, entry.pw_uid, entry.pw_gid, groups, entry.pw_dir, entry.pw_shell or "/bin/sh"
     )
-
-
-def _fill(text: str, place: Place) -> str:
-    if "{" not in text:
-        return text
-    text = text.replace("{port}", str(place.port)).replace("{slot}", place.slot)
-    return text.replace("{number}", str(number_of(place.slot)))
 
 
 def _find_program(arguments: list[str], spec: ServiceSpec, environment: Mapping[str, str]) -> str:
