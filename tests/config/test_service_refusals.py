@@ -180,7 +180,8 @@ COMMANDS = {
     ),
     "a nameless placeholder": (
         '"serve {}"',
-        "nothing is known by {}; the known ones are {port}, {slot}, {number}, {address} (double the braces to "
+        "nothing is known by {}; the known ones are {port}, {slot}, {number}, {address} "
+        "(double the braces to "
         "keep them)",
     ),
     "a lone brace": (
