@@ -130,12 +130,18 @@ class FakeHost:
         self._queue: list[tuple[int, int, Callable[[], SupervisionEvent | None]]] = []
         self._serial = 0
         self._pid = 100
+        self._specs: dict[SlotName, ServiceSpec] = {}
         self._last_answer: dict[SlotName, int] = {}
 
     # What a test does
 
     def assign(self, *assignments: SlotAssignment, epoch: int | None = None) -> None:
         self.epoch = epoch if epoch is not None else self.epoch
+        for assignment in assignments:
+            # Probes in flight belong to the old checks: their answers count no more.
+            if self._specs.get(assignment.slot) != assignment.spec:
+                self.asked = {asked for asked in self.asked if asked[0] != assignment.slot}
+            self._specs[assignment.slot] = assignment.spec
         self.tell(Assigned(self.epoch, assignments))
 
     def tell(self, event: SupervisionEvent) -> list[SupervisionEffect]:

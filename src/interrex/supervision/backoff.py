@@ -15,7 +15,7 @@ LEAST_RESET = 1 * S
 
 def draw(chance: Random, ceiling: int) -> int:
     """A uniform integer from 0 to ``ceiling``, both included."""
-    return (ceiling + 1) * chance.getrandbits(53) >> 53
+    return (ceiling + 1) * chance.getrandbits(64) >> 64
 
 
 @dataclass(frozen=True, slots=True)

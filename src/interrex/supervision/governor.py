@@ -358,10 +358,11 @@ class Governor:
     @property
     def _comes_first(self) -> bool:
         """Whether it is this worker's turn to spare a living replica."""
-        if self._elsewhere.first is None:
+        others = self._elsewhere.first
+        if others is None:
             return True
-        mine = min(number_of(member.name) for member in self._counted())
-        return self._elsewhere.down == 0 and mine < self._elsewhere.first
+        mine = min(map(number_of, self.members), default=others)
+        return self._elsewhere.down == 0 and mine < others
 
     def _release(self, now: int) -> None:
         self._end_hold(now)
