@@ -9,7 +9,7 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -54,7 +54,11 @@ class Fleet:
 
     def launch(self) -> None:
         for worker in self.workers:
-            launch_worker(self.layout, worker, self.host)
+            self.launch_one(worker)
+
+    def launch_one(self, worker: WorkerName) -> bool:
+        """Returns False where its last process still holds the lock."""
+        return launch_worker(self.layout, worker, self.host) is not None
 
     def end(self) -> None:
         """Kill what is left of this fleet, by pid, until nothing is."""
@@ -69,10 +73,13 @@ class Fleet:
             time.sleep(0.01)
         shutil.rmtree(self.root)
 
+    def owns(self, instance: str) -> bool:
+        """Whether an instance id is of one of this fleet's replicas."""
+        return Instances(self.layout.host(self.host)).prefix(SlotName("")) in instance
+
     def _pids(self) -> Iterator[int]:
-        prefix = Instances(self.layout.host(self.host)).prefix(SlotName(""))
         for pid in all_pids():
-            if prefix in (instance_of(pid) or "") or self._is_worker(pid):
+            if self.owns(instance_of(pid) or "") or self._is_worker(pid):
                 yield pid
 
     def _is_worker(self, pid: int) -> bool:
@@ -127,8 +134,12 @@ class Fleet:
 
     def wait_ready(self, within_s: float = 30.0) -> None:
         """Raises TimeoutError, with what is missing, if it takes longer."""
+        self.wait_until(self.is_ready, within_s)
+
+    def wait_until(self, condition: Callable[[], bool], within_s: float = 30.0) -> None:
+        """Raises TimeoutError, with what is missing, if it takes longer."""
         deadline = time.monotonic() + within_s
-        while not self.is_ready():
+        while not condition():
             if time.monotonic() > deadline:
                 missing = [missing_parts(status) for status in self.statuses()]
                 raise TimeoutError(f"the fleet is not ready: {missing}")

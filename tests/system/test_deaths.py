@@ -1,0 +1,117 @@
+"""Every part of a real fleet is killed, alone and in pairs: it heals, and nothing is started twice.
+
+``up`` is not among the parts here: it is a viewer, and tests/cli kills it.
+"""
+
+import itertools
+import os
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from bench.fleet import Fleet
+from interrex.runtime.procfs import all_pids, instance_of
+
+
+def leader(fleet: Fleet) -> int:
+    return fleet.pid_of(fleet.leader())
+
+
+def worker(fleet: Fleet) -> int:
+    return fleet.pid_of(next(name for name in fleet.workers if name != fleet.leader()))
+
+
+def replica(fleet: Fleet) -> int:
+    pid = fleet.replica_pids()["web.1"]
+    assert pid is not None
+    return pid
+
+
+def balancer(fleet: Fleet) -> int:
+    status = fleet.status()
+    assert status is not None
+    pid = status.balancer[0].pid
+    assert pid is not None
+    return pid
+
+
+PARTS: dict[str, Callable[[Fleet], int]] = {
+    "leader": leader,
+    "worker": worker,
+    "replica": replica,
+    "balancer": balancer,
+}
+PAIRS = [(name, name) for name in PARTS] + list(itertools.combinations(PARTS, 2))
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS, ids="+".join)
+def test_any_two_parts_killed_together_are_healed(fleet: Fleet, first: str, second: str) -> None:
+    before = fleet.replica_pids()
+    victims = {PARTS[first](fleet), PARTS[second](fleet)}
+    for pid in victims:
+        os.kill(pid, signal.SIGKILL)
+    wait_without(fleet, victims)
+    after = fleet.replica_pids()
+    changed = {slot for slot in before if before[slot] != after[slot]}
+    assert changed == ({"web.1"} if "replica" in (first, second) else set())
+    assert_each_slot_runs_once(fleet)
+
+
+def test_all_workers_killed_together_come_back_with_any_one_of_them(fleet: Fleet) -> None:
+    before = fleet.replica_pids()
+    victims = {fleet.pid_of(name) for name in fleet.workers}
+    for pid in victims:
+        os.kill(pid, signal.SIGKILL)
+    fleet.wait_until(lambda: fleet.launch_one(fleet.workers[1]))
+    wait_without(fleet, victims)
+    assert fleet.replica_pids() == before
+    assert_each_slot_runs_once(fleet)
+
+
+@pytest.mark.parametrize("part", ["leader", "worker", "balancer"])
+def test_a_stopped_part_is_killed_and_replaced(fleet: Fleet, part: str) -> None:
+    before = fleet.replica_pids()
+    victim = PARTS[part](fleet)
+    os.kill(victim, signal.SIGSTOP)
+    wait_without(fleet, {victim})
+    assert fleet.replica_pids() == before
+    assert_each_slot_runs_once(fleet)
+
+
+def test_a_hung_replica_is_killed_and_replaced(fleet: Fleet) -> None:
+    victim = replica(fleet)
+    os.kill(victim, signal.SIGSTOP)
+    wait_without(fleet, {victim})
+    assert fleet.replica_pids()["web.1"] != victim
+
+
+def wait_without(fleet: Fleet, dead: set[int]) -> None:
+    """Until the fleet is whole again, with none of these processes in it."""
+
+    def healed() -> bool:
+        statuses = fleet.statuses()
+        known = {worker.pid for status in statuses for worker in status.workers}
+        known |= {balancer.pid for status in statuses for balancer in status.balancer}
+        known |= set(fleet.replica_pids().values()) if statuses else set()
+        return not known & dead and fleet.is_ready()
+
+    fleet.wait_until(healed)
+
+
+def assert_each_slot_runs_once(fleet: Fleet) -> None:
+    """By the processes themselves, not by what the workers say of them."""
+    programs = str(fleet.spec.services["web"].command[0])  # type: ignore[index]
+    running: dict[str, list[int]] = {}
+    for pid in all_pids():
+        instance = instance_of(pid)
+        if instance is None or not fleet.owns(instance):
+            continue
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            if programs.encode() in file.read():
+                running.setdefault(instance.partition("@")[0], []).append(pid)
+    assert {slot: len(pids) for slot, pids in running.items()} == {
+        "web.0": 1,
+        "web.1": 1,
+        "web.2": 1,
+    }
