@@ -146,7 +146,7 @@ class Balancer:
             await asyncio.to_thread(self._files.write, wanted, table.epoch, table.version)
             try:
                 followed = await self._bring_in_line(table, wanted, risen)
-            except HaproxyUnreachable as error:
+            except (HaproxyUnreachable, ValueError) as error:
                 return Followed(epoch=table.epoch, version=table.version, problem=str(error))
         if unknown:
             problem = f"{', '.join(unknown)}: no such host; its replicas get no requests"
@@ -170,6 +170,7 @@ class Balancer:
 
         Raises:
             HaproxyUnreachable: the process does not answer.
+            ValueError: it answers something else.
         """
         async with conversation(self.admin_socket, PUBLISH_TIMEOUT_S) as talk:
             sessions = parse_sessions(await talk.ask("show stat"))

@@ -57,7 +57,7 @@ async def conversation(path: Path, timeout_s: float) -> AsyncIterator[Conversati
                 writer.transport.abort()
     except TimeoutError as error:
         raise HaproxyUnreachable(f"{path} did not answer within {timeout_s:g} s") from error
-    except (OSError, asyncio.IncompleteReadError) as error:
+    except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
         raise HaproxyUnreachable(f"{path} does not answer: {error}") from error
 
 
