@@ -73,10 +73,8 @@ class Follower:
         self.campaign_at = at if self.campaign_at is None else min(at, self.campaign_at)
 
     def on_time(self, *, late: bool) -> None:
+        del late  # the leader has had its grace
         node, detection = self._node, self._detection
-        grace = 2 * node.settings.heartbeat
-        if not detection.has_lost:
-            detection.notice_silence(node.now, late=late, grace=grace)
         if self.campaign_at is None or node.now < self.campaign_at:
             return
         if not node.may_campaign:

@@ -303,7 +303,7 @@ class Leader:
 
     def _ask_read(self, read: int) -> None:
         """Waits for the next round; sends it now unless one for reads is still under way."""
-        under_way = self._reads and self._lease.answered < self._lease.number
+        under_way = bool(self._reads) and self._lease.answered < self._lease.number
         self._reads.ask(read, self._lease.number + 1)
         if not under_way:
             self._beat()

@@ -54,6 +54,10 @@ class Server:
 
     def on_time(self, *, late: bool) -> None:
         """A wake-up is due; ``late`` when it comes so late that this process was not running."""
+        node, detection = self.node, self.detection
+        grace = 2 * node.settings.heartbeat
+        if detection.notice_silence(node.now, late=late, grace=grace):
+            self.reason = f"{detection.leader_worker} was silent"
         self.role.on_time(late=late)
         self.weigh_again()
 
