@@ -186,11 +186,11 @@ class FakeHost:
     def states(self) -> list[ReplicaState]:
         return [report.state for report in self.core.reports()]
 
-    def kill(self, slot: str, status: int = -9) -> None:
-        """A process dies of something that is not supervision."""
-        process = self.processes[SlotName(slot)]
-        if process.alive:
-            self._die(process, status)
+    def kill(self, *names: str, status: int = -9) -> None:
+        """Processes die of something that is not supervision, all at one instant."""
+        for name in names:
+            self._die(self.processes[SlotName(name)], status)
+        self.run(0)
 
     def mend(self) -> None:
         """Everything that was broken works again."""

@@ -28,11 +28,11 @@ While a service is held
 Liveness failing
     A member whose liveness fails is restarted if nobody bears witness (it is alone, or the others
     are new or have no such check), or if another replica is well: its liveness has succeeded since
-    this one's first failure, and that was its latest answer (elsewhere: as last reported). Then the
-    fault is this one's own. Otherwise it is *suspended*, left running: all fail, as far as is
-    known, and a restart does not help then. At most a quarter of the members (at least one) are
-    restarted for their liveness at one time: a restart counts until that member is ready or has
-    failed again.
+    this one's first failure and not failed since, and this one has failed once more after that
+    (elsewhere: after that was reported). Then the fault is this one's own. Otherwise it is
+    *suspended*, left running: all fail, as far as is known, and a restart does not help then. At
+    most a quarter of the members (at least one) are restarted for their liveness at one time: a
+    restart counts until that member is ready or has failed again.
 
 Readiness failing
     Takes a replica from the routes and nothing more; if it fails everywhere here, that is said.
@@ -113,7 +113,7 @@ class Member(Protocol):
     @property
     def last_ready(self) -> int: ...
     @property
-    def liveness_failing_since(self) -> int: ...
+    def liveness_failures(self) -> tuple[int, int]: ...
     @property
     def bears_witness(self) -> bool: ...
     @property
@@ -146,6 +146,7 @@ class Governor:
         self._released_at: int | None = None
         self._suspended: dict[SlotName, int] = {}
         self._elsewhere = Elsewhere()
+        self._well_elsewhere_at: int | None = None
         self.configure(restart)
 
     def configure(self, restart: Restart) -> None:
@@ -240,11 +241,15 @@ class Governor:
         elsewhere = self._elsewhere
         witnesses = sum(member.bears_witness for member in counted) + elsewhere.witnesses
         well_at = max((member.well_at for member in counted), default=NEVER)
+        well_there = self._well_elsewhere_at
         allowed = max(1, len(counted) // RESTARTED_SHARE) - self._restarting()
         for name in sorted(self._suspended):
             member = self.members[name]
-            well = elsewhere.well or well_at >= member.liveness_failing_since
-            if witnesses - member.bears_witness and not well:
+            first, latest = member.liveness_failures
+            own_fault = first <= well_at <= latest or (
+                well_there is not None and well_there <= latest
+            )
+            if witnesses - member.bears_witness and not own_fault:
                 member.suspend(self._not_restarted, now)
             elif allowed <= 0:
                 member.suspend("others are being restarted", now)
@@ -258,6 +263,10 @@ class Governor:
         """How the service fares under other workers."""
         if elsewhere == self._elsewhere:
             return
+        if not elsewhere.well:
+            self._well_elsewhere_at = None
+        elif not self._elsewhere.well:
+            self._well_elsewhere_at = now
         self._elsewhere = elsewhere
         if self.held and elsewhere.well:
             self._release(now)

@@ -203,7 +203,8 @@ class Slot(Standing):
             self._count_health(now)
             self._governor.stepped_aside(self, now)
         elif not ready and not event.ok and poll in (health.gate, health.readiness):
-            self.reason = self._suspension or f"not ready yet: {event.detail}"
+            yet = " yet" if self.state is State.STARTING else ""
+            self.reason = self._suspension or f"not ready{yet}: {event.detail}"
         if poll is health.liveness and started:
             self._judge_liveness(poll.ok, poll.failed, now)
         self._probe_due(now)

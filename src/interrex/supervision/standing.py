@@ -117,9 +117,12 @@ class Standing:
         return liveness.answered_at if not self._down else NEVER
 
     @property
-    def liveness_failing_since(self) -> int:
+    def liveness_failures(self) -> tuple[int, int]:
+        """When its failing liveness failed first, and when last."""
         liveness = self._health.liveness if self._health is not None else None
-        return liveness.bad_since if liveness is not None else NEVER
+        if liveness is None or liveness.answered_at is None:
+            return NEVER, NEVER
+        return liveness.bad_since, liveness.answered_at
 
     @property
     def _down(self) -> bool:
@@ -176,6 +179,7 @@ class Standing:
     # Small things
 
     def _move(self, cause: Cause, now: int, reason: str = "") -> None:
+        self._touch()
         after = next_state(self.state, cause)
         if after is not self.state:
             self.since = now
