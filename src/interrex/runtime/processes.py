@@ -14,6 +14,7 @@ import msgspec
 from interrex.core.errors import ensure
 from interrex.core.ids import SlotName
 from interrex.runtime.adoption import open_recorded, rebuild_record
+from interrex.runtime.held_slot import HeldSlot, ReleasedChildren
 from interrex.runtime.pidfd import (
     ProcessIdentity,
     become_subreaper,
@@ -25,10 +26,10 @@ from interrex.runtime.probes import AdminProbe, Prober
 from interrex.runtime.records import (
     CorruptRecord,
     Instances,
-    LockedRecord,
     ReplicaRecord,
     lock_record,
 )
+from interrex.runtime.rotation import Rotator
 from interrex.runtime.spawning import CannotSpawn, Output, Place, check_port, reason_of, spawn
 from interrex.runtime.sweeping import Remains, Sweeper
 from interrex.supervision.interface import (
@@ -55,20 +56,6 @@ _TICK_S = 1.0
 _TICKS_PER_TIDYING = 10
 
 _log = logging.getLogger(__name__)
-
-
-class _Held(msgspec.Struct):
-    """A slot whose record we hold.
-
-    ``process`` is what ``pidfd`` names, dead or alive, until it is swept. ``child`` tells whether
-    the kernel tells us its status.
-    """
-
-    lock: LockedRecord
-    record: ReplicaRecord | None = None
-    pidfd: int | None = None
-    child: bool = False
-    exited: bool = False
 
 
 class HostProcesses:
@@ -106,11 +93,12 @@ class HostProcesses:
         self._records.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._logs.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._instances = Instances(state)
-        self._held: dict[SlotName, _Held] = {}
+        self._held: dict[SlotName, HeldSlot] = {}
         self._children: set[int] = set()
-        self._released: dict[int, int] = {}
+        self._released = ReleasedChildren(loop, self._children)
         self._tasks: set[asyncio.Task[None]] = set()
         self._null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        self._rotator = Rotator(loop)
         self._sweeper = Sweeper(loop, self._children)
         self._prober = Prober(loop, self._tell, self._children, self._null, admin_probe)
         become_subreaper()
@@ -154,10 +142,9 @@ class HostProcesses:
             task.cancel()
         for slot in list(self._held):
             self._release(slot)
-        for pidfd in self._released.values():
-            self._loop.remove_reader(pidfd)
-            os.close(pidfd)
+        self._released.close()
         self._sweeper.close()
+        self._rotator.close()
         os.close(self._null)
 
     # Claiming
@@ -174,13 +161,13 @@ class HostProcesses:
             self._release(slot)
             self._tell(Claimed(slot, ClaimOutcome.LOCKED))
 
-    def _lock(self, slot: SlotName) -> _Held | None:
+    def _lock(self, slot: SlotName) -> HeldSlot | None:
         held = self._held.get(slot)
         if held is None and (lock := lock_record(self._records, slot)) is not None:
-            held = self._held[slot] = _Held(lock)
+            held = self._held[slot] = HeldSlot(lock)
         return held
 
-    def _examine(self, slot: SlotName, held: _Held) -> None:
+    def _examine(self, slot: SlotName, held: HeldSlot) -> None:
         try:
             held.record = held.lock.read()
         except CorruptRecord as error:
@@ -194,36 +181,40 @@ class HostProcesses:
         else:
             self._adopt(slot, held, held.record)
 
-    async def _search(self, slot: SlotName, held: _Held, prefix: str) -> None:
+    async def _search(self, slot: SlotName, held: HeldSlot, prefix: str) -> None:
         """Looks for the process of a record that does not name one."""
         found = await self._sweeper.find(prefix)
         if self._held.get(slot) is not held:
             return
         record = rebuild_record(slot, found, self._instances, self.log_path(slot))
         if record is not None:
-            held.record = record
-            self._note(held, record)
+            held.note(record)
         if held.record is None:
             self._tell(Claimed(slot, ClaimOutcome.GONE))
         else:
             self._adopt(slot, held, held.record)
 
-    def _adopt(self, slot: SlotName, held: _Held, record: ReplicaRecord) -> None:
+    def _adopt(self, slot: SlotName, held: HeldSlot, record: ReplicaRecord) -> None:
         outcome, pid = ClaimOutcome.GONE, None
         if held.pidfd is None and (pidfd := open_recorded(record)) is not None:
             assert record.process is not None
             self._watch(slot, held, record.process.pid, pidfd)
-        if held.pidfd is not None and not held.exited and record.process is not None:
-            outcome, pid = ClaimOutcome.ADOPTED, record.process.pid
+        if held.alive:
+            outcome, pid = ClaimOutcome.ADOPTED, held.pid
+            self._rotator.watch(self.log_path(slot), record.logs)
         self._tell(Claimed(slot, outcome, record.incarnation, record.generation, pid, record.port))
 
     def _release(self, slot: SlotName) -> None:
         held = self._held.pop(slot, None)
         if held is None:
             return
-        if held.pidfd is not None:
+        self._rotator.unwatch(self.log_path(slot))
+        if held.alive:
+            assert held.pidfd is not None
             self._loop.remove_reader(held.pidfd)
-            self._keep_reaping(held, held.pidfd)
+            self._released.keep(held.pid, held.pidfd)
+        else:
+            held.drop_pidfd()
         held.lock.close()
 
     def _forget(self, slot: SlotName) -> None:
@@ -238,9 +229,7 @@ class HostProcesses:
         held = self._held.get(effect.slot)
         ensure(held is not None, f"{effect.slot} is started without its record's lock")
         assert held is not None
-        ensure(
-            held.pidfd is None or held.exited, f"{effect.slot} is started while its process lives"
-        )
+        ensure(not held.alive, f"{effect.slot} is started while its process lives")
         try:
             pid = self._start(effect, held)
         except CannotSpawn as error:
@@ -251,7 +240,7 @@ class HostProcesses:
         else:
             self._tell(Spawned(effect.slot, effect.incarnation, pid))
 
-    def _start(self, effect: Spawn, held: _Held) -> int:
+    def _start(self, effect: Spawn, held: HeldSlot) -> int:
         check_port(effect.port)
         slot, log = effect.slot, self.log_path(effect.slot)
         instance = self._instances.new(slot, effect.incarnation, effect.generation)
@@ -275,52 +264,40 @@ class HostProcesses:
         finally:
             os.close(output)
         self._children.add(child.pid)
-        self._drop_pidfd(held)
+        held.drop_pidfd()
         self._watch(slot, held, child.pid, child.pidfd)
         held.child = True
         # Not reaped, so it still has its stat even if it has died already.
-        held.record = msgspec.structs.replace(intent, process=ProcessIdentity.of(child.pid))
-        self._note(held, held.record)
+        held.note(msgspec.structs.replace(intent, process=ProcessIdentity.of(child.pid)))
+        self._rotator.watch(log, effect.spec.logs)
         return child.pid
 
-    def _note(self, held: _Held, record: ReplicaRecord) -> None:
-        try:
-            held.lock.write(record)
-        except OSError as error:
-            # The intent is there: the next claim finds the process by its instance id.
-            _log.error("the record of %s could not be completed: %s", record.slot, error)
-
-    def _watch(self, slot: SlotName, held: _Held, pid: int, pidfd: int) -> None:
-        earlier = self._released.pop(pid, None)
-        if earlier is not None:
-            self._loop.remove_reader(earlier)
-            os.close(earlier)
+    def _watch(self, slot: SlotName, held: HeldSlot, pid: int, pidfd: int) -> None:
+        self._released.take_back(pid)
         held.pidfd, held.child, held.exited = pidfd, False, False
         self._loop.add_reader(pidfd, self._died, slot, held)
 
-    def _died(self, slot: SlotName, held: _Held) -> None:
+    def _died(self, slot: SlotName, held: HeldSlot) -> None:
         assert held.pidfd is not None
         assert held.record is not None
         self._loop.remove_reader(held.pidfd)
         status = reap(held.pidfd)
         held.exited, held.child = True, status is not None
-        if held.record.process is not None:
-            self._children.discard(held.record.process.pid)
+        self._children.discard(held.pid)
         self._tell(Exited(slot, held.record.incarnation, status))
 
     def _signal(self, effect: Signal) -> None:
         held = self._current(effect.slot, effect.incarnation)
-        if held is None or held.pidfd is None or held.exited:
+        if held is None or not held.alive:
             return
-        assert held.record is not None
-        assert held.record.process is not None
+        assert held.pidfd is not None
         number = signal.Signals[effect.signal]
-        if not signal_group(held.pidfd, held.record.process.pid, number):
+        if not signal_group(held.pidfd, held.pid, number):
             _log.warning("%s did not get %s: it is dead or not ours", effect.slot, effect.signal)
 
     def _sweep(self, effect: Sweep) -> None:
         held = self._held.get(effect.slot)
-        if held is None or (held.pidfd is not None and not held.exited):
+        if held is None or held.alive:
             return
         process = None if held.record is None else held.record.process
         remains = Remains(
@@ -334,13 +311,13 @@ class HostProcesses:
         else:
             self._run(self._sweep_closely(effect, held, remains))
 
-    async def _sweep_closely(self, effect: Sweep, held: _Held, remains: Remains) -> None:
+    async def _sweep_closely(self, effect: Sweep, held: HeldSlot, remains: Remains) -> None:
         killed = await self._sweeper.sweep(remains)
         if self._held.get(effect.slot) is held:
             self._swept(effect, held, killed)
 
-    def _swept(self, effect: Sweep, held: _Held, killed: int) -> None:
-        self._drop_pidfd(held)
+    def _swept(self, effect: Sweep, held: HeldSlot, killed: int) -> None:
+        held.drop_pidfd()
         self._tell(Swept(effect.slot, effect.incarnation, killed))
 
     # Asking
@@ -357,7 +334,7 @@ class HostProcesses:
 
     # Keeping house
 
-    def _current(self, slot: SlotName, incarnation: int) -> _Held | None:
+    def _current(self, slot: SlotName, incarnation: int) -> HeldSlot | None:
         held = self._held.get(slot)
         if held is None or held.record is None or held.record.incarnation != incarnation:
             return None
@@ -372,27 +349,6 @@ class HostProcesses:
         return instance != held.record.instance and instance.startswith(
             self._instances.prefix(slot)
         )
-
-    def _drop_pidfd(self, held: _Held) -> None:
-        if held.pidfd is not None:
-            os.close(held.pidfd)
-            held.pidfd = None
-
-    def _keep_reaping(self, held: _Held, pidfd: int) -> None:
-        """A released process lives on, and if it is our child only we can reap it."""
-        process = None if held.record is None else held.record.process
-        if held.exited or process is None or process.pid not in self._children:
-            os.close(pidfd)
-            return
-        self._released[process.pid] = pidfd
-        self._loop.add_reader(pidfd, self._reap_released, process.pid)
-
-    def _reap_released(self, pid: int) -> None:
-        pidfd = self._released.pop(pid)
-        self._loop.remove_reader(pidfd)
-        reap(pidfd)
-        self._children.discard(pid)
-        os.close(pidfd)
 
     def _tell(self, event: SupervisionEvent) -> None:
         self._loop.call_soon(self._emit, event)
@@ -410,6 +366,7 @@ class HostProcesses:
 
     def _tick(self) -> None:
         self._timer = self._loop.call_later(_TICK_S, self._tick)
+        self._rotator.check()
         self._ticks += 1
         if self._ticks % _TICKS_PER_TIDYING == 0:
             self.tidy()
