@@ -141,7 +141,9 @@ class Connection(asyncio.Protocol):
         return False
 
     def _finish(self) -> None:
-        if self._http.their_state is h11.DONE and self._http.our_state is h11.DONE:
+        finished = self._http.their_state is h11.DONE and self._http.our_state is h11.DONE
+        unasked, _ = self._http.trailing_data
+        if finished and not unasked:
             self._http.start_next_cycle()
         else:
             self.close()

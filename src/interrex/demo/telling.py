@@ -61,9 +61,9 @@ def span(seconds: float | None) -> str:
     """A duration as people read it; a dash for none."""
     if seconds is None:
         return "–"
-    if seconds < 0.1:
+    if seconds < 0.09995:
         return f"{seconds * 1000:.1f} ms"
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
+    return f"{seconds * 1000:.0f} ms" if seconds < 0.9995 else f"{seconds:.2f} s"
 
 
 def plural(count: int, noun: str) -> str:
