@@ -185,7 +185,11 @@ class Network:
         server.inbox.clear()
         if notice is not None:
             for other in self.alive():
-                self.after(notice, self._teller(other, PeerLost(server.name, proved)))
+                self.tell(other, PeerLost(server.name, proved), notice)
+
+    def tell(self, server: Server, event: ElectionEvent, delay: int = 0) -> None:
+        """Gives a server an event later."""
+        self.after(delay, self._teller(server, event))
 
     def _teller(self, server: Server, event: ElectionEvent) -> Callable[[], None]:
         def tell() -> None:
@@ -285,7 +289,7 @@ class Network:
                 ensure(not server.committed or server.committed[-1][0] <= index, "state order")
             case TakeSnapshot(index):
                 data = _encode_state(server.committed)
-                self.after(0, self._teller(server, SnapshotTaken(index, data)))
+                self.tell(server, SnapshotTaken(index, data))
             case ProposalSettled(change, at, reason):
                 server.settled.setdefault(change, []).append((at, reason))
                 self._note(f"{server.name}: {change} settled at {at} {reason}".rstrip())

@@ -77,11 +77,10 @@ class Leader:
     def begin(self) -> None:
         """Tells everybody at once, and appends the entry that commits what came before (8).
 
-        Where the votes took longer than the lease, it does not call itself leader before a
-        majority has answered that first heartbeat.
+        Its first lease counts from its request for votes. Where that runs out before a majority
+        has answered a heartbeat, it waits for an election time-out without calling itself leader.
         """
-        if self._node.now >= self._lease.deadline:
-            self._grace_until = self._node.now + self._grace
+        self._grace_until = self._node.now + self._node.settings.election_timeout
         self._beat()
         self._append(NOOP)
         self.replication.send_all()
@@ -99,10 +98,17 @@ class Leader:
     def wake_at(self) -> int | None:
         return earliest(
             self._heartbeat_at,
-            self._grace_until or self._lease.deadline,
+            self._deadline_due_at,
             self._disk_due_at,
             self._handover.until,
         )
+
+    @property
+    def _deadline_due_at(self) -> int:
+        """When the deadline is to be noticed, and then when its grace is over."""
+        if self._grace_until is None or self._node.now < self._lease.deadline:
+            return self._lease.deadline
+        return self._grace_until
 
     @property
     def _disk_due_at(self) -> int | None:

@@ -103,6 +103,8 @@ class Server:
         node, detection, before = self.node, self.detection, self.role
         if isinstance(before, Leader):
             before.end(reason)
+        elif isinstance(before, Candidate):
+            before.withdraw()
         if term > node.term:
             node.set_term(term)
         detection.forget_leader()
