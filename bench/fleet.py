@@ -19,7 +19,7 @@ from interrex.core.ids import HostName, SlotName, WorkerName
 from interrex.core.spec import LOCAL_HOST, ClusterSpec
 from interrex.core.state import workers_of
 from interrex.runtime.founding import found_cluster
-from interrex.runtime.launching import launch_worker
+from interrex.runtime.launching import launch_worker, worker_is_alive
 from interrex.runtime.layout import Layout
 from interrex.runtime.procfs import all_pids, instance_of
 from interrex.runtime.records import Instances
@@ -32,12 +32,15 @@ class Fleet:
     Args:
         spec: what to run.
         host: which of its hosts this machine plays.
+        root: where its temporary folder is made.
     """
 
-    def __init__(self, spec: ClusterSpec, host: HostName = LOCAL_HOST) -> None:
+    def __init__(
+        self, spec: ClusterSpec, host: HostName = LOCAL_HOST, root: Path | None = None
+    ) -> None:
         self.spec = spec
         self.host = host
-        self.root = Path(tempfile.mkdtemp(prefix="ix-", dir="/tmp"))
+        self.root = Path(tempfile.mkdtemp(prefix="ix-", dir=root or "/tmp"))
         self.layout = Layout(self.root, spec.name)
         found_cluster(self.layout, spec, host)
 
@@ -151,6 +154,10 @@ class Fleet:
         (leader,) = leaders
         assert leader is not None
         return leader
+
+    def lock_is_held(self, worker: WorkerName) -> bool:
+        """Whether a process is this worker."""
+        return worker_is_alive(self.layout, worker)
 
     def pid_of(self, worker: WorkerName) -> int:
         return int(self.layout.worker_lock(worker).read_text())

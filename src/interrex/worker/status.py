@@ -26,7 +26,8 @@ class WorkerStatus(msgspec.Struct, kw_only=True):
 
 
 class ReplicaStatus(msgspec.Struct, kw_only=True):
-    """``state`` is a ReplicaState, or ``unknown`` when no worker reports it."""
+    """``state`` is a ReplicaState; ``unsupervised`` when the worker that had it is gone (its pid is
+    the last one reported), ``unknown`` when nobody has reported it yet."""
 
     name: SlotName
     host: HostName
@@ -133,14 +134,23 @@ def _service(state: ClusterState, fleet: Fleet, name: ServiceName) -> ServiceSta
     )
 
 
+def _last_report(fleet: Fleet, placement: Placement) -> tuple[ReplicaReport | None, str]:
+    """What was last said of a slot, and the state to show for it."""
+    view = fleet.workers.get(placement.worker)
+    report = view.replicas.get(placement.slot) if view is not None else None
+    if report is None or view is None:
+        return None, "unknown"
+    return report, str(report.state) if view.connected else "unsupervised"
+
+
 def _replica(fleet: Fleet, placement: Placement) -> ReplicaStatus:
-    report = fleet.replica(placement.slot, placement.worker)
+    report, state = _last_report(fleet, placement)
     return ReplicaStatus(
         name=placement.slot,
         host=placement.host,
         pid=report.pid if report is not None else None,
         port=placement.port,
-        state=_state(report),
+        state=state,
         worker=placement.worker,
         restarts=report.restarts if report is not None else 0,
         crash_looping=report is not None and report.crash_looping,
@@ -149,7 +159,7 @@ def _replica(fleet: Fleet, placement: Placement) -> ReplicaStatus:
 
 
 def _balancer(fleet: Fleet, placement: Placement) -> BalancerStatus:
-    report = fleet.replica(placement.slot, placement.worker)
+    report, state = _last_report(fleet, placement)
     view = fleet.workers.get(placement.worker)
     balancers = view.report.balancers if view is not None and view.report is not None else ()
     followed = next((b for b in balancers if b.slot == placement.slot), None)
@@ -157,7 +167,7 @@ def _balancer(fleet: Fleet, placement: Placement) -> BalancerStatus:
         name=placement.slot,
         host=placement.host,
         pid=report.pid if report is not None else None,
-        state=_state(report),
+        state=state,
         worker=placement.worker,
         restarts=report.restarts if report is not None else 0,
         routes=(followed.epoch, followed.version) if followed is not None else None,
@@ -185,10 +195,6 @@ def missing_parts(status: Status) -> list[str]:
     if not status.balancer and any(service.expose for service in status.services.values()):
         missing.append("no balancer yet")
     return missing
-
-
-def _state(report: ReplicaReport | None) -> str:
-    return str(report.state) if report is not None else "unknown"
 
 
 def _address(expose: Expose | None) -> str | None:
