@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
 
 GET = b"GET / HTTP/1.1\r\nHost: bench\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: bench\r\nContent-Length: 2\r\n\r\nhi"
@@ -16,7 +17,11 @@ POST = b"POST / HTTP/1.1\r\nHost: bench\r\nContent-Length: 2\r\n\r\nhi"
 
 @dataclass
 class Outcome:
-    """What became of a load. ``latencies_s`` are of the successes, in the order of answering."""
+    """What became of a load.
+
+    ``latencies_s`` are of the successes, in the order of answering; ``failed_at_s`` says when (on
+    ``time.perf_counter``) each failed request was due, and how it failed.
+    """
 
     latencies_s: list[float] = field(default_factory=list)
     failures: Counter[str] = field(default_factory=Counter)
@@ -57,12 +62,13 @@ class _Client(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
 
     def send(self, request: bytes, due: float) -> None:
-        assert self._transport is not None
         self._due = due
+        if self._transport is None:
+            self._finish("connection lost")
+            return
         self._timer = self._load.loop.call_later(self._load.timeout_s, self._too_late)
         self._transport.write(request)
 
@@ -87,6 +93,7 @@ class _Client(asyncio.Protocol):
             self._load.idle.append(self)
 
     def connection_lost(self, error: Exception | None) -> None:
+        self._transport = None
         if self in self._load.idle:
             self._load.idle.remove(self)
         self._finish("connection lost")
@@ -138,7 +145,7 @@ class _Load:
         now = time.perf_counter()
         if failure:
             self.outcome.failures[failure] += 1
-            self.outcome.failed_at_s.append((due - self.began, failure))
+            self.outcome.failed_at_s.append((due, failure))
         else:
             self.outcome.latencies_s.append(now - due)
         self.under_way -= 1
@@ -155,6 +162,7 @@ async def open_loop(
     keep: bool = True,
     timeout_s: float = 15.0,
     on_progress: Callable[[int], None] | None = None,
+    enough: asyncio.Event | None = None,
 ) -> Outcome:
     """Send ``rate`` requests a second to 127.0.0.1 for ``duration_s``, wait for all answers.
 
@@ -166,22 +174,22 @@ async def open_loop(
         keep: reuse connections, else every request opens one (and asks for its end).
         timeout_s: after which an unanswered request has failed.
         on_progress: called with the number of each request just before it is sent.
+        enough: set it to end before ``duration_s``.
     """
     if not keep:
         request = request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1)
     load = _Load("127.0.0.1", port, request, keep, timeout_s)
     total = int(rate * duration_s)
-    opening: set[asyncio.Task[None]] = set()
-    for number in range(total):
-        due = load.began + number / rate
-        if (wait := due - time.perf_counter()) > 0:
-            await asyncio.sleep(wait)
-        if on_progress is not None:
-            on_progress(number)
-        task = asyncio.ensure_future(load.fire(due))
-        opening.add(task)
-        task.add_done_callback(opening.discard)
-    await asyncio.gather(*opening)
+    async with asyncio.TaskGroup() as opening:
+        for number in range(total):
+            if enough is not None and enough.is_set():
+                break
+            due = load.began + number / rate
+            if (wait := due - time.perf_counter()) > 0:
+                await asyncio.sleep(wait)
+            if on_progress is not None:
+                on_progress(number)
+            opening.create_task(load.fire(due))
     while load.under_way:
         load.drained.clear()
         await load.drained.wait()

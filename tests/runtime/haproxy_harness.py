@@ -50,7 +50,7 @@ def children(pid: int) -> list[int]:
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     """Ask until it is so, of what HAProxy tells nobody unasked."""
     async with asyncio.timeout(PATIENCE_S):
-        while not await condition():  # noqa: ASYNC110
+        while not await condition():
             await asyncio.sleep(0.005)
 
 
