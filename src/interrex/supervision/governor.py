@@ -223,7 +223,9 @@ class Governor:
 
     def liveness_failed(self, member: Member, now: int) -> None:
         self._suspended.setdefault(member.name, now)
-        self.reconsider(now)
+        # Its answer says nothing new of the others: judging all at each would be quadratic.
+        self._judge([member.name], now)
+        self._consider_hold(now)
 
     def liveness_succeeded(self, member: Member, now: int) -> None:
         if not self._suspended:
@@ -235,29 +237,9 @@ class Governor:
 
     def reconsider(self, now: int) -> None:
         """Judge the suspended members by what is known now."""
-        if not self._suspended:
-            return
-        counted = self._counted()
-        elsewhere = self._elsewhere
-        witnesses = sum(member.bears_witness for member in counted) + elsewhere.witnesses
-        well_at = max((member.well_at for member in counted), default=NEVER)
-        well_there = self._well_elsewhere_at
-        allowed = max(1, len(counted) // RESTARTED_SHARE) - self._restarting()
-        for name in sorted(self._suspended):
-            member = self.members[name]
-            first, latest = member.liveness_failures
-            own_fault = first <= well_at <= latest or (
-                well_there is not None and well_there <= latest
-            )
-            if witnesses - member.bears_witness and not own_fault:
-                member.suspend(self._not_restarted, now)
-            elif allowed <= 0:
-                member.suspend("others are being restarted", now)
-            else:
-                allowed -= 1
-                del self._suspended[name]
-                member.restart_for_liveness(now)
-        self._consider_hold(now)
+        if self._suspended:
+            self._judge(sorted(self._suspended), now)
+            self._consider_hold(now)
 
     def heard(self, elsewhere: Elsewhere, now: int) -> None:
         """How the service fares under other workers."""
@@ -281,6 +263,28 @@ class Governor:
 
     def _counted(self) -> list[Member]:
         return [member for member in self.members.values() if member.state not in _NOT_COUNTED]
+
+    def _judge(self, suspended: list[SlotName], now: int) -> None:
+        counted = self._counted()
+        elsewhere = self._elsewhere
+        witnesses = sum(member.bears_witness for member in counted) + elsewhere.witnesses
+        well_at = max((member.well_at for member in counted), default=NEVER)
+        well_there = self._well_elsewhere_at
+        allowed = max(1, len(counted) // RESTARTED_SHARE) - self._restarting()
+        for name in suspended:
+            member = self.members[name]
+            first, latest = member.liveness_failures
+            own_fault = first <= well_at <= latest or (
+                well_there is not None and well_there <= latest
+            )
+            if witnesses - member.bears_witness and not own_fault:
+                member.suspend(self._not_restarted, now)
+            elif allowed <= 0:
+                member.suspend("others are being restarted", now)
+            else:
+                allowed -= 1
+                del self._suspended[name]
+                member.restart_for_liveness(now)
 
     @property
     def _not_restarted(self) -> str:

@@ -50,6 +50,7 @@ class Supervisor:
         # The newest incarnation of each slot that was given up: its numbers must not come again.
         self._newest: dict[SlotName, int] = {}
         self._reports: dict[SlotName, ReplicaReport] = {}
+        self._order: list[SlotName] = []
         self._reported: tuple[ReplicaReport, ...] | None = ()
         # (time, tie-break, whose). An entry holds while its time is its owner's ``queued_at``.
         self._elsewhere: tuple[ReplicaReport, ...] = ()
@@ -67,9 +68,8 @@ class Supervisor:
     def reports(self) -> tuple[ReplicaReport, ...]:
         """How every assigned slot stands, by service and number. Cheap while nothing changes."""
         if self._reported is None:
-            self._reported = tuple(
-                self._reports[slot] for slot in sorted(self._reports, key=slot_order)
-            )
+            reports = self._reports
+            self._reported = tuple(reports[slot] for slot in self._order if slot in reports)
         return self._reported
 
     def step(self, event: SupervisionEvent, now: int) -> list[SupervisionEffect]:
@@ -124,6 +124,7 @@ class Supervisor:
             elif known.assignment.spec.restart != assignment.spec.restart:
                 self._governor(name).configure(assignment.spec.restart)
             known.assign(assignment, event.epoch, now)
+        self._order = sorted(assigned, key=slot_order)
 
     def _on_reported_elsewhere(self, event: ReportedElsewhere, now: int) -> None:
         if event.replicas == self._elsewhere:
