@@ -254,6 +254,8 @@ class HostProcesses:
             log=str(log),
             logs=effect.spec.logs,
             written_at=time.time(),
+            stop_signal=effect.spec.stop_signal,
+            stop_timeout=effect.spec.stop_timeout,
         )
         held.lock.write(intent)
         held.record = intent

@@ -38,7 +38,8 @@ class ReplicaRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     ``process`` None is an *intent*: written before the spawn, so that a supervisor which dies
     between spawn and record leaves a child that can be found by ``instance``. ``written_at`` is
-    the wall clock's, in seconds, for people only.
+    the wall clock's, in seconds, for people only. How it is stopped is kept for whoever has to
+    do so without its worker.
     """
 
     slot: SlotName
@@ -51,6 +52,8 @@ class ReplicaRecord(msgspec.Struct, frozen=True, kw_only=True):
     logs: LogFiles = LogFiles()
     process: ProcessIdentity | None = None
     written_at: float = 0.0
+    stop_signal: str = "SIGTERM"
+    stop_timeout: float = 10.0
 
 
 class LockedRecord:
