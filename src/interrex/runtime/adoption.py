@@ -25,6 +25,15 @@ def open_recorded(record: ReplicaRecord) -> int | None:
     return None
 
 
+def is_recorded_process(record: ReplicaRecord) -> bool:
+    """Whether the record's main process lives now."""
+    pidfd = open_recorded(record)
+    if pidfd is None:
+        return False
+    os.close(pidfd)
+    return True
+
+
 def rebuild_record(
     slot: SlotName, found: Iterable[int], instances: Instances, log: Path
 ) -> ReplicaRecord | None:

@@ -3,6 +3,8 @@
 Its names are a contract: ``status --json`` and ``GET /v1/status`` print exactly this.
 """
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from interrex.core.ids import BALANCER, HostName, ServiceName, SlotName, WorkerName
@@ -10,8 +12,10 @@ from interrex.core.replicas import ReplicaReport, ReplicaState
 from interrex.core.spec import Expose
 from interrex.core.state import ClusterState, Placement, slots_of
 from interrex.core.time import S
-from interrex.orchestration.fleet import Fleet, WorkerView
-from interrex.worker.worker import Worker
+
+if TYPE_CHECKING:  # who only reads a document needs no worker's mind: commands start fast
+    from interrex.orchestration.fleet import Fleet, WorkerView
+    from interrex.worker.worker import Worker
 
 
 class WorkerStatus(msgspec.Struct, kw_only=True):
@@ -80,7 +84,7 @@ class Status(msgspec.Struct, kw_only=True):
     balancer: list[BalancerStatus]
 
 
-def status_of(worker: Worker, now: int) -> Status:
+def status_of(worker: "Worker", now: int) -> Status:
     """What a worker knows now (ns); it changes nothing."""
     fleet = worker.fleet()
     state = worker.state
@@ -103,7 +107,7 @@ def status_of(worker: Worker, now: int) -> Status:
     )
 
 
-def _worker(worker: Worker, fleet: Fleet, view: WorkerView, now: int) -> WorkerStatus:
+def _worker(worker: "Worker", fleet: "Fleet", view: "WorkerView", now: int) -> WorkerStatus:
     silent = view.worker != worker.me and now - view.heard > 2 * S
     if not view.connected:
         state = "lost"
@@ -123,18 +127,18 @@ def _worker(worker: Worker, fleet: Fleet, view: WorkerView, now: int) -> WorkerS
     )
 
 
-def _service(state: ClusterState, fleet: Fleet, name: ServiceName) -> ServiceStatus:
+def _service(state: ClusterState, fleet: "Fleet", name: ServiceName) -> ServiceStatus:
     service = state.services[name]
     replicas = [_replica(fleet, placement) for placement in slots_of(state, name)]
     return ServiceStatus(
         desired=service.spec.replicas,
         ready=sum(replica.state == ReplicaState.READY for replica in replicas),
-        expose=_address(service.spec.expose),
+        expose=show_address(service.spec.expose),
         replicas=replicas,
     )
 
 
-def _last_report(fleet: Fleet, placement: Placement) -> tuple[ReplicaReport | None, str]:
+def _last_report(fleet: "Fleet", placement: Placement) -> tuple[ReplicaReport | None, str]:
     """What was last said of a slot, and the state to show for it."""
     view = fleet.workers.get(placement.worker)
     report = view.replicas.get(placement.slot) if view is not None else None
@@ -143,7 +147,7 @@ def _last_report(fleet: Fleet, placement: Placement) -> tuple[ReplicaReport | No
     return report, str(report.state) if view.connected else "unsupervised"
 
 
-def _replica(fleet: Fleet, placement: Placement) -> ReplicaStatus:
+def _replica(fleet: "Fleet", placement: Placement) -> ReplicaStatus:
     report, state = _last_report(fleet, placement)
     return ReplicaStatus(
         name=placement.slot,
@@ -158,7 +162,7 @@ def _replica(fleet: Fleet, placement: Placement) -> ReplicaStatus:
     )
 
 
-def _balancer(fleet: Fleet, placement: Placement) -> BalancerStatus:
+def _balancer(fleet: "Fleet", placement: Placement) -> BalancerStatus:
     report, state = _last_report(fleet, placement)
     view = fleet.workers.get(placement.worker)
     balancers = view.report.balancers if view is not None and view.report is not None else ()
@@ -197,7 +201,8 @@ def missing_parts(status: Status) -> list[str]:
     return missing
 
 
-def _address(expose: Expose | None) -> str | None:
+def show_address(expose: Expose | None) -> str | None:
+    """Where a service is exposed, for people."""
     return f"{expose.address}:{expose.port}" if expose is not None else None
 
 

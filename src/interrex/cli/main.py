@@ -1,0 +1,99 @@
+"""``interrex``: the commands, each imported only when it is used, and how their errors are shown.
+
+main        parses, runs one command, and turns whatever goes wrong into lines and a code
+places      which cluster is meant
+asking      questions to workers over their sockets
+report      a status document as a table
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+from interrex import __version__
+from interrex.cli.exits import CommandError, Exit
+from interrex.core.errors import InterrexError
+
+COMMANDS = {
+    "up": "Start a fleet from its file, or watch the one that runs.",
+    "down": "Stop a fleet in order.",
+    "status": "Show what runs.",
+    "events": "Show what happened.",
+    "logs": "Show what replicas print.",
+    "check": "Say whether a cluster file is in order, and what this machine lacks for it.",
+    "apply": "Bring a running fleet in line with its file.",
+    "scale": "Change how many replicas a service has.",
+    "restart": "Replace the processes of a service, one at a time.",
+    "step-down": "Let another worker lead.",
+    "install": "Let systemd keep a fleet up, also through a reboot.",
+    "demo": "Start a real fleet, kill every part of it under load, and show it heal.",
+}
+"""What each command does, in the order in which people meet them."""
+
+_MODULES = {"step-down": "interrex.cli.step_down", "demo": "interrex.demo.command"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: the words after the program's name; those of this process by default.
+
+    Returns:
+        The exit code.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = _run(words)
+        sys.stdout.flush()
+    except CycloptsError as error:
+        return _explain(f"{error}\nsee: interrex {_command_of(words)}--help", Exit.USAGE)
+    except CommandError as error:
+        return _explain(str(error), error.code)
+    except InterrexError as error:
+        return _explain(str(error), Exit.FAILED)
+    except BrokenPipeError:
+        # Whatever is still buffered would raise again when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.NOBODY_READS
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _explain(f"{place}{error.strerror or error}", Exit.FAILED)
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    return code
+
+
+def new_app() -> App:
+    """All commands, none of them imported yet."""
+    app = App(
+        name="interrex",
+        help="A fleet of services that heals itself: workers, an elected leader, no single "
+        "supervisor.\n\nExample: interrex up shop.toml",
+        version=__version__,
+        help_formatter="default" if sys.stdout.isatty() else "plain",
+        result_action="return_value",
+        print_error=False,
+        exit_on_error=False,
+    )
+    for number, (name, text) in enumerate(COMMANDS.items()):
+        module = _MODULES.get(name, f"interrex.cli.{name}")
+        function = name.replace("-", "_")
+        app.command(f"{module}:{function}", name=name, help=text, sort_key=number)
+    return app
+
+
+def _run(words: list[str]) -> int:
+    result = new_app()(words)
+    return result if isinstance(result, int) else Exit.OK
+
+
+def _command_of(words: list[str]) -> str:
+    return f"{words[0]} " if words and words[0] in COMMANDS else ""
+
+
+def _explain(text: str, code: Exit) -> Exit:
+    print(f"interrex: {text.strip()}", file=sys.stderr)
+    return code

@@ -1,0 +1,60 @@
+"""Which cluster a command means, and the options by which it is told."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from interrex.cli.exits import CommandError, Exit
+from interrex.config.problems import nearest
+from interrex.runtime.layout import Layout, state_root
+from interrex.runtime.worker_processes import worker_processes
+
+StateOption = Annotated[Path | None, Parameter(name="--state", negative="")]
+ClusterOption = Annotated[str | None, Parameter(name="--cluster", negative="")]
+Flag = Annotated[bool, Parameter(negative="")]
+
+
+def clusters_in(root: Path) -> list[str]:
+    """The clusters that were ever started in a state folder and not removed."""
+    if not root.is_dir():
+        return []
+    return sorted(path.parent.name for path in root.glob("*/genesis.json"))
+
+
+def running_clusters(root: Path) -> list[str]:
+    """Those of them that have a living worker."""
+    return sorted({process.cluster for process in worker_processes(root)})
+
+
+def find_cluster(state: Path | None, cluster: str | None) -> Layout:
+    """The cluster that is named, or the only one, or the only one that runs.
+
+    Raises:
+        CommandError: there is none, or several.
+    """
+    root = state_root(state)
+    known = clusters_in(root)
+    if cluster is not None:
+        return _named(root, cluster, known)
+    if not known:
+        raise CommandError(
+            f"there is no cluster in {root}\nstart one with: interrex up FILE", Exit.NO_CLUSTER
+        )
+    running = known if len(known) == 1 else running_clusters(root)
+    if len(running) == 1:
+        return Layout(root, running[0])
+    if not running:
+        text = f"no cluster is running in {root}; there are: {', '.join(known)}"
+    else:
+        text = f"several clusters are running: {', '.join(running)}"
+    raise CommandError(f"{text}\nsay which one with --cluster NAME", Exit.NO_CLUSTER)
+
+
+def _named(root: Path, cluster: str, known: list[str]) -> Layout:
+    if cluster in known:
+        return Layout(root, cluster)
+    near = nearest(cluster, tuple(known))
+    meant = f"; did you mean {near}?" if near else ""
+    there = f"there are: {', '.join(known)}" if known else "start one with: interrex up FILE"
+    raise CommandError(f"there is no cluster {cluster} in {root}{meant}\n{there}", Exit.NO_CLUSTER)

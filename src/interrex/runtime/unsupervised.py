@@ -1,0 +1,169 @@
+"""What the files of a cluster tell when no worker answers: "running, unsupervised".
+
+Nothing is locked, asked or changed: this only reads.
+"""
+
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from interrex.core.ids import (
+    BALANCER,
+    HostName,
+    ServiceName,
+    WorkerName,
+    service_of,
+    slot_order,
+)
+from interrex.core.replicas import ReplicaState
+from interrex.core.spec import ClusterSpec, ServiceSpec
+from interrex.core.state import workers_of
+from interrex.runtime.adoption import is_recorded_process
+from interrex.runtime.layout import Layout
+from interrex.runtime.records import CorruptRecord, ReplicaRecord, read_record
+from interrex.runtime.worker_processes import WorkerProcess
+from interrex.worker.status import (
+    BalancerStatus,
+    ReplicaStatus,
+    ServiceStatus,
+    Status,
+    WorkerStatus,
+    show_address,
+)
+
+UNSUPERVISED = "no worker looks after it"
+_NOBODY = WorkerName("")
+
+
+class Found(NamedTuple):
+    """A replica's record, and whether the process that it speaks of lives."""
+
+    host: HostName
+    record: ReplicaRecord
+    alive: bool
+
+    @property
+    def pid(self) -> int | None:
+        """The process's pid, None when it is dead."""
+        process = self.record.process
+        return process.pid if self.alive and process is not None else None
+
+
+def replica_folder(layout: Layout, host: HostName) -> Path:
+    """Where a host's replica records lie."""
+    return layout.host(host) / "replicas"
+
+
+def hosts_here(layout: Layout) -> list[HostName]:
+    """The hosts that have files in this cluster's folder: nearly always one."""
+    folder = layout.home / "hosts"
+    return sorted(HostName(path.name) for path in folder.iterdir()) if folder.is_dir() else []
+
+
+def recorded_replicas(layout: Layout) -> list[Found]:
+    """Every slot that has a record here, in order; records that make no sense are left out."""
+    found = []
+    for host in hosts_here(layout):
+        folder = replica_folder(layout, host)
+        for path in folder.iterdir() if folder.is_dir() else []:
+            try:
+                record = read_record(path)
+            except (CorruptRecord, FileNotFoundError):
+                continue
+            if record is not None:
+                found.append(Found(host, record, is_recorded_process(record)))
+    return sorted(found, key=lambda one: (one.host, slot_order(one.record.slot)))
+
+
+def status_from_files(
+    layout: Layout, spec: ClusterSpec, processes: list[WorkerProcess], now: float | None = None
+) -> Status:
+    """The status document without any worker's word.
+
+    Args:
+        layout: of the cluster.
+        spec: the newest that is known.
+        processes: of workers that live but do not answer.
+        now: the wall clock, in seconds.
+    """
+    replicas = recorded_replicas(layout)
+    at = time.time() if now is None else now
+    return Status(
+        cluster=spec.name,
+        election=spec.election,
+        epoch=max((found.record.epoch for found in replicas), default=0),
+        leader=None,
+        age_s=0.0,
+        source=None,
+        supervised=False,
+        workers=[
+            _worker(layout, name, host, processes, at)
+            for name, host in sorted(workers_of(spec).items())
+        ],
+        services={
+            name: _service(name, service, replicas)
+            for name, service in sorted(spec.services.items())
+        },
+        balancer=[_balancer(found) for found in replicas if _service_of(found) == BALANCER],
+    )
+
+
+def _worker(
+    layout: Layout, name: WorkerName, host: HostName, processes: list[WorkerProcess], now: float
+) -> WorkerStatus:
+    """Heard of when it last noted an event."""
+    pid = next((p.identity.pid for p in processes if p.worker == name), None)
+    events = layout.events(name)
+    heard = now - events.stat().st_mtime if events.exists() else 0.0
+    return WorkerStatus(
+        name=name,
+        host=host,
+        pid=pid,
+        state="lost" if pid is None else "silent",
+        votes=True,
+        heard_s=round(max(heard, 0.0), 3),
+    )
+
+
+def _service(name: ServiceName, service: ServiceSpec, replicas: list[Found]) -> ServiceStatus:
+    """``ready`` is 0: nobody asks the replicas for their health."""
+    return ServiceStatus(
+        desired=service.replicas,
+        ready=0,
+        expose=show_address(service.expose),
+        replicas=[_replica(found) for found in replicas if _service_of(found) == name],
+    )
+
+
+def _replica(found: Found) -> ReplicaStatus:
+    return ReplicaStatus(
+        name=found.record.slot,
+        host=found.host,
+        pid=found.pid,
+        port=found.record.port,
+        state=_state(found),
+        worker=_NOBODY,
+        restarts=0,
+        crash_looping=False,
+        reason=UNSUPERVISED if found.alive else "",
+    )
+
+
+def _balancer(found: Found) -> BalancerStatus:
+    return BalancerStatus(
+        name=found.record.slot,
+        host=found.host,
+        pid=found.pid,
+        state=_state(found),
+        worker=_NOBODY,
+        restarts=0,
+        routes=None,
+    )
+
+
+def _service_of(found: Found) -> ServiceName:
+    return service_of(found.record.slot)
+
+
+def _state(found: Found) -> str:
+    return "unsupervised" if found.alive else ReplicaState.STOPPED
