@@ -114,8 +114,8 @@ class Fleet:
         left = await asyncio.gather(*(self._ask_to_leave(worker) for worker in workers))
         return all(left)
 
-    async def end(self) -> None:
-        """See the last processes out, kill those that stay, and remove the folder."""
+    async def end(self, *, keep: bool = False) -> None:
+        """See the last processes out, kill those that stay; remove the folder unless kept."""
         patience = LAST_S
         while found := list(self.processes()):
             deaths = [asyncio.ensure_future(death_of(pidfd)) for pidfd in found]
@@ -127,7 +127,7 @@ class Fleet:
             for pidfd in found:
                 os.close(pidfd)
             patience = 0.0
-        if self.folder.exists():
+        if self.folder.exists() and not keep:
             shutil.rmtree(self.folder)
 
     def processes(self) -> Iterator[int]:

@@ -71,7 +71,7 @@ class _Show:
         self.code = INTERRUPTED
 
     async def run(self) -> int:
-        async with _fleet_up(self._stage) as (fleet, port):
+        async with self._fleet_up() as (fleet, port):
             scene = Scene(f"http://127.0.0.1:{port}/", self._options.seed)
             scene.doing = "waiting for the fleet to be whole"
             self._stage.say(
@@ -112,25 +112,30 @@ class _Show:
         self.code = FAILED if outcome.failed else 0
         self._stage.sum_up(outcome)
 
-
-@asynccontextmanager
-async def _fleet_up(stage: Stage) -> AsyncIterator[tuple[Fleet, int]]:
-    """A fleet and its port; it is taken down in order at the end, by the guard if need be."""
-    fleet = Fleet(new_folder())
-    guard = Guard(fleet.folder)
-    try:
-        port = free_port()
-        fleet.prepare(port)
-        fleet.launch()
-        yield fleet, port
-    finally:
-        began = time.monotonic()
-        stage.say("Taking the fleet down: balancers first, then the shop, then the workers")
-        in_order = await fleet.leave()
-        await fleet.end()
-        guard.dismiss()
-        how = "" if in_order else "; what did not stop in order was killed"
-        stage.say(f"All of it is down after {span(time.monotonic() - began)}{how}")
+    @asynccontextmanager
+    async def _fleet_up(self) -> AsyncIterator[tuple[Fleet, int]]:
+        """A fleet and its port; it is taken down in order at the end, by the guard if need be."""
+        fleet = Fleet(new_folder())
+        guard = Guard(fleet.folder)
+        try:
+            port = free_port()
+            fleet.prepare(port)
+            fleet.launch()
+            yield fleet, port
+        except InterrexError:
+            self.code = FAILED
+            raise
+        finally:
+            began = time.monotonic()
+            self._stage.say("Taking the fleet down: balancers first, the shop, then the workers")
+            in_order = await fleet.leave()
+            keep = self.code == FAILED and fleet.layout.home.exists()
+            await fleet.end(keep=keep)
+            guard.dismiss()
+            how = "" if in_order else "; what did not stop in order was killed"
+            self._stage.say(f"All of it is down after {span(time.monotonic() - began)}{how}")
+            if keep:
+                self._stage.say(f"What it noted and logged is kept in {fleet.folder}")
 
 
 async def _unless(other: "asyncio.Task[None]", work: Coroutine[Any, Any, _T]) -> _T:

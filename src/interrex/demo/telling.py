@@ -16,6 +16,7 @@ HEADINGS = (
     "interrupted",
     "worst",
 )
+FAILURES_TOLD = 3
 
 
 class Healing(msgspec.Struct):
@@ -101,7 +102,7 @@ def ending_of(healing: Healing) -> list[str]:
     if healing.disturbed:
         lines.append(f"NOT SPARED: {', '.join(healing.disturbed)} changed, and nobody killed it")
     lines.append(requests_of(healing.counts))
-    lines += [f"FAILED: {problem}" for problem in healing.counts.problems[:3]]
+    lines += [f"FAILED: {problem}" for problem in healing.counts.problems[:FAILURES_TOLD]]
     return lines
 
 
@@ -170,6 +171,7 @@ def remarks_of(outcome: Outcome) -> list[str]:
         f"worst {span(latencies.worst_s)}"
     )
     lines += _orders(outcome)
+    lines += [f"FAILED: {problem}" for problem in outcome.total.problems]
     spared = sorted({name for healing in outcome.healings for name in healing.disturbed})
     if spared:
         lines.append(f"CHANGED though nobody killed it: {', '.join(spared)}")
@@ -193,8 +195,8 @@ def _orders(outcome: Outcome) -> list[str]:
     cut = verdict.stored + verdict.not_stored
     if cut:
         lines.append(
-            f"{plural(cut, 'write')} lost the answer when the process that executed it was killed, "
-            f"and a POST is never retried: {verdict.stored} stored, {verdict.not_stored} not"
+            f"{plural(cut, 'write')} got no answer, and a POST is never retried: "
+            f"{verdict.stored} stored, {verdict.not_stored} not"
         )
     return lines
 
