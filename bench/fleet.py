@@ -145,8 +145,14 @@ class Fleet:
         while not condition():
             if time.monotonic() > deadline:
                 missing = [missing_parts(status) for status in self.statuses()]
-                raise TimeoutError(f"the fleet is not ready: {missing}")
+                raise TimeoutError(f"the fleet is not ready: {missing}\n{self.logs()}")
             time.sleep(0.005)
+
+    def logs(self) -> str:
+        """The ends of the workers' own logs and events, for a failure's message."""
+        paths = sorted(self.root.glob("*/workers/*/worker.log"))
+        paths += sorted(self.root.glob("*/workers/*/events.jsonl"))
+        return "\n".join(f"{path}:\n{path.read_text()[-3000:]}" for path in paths)
 
     def leader(self) -> WorkerName:
         """Who leads, when all that answer agree on one."""

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from interrex.core.errors import InterrexError
 from interrex.core.ids import HostName, WorkerName
-from interrex.core.spec import ClusterSpec, hosts_of
+from interrex.core.placeholders import fill
+from interrex.core.spec import ClusterSpec, Tls, hosts_of
 from interrex.runtime.layout import Layout
 from interrex.runtime.peer_socket import Address, TcpAddress, UnixAddress
 
@@ -30,6 +31,18 @@ def addresses_of(
         worker: address_of(layout, spec, worker, host, seen_from)
         for worker, host in workers.items()
     }
+
+
+def tls_files(spec: ClusterSpec, host: HostName) -> Tls | None:
+    """The certificate files of one host, where the cluster has several."""
+    if spec.tls is None:
+        return None
+    values = {"host": host}
+    return Tls(
+        ca=fill(spec.tls.ca, values),
+        certificate=fill(spec.tls.certificate, values),
+        key=fill(spec.tls.key, values),
+    )
 
 
 def listening_place(spec: ClusterSpec, worker: WorkerName, host: HostName) -> tuple[str, int]:

@@ -5,6 +5,7 @@ import gc
 import logging
 import signal
 import sys
+import time
 from pathlib import Path
 
 from interrex.core.errors import InterrexError
@@ -14,6 +15,8 @@ from interrex.runtime.launching import locked_worker
 from interrex.runtime.layout import Layout
 from interrex.runtime.node import Ending, Node
 from interrex.runtime.opening import open_log
+
+AGAIN_AFTER_S = 0.5
 
 _log = logging.getLogger("interrex")
 
@@ -56,6 +59,9 @@ def _run(layout: Layout, worker: WorkerName, host: HostName) -> int:
         with asyncio.Runner(loop_factory=_new_loop) as runner:
             reason, again = runner.run(work())
         _log.info("%s ended: %s", worker, reason)
+        if again:
+            # Nobody else may be there to start this worker: it does so itself, in no hurry.
+            time.sleep(AGAIN_AFTER_S)
     return 0
 
 

@@ -10,6 +10,7 @@ accepted by the other one.
 """
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import time
@@ -31,7 +32,7 @@ from interrex.balancer.names import WAITING_ROOM, slot_of
 from interrex.core.ids import SlotName
 from interrex.core.routes import EndpointState, RouteTable
 from interrex.core.spec import BalancerSpec
-from interrex.runtime.haproxy_files import BalancerFiles
+from interrex.runtime.haproxy_files import BalancerFiles, StaleRoutes
 from interrex.runtime.haproxy_names import HostNames
 from interrex.runtime.haproxy_socket import (
     Conversation,
@@ -108,7 +109,9 @@ class Balancer:
             FileNotFoundError: there is no HAProxy.
         """
         if self._files.followed() is None:
-            self._files.write(configuration(RouteTable(), spec, self._slot), 0, 0)
+            # A table that is being published just now is the better file to start from.
+            with contextlib.suppress(StaleRoutes):
+                self._files.write(configuration(RouteTable(), spec, self._slot), 0, 0)
         arguments = (
             spec.binary or _bundled_binary(),
             "-W",

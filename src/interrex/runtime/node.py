@@ -23,7 +23,7 @@ from interrex.core.messages import encode
 from interrex.core.state import genesis as genesis_state
 from interrex.elections.interface import Persist, Persisted
 from interrex.elections.registry import new_election
-from interrex.runtime.addresses import addresses_of, listening_place
+from interrex.runtime.addresses import addresses_of, listening_place, tls_files
 from interrex.runtime.balancers import HostBalancers
 from interrex.runtime.clock import now_ns
 from interrex.runtime.disk import Writer
@@ -149,7 +149,7 @@ class Node:
         )
         spec = self.core.state.spec
         self._transport = Transport(
-            hello_of_this_process(genesis, worker, host, opened), self, tls=spec.tls
+            hello_of_this_process(genesis, worker, host, opened), self, tls=tls_files(spec, host)
         )
         self._transport.listen_unix(layout.peer_socket(worker))
         if spec.hosts:
@@ -225,7 +225,7 @@ class Node:
         """Its command line is made here: it depends on which other balancer lives just now."""
         try:
             command = await self._balancers.command(effect.slot, self.core.state.spec.balancer)
-        except OSError as error:
+        except (InterrexError, OSError) as error:
             self.post(SpawnFailed(effect.slot, effect.incarnation, f"no balancer: {error}"))
             return
         spec = msgspec.structs.replace(effect.spec, command=command)
@@ -285,7 +285,7 @@ class Node:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._loop.call_exception_handler({"message": str(error), "exception": error})
-            self._stop(f"an internal error: {error!r}")
+            self._stop(f"an internal error: {error!r}", again=True)
 
     async def _close(self) -> None:
         if self._timer is not None:

@@ -1,0 +1,103 @@
+"""Three hosts in network namespaces, cut off from each other in each direction."""
+
+import os
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+from interrex.core.ids import ServiceName
+from interrex.core.spec import ClusterSpec
+from tests.system.conftest import shop
+from tests.system.machines import Machine, all_ready, machines
+
+WEB = ServiceName("web")
+Hosts = dict[str, Machine]
+
+
+def spread_shop(worker_id: str) -> ClusterSpec:
+    spec = shop(worker_id, replicas=6)
+    web = spec.services[WEB]
+    command = (*web.command, "--address", "{address}")
+    changed = msgspec.structs.replace(web, command=command)
+    return msgspec.structs.replace(spec, services={WEB: changed})
+
+
+@pytest.fixture
+def hosts(worker_id: str) -> Iterator[Hosts]:
+    assert os.geteuid() == 0, "network namespaces need root: run the tests as root or with sudo"
+    with machines(spread_shop(worker_id)) as made:
+        yield made
+
+
+def leader_of(hosts: Hosts) -> Machine:
+    statuses = [machine.status() for machine in hosts.values()]
+    (leader,) = {status.leader for status in statuses if status is not None}
+    assert leader is not None
+    return hosts[leader.partition("-")[0]]
+
+
+def others_agree(hosts: Hosts, without: Machine) -> bool:
+    statuses = [m.status() for m in hosts.values() if m is not without]
+    leaders = {status.leader for status in statuses if status is not None}
+    return len(leaders) == 1 and leaders.isdisjoint({None, f"{without.name}-1"})
+
+
+def replicas_on(machine: Machine, seen_by: Machine) -> list[str]:
+    status = seen_by.status()
+    assert status is not None
+    found = status.services[WEB].replicas
+    return [r.name for r in found if r.host == machine.name and r.state == "ready"]
+
+
+def test_a_service_is_spread_over_hosts_and_served_on_each(hosts: Hosts) -> None:
+    port = hosts["a"].fleet.spec.services[WEB].expose
+    assert port is not None
+    for machine in hosts.values():
+        assert len(replicas_on(machine, machine)) == 2
+        assert machine.get(port.port) == "200"
+
+
+@pytest.mark.parametrize("directions", [(), ("output",), ("input",)], ids=["both", "out", "in"])
+def test_a_cut_off_leader_is_replaced_and_its_replicas_are_started_elsewhere(
+    hosts: Hosts, directions: tuple[str, ...]
+) -> None:
+    old = leader_of(hosts)
+    other = next(machine for machine in hosts.values() if machine is not old)
+    port = other.fleet.spec.services[WEB].expose
+    assert port is not None
+    old.cut(*directions)
+    other.fleet.wait_until(lambda: others_agree(hosts, without=old))
+    stale = old.status()
+    other.fleet.wait_until(
+        lambda: sum(len(replicas_on(m, other)) for m in hosts.values() if m is not old) == 6
+    )
+    assert other.get(port.port) == "200"
+    assert old.get(port.port) == "200"
+    assert stale is not None
+    old.heal()
+    other.fleet.wait_until(lambda: all_ready(hosts.values()))
+    status = other.status()
+    assert status is not None
+    assert status.services[WEB].ready == 6
+
+
+def test_a_host_whose_disk_was_lost_joins_again_and_the_others_keep_their_state(
+    hosts: Hosts,
+) -> None:
+    lost = next(machine for machine in hosts.values() if machine is not leader_of(hosts))
+    other = leader_of(hosts)
+    before = other.status()
+    lost.forget_everything()
+    other.fleet.wait_until(lambda: all_ready(hosts.values()))
+    other.fleet.wait_until(lambda: everybody_votes(other))
+    after = other.status()
+    assert before is not None
+    assert after is not None
+    kept = {r.name: r.pid for r in before.services[WEB].replicas if r.host != lost.name}
+    assert {r.name: r.pid for r in after.services[WEB].replicas if r.name in kept} == kept
+
+
+def everybody_votes(machine: Machine) -> bool:
+    status = machine.status()
+    return status is not None and all(worker.votes for worker in status.workers)
