@@ -13,6 +13,7 @@ class Scene:
     Attributes:
         status: the newest document, None before there is any.
         answering: the workers that answer at their sockets.
+        deed: what the demo has done to the fleet, while that is not healed.
         doing: what the demo does at the moment.
     """
 
@@ -23,6 +24,7 @@ class Scene:
         self.sparks = Sparkline(SPARKS)
         self.status: Status | None = None
         self.answering: set[str] = set()
+        self.deed = "started"
         self.doing = ""
 
     def take(self, sample: Sample) -> None:

@@ -85,7 +85,7 @@ class Story:
         before = processes_of(status)
         killed = victims(fault, status)
         self._stage.say(opening_of(number, of, fault, killed))
-        self._scene.doing = f"killed {fault.kind}"
+        self._scene.deed = f"killed {fault.kind}"
         self._watch.new_events()
         killed_at = await kill(killed, self._fleet.layout)
         if any(process.part is not Part.WORKER for process in killed):
@@ -126,9 +126,11 @@ class Story:
 
     def _seen(self) -> None:
         self._show_status()
+        missing = self._watch.missing()
+        self._scene.doing = f"{self._scene.deed}: {'; '.join(missing) or 'whole'}"
         if time.monotonic() - self._waiting_since > SILENCE_S:
             self._waiting_since = time.monotonic()
-            self._stage.wait_for("; ".join(self._watch.missing()) or "replacements")
+            self._stage.wait_for("; ".join(missing) or "replacements")
 
     async def go_on(self) -> None:
         """Tell what happens to the fleet, until cancelled."""
