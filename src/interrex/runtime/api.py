@@ -1,6 +1,7 @@
 """A worker's HTTP interface on its Unix socket: status, events, health, and users' changes.
 
     GET  /v1/status   GET /v1/healthz   GET /v1/events (server-sent)
+    GET  /v1/spec: the cluster file as this worker knows it
     GET  /v1/leader   with ?above=EPOCH: answered as soon as a leader of a later epoch is known
     POST /v1/changes  POST /v1/step-down  POST /v1/leave
 
@@ -30,6 +31,9 @@ class Backend(Protocol):
 
     def status_document(self) -> bytes:
         """The status as JSON."""
+
+    def spec_document(self) -> bytes:
+        """What the fleet is asked to be, as JSON."""
 
     def is_healthy(self) -> bool: ...
 
@@ -130,6 +134,7 @@ class ApiConnection(asyncio.Protocol):
     async def _respond(self, method: str, target: str) -> tuple[int, bytes]:
         routes: dict[tuple[str, str], Callable[[], Awaitable[tuple[int, bytes]]]] = {
             ("GET", "/v1/status"): self._status,
+            ("GET", "/v1/spec"): self._spec,
             ("GET", "/v1/healthz"): self._healthz,
             ("POST", "/v1/changes"): self._change,
             ("POST", "/v1/step-down"): self._step_down,
@@ -146,6 +151,9 @@ class ApiConnection(asyncio.Protocol):
 
     async def _status(self) -> tuple[int, bytes]:
         return 200, self._backend.status_document()
+
+    async def _spec(self) -> tuple[int, bytes]:
+        return 200, self._backend.spec_document()
 
     async def _healthz(self) -> tuple[int, bytes]:
         healthy = self._backend.is_healthy()

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import os
 import signal
 import sys
 import time
@@ -38,8 +39,9 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with locked_worker(layout, worker) as locked:
-            if not locked:
+            if not locked or layout.stopping.exists():
                 return 0
+            os.chdir(layout.home)  # not the folder of whoever ran a command: it may be removed
             return _run(layout, worker, HostName(host))
     except (InterrexError, OSError) as error:
         _log.error("%s cannot run: %s", name, error)

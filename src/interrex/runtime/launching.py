@@ -29,6 +29,7 @@ def launch_worker(layout: Layout, worker: WorkerName, host: HostName) -> int | N
     folder = layout.worker(worker)
     command = [
         sys.executable,
+        "-P",  # a file signal.py in the user's folder is not the library's
         "-m",
         "interrex.runtime.entry",
         str(layout.root),

@@ -3,6 +3,8 @@
 STATE/                        one folder a cluster, 0700
   genesis.json                how the cluster began: every worker starts from it
   stopping                    a `down` is under way: nobody starts anything
+  stopped                     the last `down` came to its end
+  command.lock                held by the one command that starts or stops workers
   workers/NAME/               one folder a worker: locked by its one process
     lock  log/  events.jsonl  worker.log  peer.sock  api.sock
   hosts/HOST/                 what the host's workers share
@@ -40,6 +42,10 @@ class Layout:
     @property
     def stopping(self) -> Path:
         return self.home / "stopping"
+
+    @property
+    def stopped(self) -> Path:
+        return self.home / "stopped"
 
     @property
     def command_lock(self) -> Path:

@@ -342,6 +342,9 @@ class Node:
     def status_document(self) -> bytes:
         return msgspec.json.encode(status_of(self.core, now_ns()))
 
+    def spec_document(self) -> bytes:
+        return msgspec.json.encode(self.core.state.spec)
+
     def is_healthy(self) -> bool:
         return self.core.election.leader is not None
 
