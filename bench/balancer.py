@@ -1,0 +1,329 @@
+"""The balancer in figures: beside HAProxy alone, under kills, and while its routes change.
+
+    python -m bench.balancer [--only NAME ...] [--rounds N]
+
+All on loopback, on whatever machine this is: compare figures of one run only.
+"""
+
+import argparse
+import asyncio
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import uvloop
+
+from bench.load import Outcome, open_loop
+from interrex.runtime.haproxy import _bundled_binary
+from tests.runtime.haproxy_harness import DRAIN, READY, Scene, until
+
+Figures = dict[str, float]
+RATE = 500.0
+RELOAD = "reload for a port"
+MINIMAL = """\
+global
+    nbthread 1
+    stats socket unix@{folder}/admin.sock mode 600 level admin expose-fd listeners
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 60s
+    timeout server 60s
+frontend front
+    bind 127.0.0.1:{port}
+    default_backend back
+backend back
+"""
+
+
+async def throughput(scene: Scene, rounds: int) -> Figures:
+    """Requests/s and p99 through ours and through a minimal file, in turns.
+
+    Each has two processes of one thread on one listening socket, before the same three servers.
+    """
+    if shutil.which("wrk") is None:
+        print("throughput: wrk is missing: sudo apt install wrk")
+        return {}
+    await scene.serve(balancers=2)
+    port = next(scene.ports)
+    plain = await _start_minimal(scene, port)
+    ours: list[tuple[float, float]] = []
+    alone: list[tuple[float, float]] = []
+    try:
+        for _ in range(rounds):
+            ours.append(await _wrk(scene.port))
+            alone.append(await _wrk(port))
+    finally:
+        for process in plain:
+            process.kill()
+            process.wait()
+    figures = {}
+    for name, found in (("ours", ours), ("haproxy alone", alone)):
+        figures[f"{name}: requests/s"] = statistics.median(rate for rate, _ in found)
+        figures[f"{name}: p99 ms"] = statistics.median(p99 for _, p99 in found)
+    figures["ratio of requests/s"] = statistics.median(
+        one[0] / other[0] for one, other in zip(ours, alone, strict=True)
+    )
+    return figures
+
+
+async def _start_minimal(scene: Scene, port: int) -> list[subprocess.Popen[bytes]]:
+    servers = "".join(
+        f"    server s{number} 127.0.0.1:{replica}\n"
+        for number, replica in enumerate(scene.replica_ports)
+    )
+    processes = []
+    for number in (0, 1):
+        folder = scene.folder / f"minimal.{number}"
+        folder.mkdir()
+        text = MINIMAL.format(folder=folder, port=port) + servers
+        sibling = scene.folder / "minimal.0" / "admin.sock"
+        processes.append(_spawn_minimal(folder, text, sibling if number else None))
+
+        async def listening(folder: Path = folder) -> bool:
+            return (folder / "admin.sock").exists()
+
+        await until(listening)
+    return processes
+
+
+def _spawn_minimal(folder: Path, text: str, sibling: Path | None) -> subprocess.Popen[bytes]:
+    file = folder / "haproxy.cfg"
+    file.write_text(text)
+    command = [_bundled_binary(), "-db", "-f", str(file)]
+    if sibling is not None:
+        command += ["-x", str(sibling)]
+    return subprocess.Popen(command, stderr=subprocess.DEVNULL)
+
+
+async def _wrk(port: int) -> tuple[float, float]:
+    """Requests/s and p99 (ms) of 32 connections for 3 s."""
+    process = await asyncio.create_subprocess_exec(
+        "wrk", "-t1", "-c32", "-d3", "--latency", f"http://127.0.0.1:{port}/",
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    answer = (await process.communicate())[0].decode()
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", answer)
+    p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", answer)
+    if rate is None or p99 is None or "Non-2xx" in answer:
+        raise RuntimeError(f"wrk failed: {answer}")
+    return float(rate[1]), float(p99[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[p99[2]]
+
+
+async def publish(scene: Scene, rounds: int) -> Figures:
+    """How long until the process follows a change, in ms."""
+    await scene.serve()
+    figures: Figures = {}
+    port = scene.port
+    states = {
+        "one slot's state": ((READY, READY, DRAIN), (READY, READY, READY)),
+        "a slot added": ((READY, READY), (READY, READY, READY)),
+        "nothing differs": ((READY, READY, READY), (READY, READY, READY)),
+        RELOAD: ((READY, READY, READY), (READY, READY, READY)),
+    }
+    for name, (before, after) in states.items():
+        taken = []
+        for turn in range(rounds if name == RELOAD else 20 * rounds):
+            await scene.publish(scene.table(*before))
+            if name == RELOAD:
+                scene.port = port + turn % 2
+            table = scene.table(*after)
+            began = time.perf_counter()
+            followed = await scene.publish(table)
+            taken.append(1000 * (time.perf_counter() - began))
+            if followed.problem:
+                raise RuntimeError(followed.problem)
+        figures[f"{name}: p50 ms"] = statistics.median(taken)
+        figures[f"{name}: p95 ms"] = sorted(taken)[int(0.95 * len(taken))]
+    return figures
+
+
+async def one_killed(scene: Scene, rounds: int) -> Figures:
+    """One of three replicas killed every second, down for 300 ms."""
+    return await _under_kills(scene, rounds, lambda turn: [turn % 3])
+
+
+async def one_of_two_killed(scene: Scene, rounds: int) -> Figures:
+    """One of two replicas: the other is the only one left."""
+    scene.replica_ports.pop()
+    return await _under_kills(scene, rounds, lambda turn: [turn % 2])
+
+
+async def all_killed(scene: Scene, rounds: int) -> Figures:
+    """All three replicas killed every second, down for 300 ms."""
+    return await _under_kills(scene, rounds, lambda _: [0, 1, 2])
+
+
+async def all_killed_without_waiting_room(scene: Scene, rounds: int) -> Figures:
+    """The same without the backup server: what HAProxy does by itself."""
+    await scene.serve()
+    file = scene.folder / "balancer" / "balancer.0" / "haproxy.cfg"
+    text = re.sub(r"    server waiting-room .*\n", "", file.read_text())
+    file.write_text(text)
+    await scene.balancer().reload()
+    return await _under_kills(scene, rounds, lambda _: [0, 1, 2], serving=True)
+
+
+async def _under_kills(
+    scene: Scene, rounds: int, which: Callable[[int], list[int]], *, serving: bool = False
+) -> Figures:
+    if not serving:
+        await scene.serve()
+
+    async def chaos() -> None:
+        for turn in range(rounds):
+            await asyncio.sleep(0.7)
+            for number in which(turn):
+                scene.kill_replica(number)
+            await asyncio.sleep(0.3)
+            for number in which(turn):
+                scene.start_replica(number)
+
+    return await _figures(scene, rounds + 1.0, chaos)
+
+
+async def one_hung(scene: Scene, rounds: int) -> Figures:
+    """One of three replicas stopped for a second, then killed and started again."""
+    await scene.serve()
+
+    async def chaos() -> None:
+        for turn in range(rounds):
+            await asyncio.sleep(0.5)
+            scene.replicas[turn % 3].send_signal(signal.SIGSTOP)
+            await asyncio.sleep(1.0)
+            scene.kill_replica(turn % 3)
+            scene.start_replica(turn % 3)
+
+    return await _figures(scene, 1.5 * rounds + 0.5, chaos)
+
+
+async def balancer_killed(scene: Scene, rounds: int) -> Figures:
+    """One of two balancers killed every second and started again, a connection per request."""
+    await scene.serve(balancers=2)
+
+    async def chaos() -> None:
+        for turn in range(rounds):
+            await asyncio.sleep(0.7)
+            await scene.kill_balancer(turn % 2)
+            await asyncio.sleep(0.3)
+            await scene.start_balancer(turn % 2)
+
+    return await _figures(scene, rounds + 1.0, chaos, keep=False)
+
+
+async def balancer_stopped(scene: Scene, rounds: int) -> Figures:
+    """One of two balancers stopped for half a second, then killed and started again."""
+    await scene.serve(balancers=2)
+
+    async def chaos() -> None:
+        for turn in range(rounds):
+            await asyncio.sleep(0.5)
+            scene.signal_balancer(turn % 2, signal.SIGSTOP)
+            await asyncio.sleep(0.5)
+            await scene.kill_balancer(turn % 2)
+            await scene.start_balancer(turn % 2)
+
+    return await _figures(scene, rounds + 1.0, chaos, keep=False)
+
+
+async def balancer_replaced(scene: Scene, rounds: int) -> Figures:
+    """One of two balancers asked to leave (SIGUSR1) and started again, kept connections."""
+    await scene.serve(balancers=2)
+
+    async def chaos() -> None:
+        for turn in range(rounds):
+            await asyncio.sleep(0.8)
+            scene.processes[turn % 2].send_signal(signal.SIGUSR1)
+            await scene.balancer_ended(turn % 2)
+            await scene.start_balancer(turn % 2)
+
+    return await _figures(scene, rounds + 1.0, chaos)
+
+
+async def balancer_reloaded(scene: Scene, rounds: int) -> Figures:
+    """Both balancers reloaded every second, kept connections."""
+    await scene.serve(balancers=2)
+
+    async def chaos() -> None:
+        for _ in range(rounds):
+            await asyncio.sleep(0.8)
+            for number in (0, 1):
+                await scene.balancer(number).reload()
+
+    return await _figures(scene, rounds + 1.0, chaos)
+
+
+async def _figures(
+    scene: Scene, duration_s: float, chaos: Callable[[], Awaitable[None]], *, keep: bool = True
+) -> Figures:
+    happening = asyncio.ensure_future(chaos())
+    outcome: Outcome = await open_loop(scene.port, RATE, duration_s, keep=keep)
+    await happening
+    return {
+        "requests": outcome.succeeded + outcome.failed,
+        "failed": outcome.failed,
+        "p50 ms": outcome.quantile_ms(0.5),
+        "p99 ms": outcome.quantile_ms(0.99),
+        "p99.9 ms": outcome.quantile_ms(0.999),
+        "worst ms": outcome.quantile_ms(1.0),
+    }
+
+
+PARTS: dict[str, Callable[[Scene, int], Awaitable[Figures]]] = {
+    part.__name__: part
+    for part in (
+        throughput,
+        publish,
+        one_killed,
+        one_of_two_killed,
+        one_hung,
+        all_killed,
+        all_killed_without_waiting_room,
+        balancer_killed,
+        balancer_stopped,
+        balancer_replaced,
+        balancer_reloaded,
+    )
+}
+
+
+async def run(only: list[str] | None = None, rounds: int = 10) -> dict[str, Figures]:
+    """Measure and print.
+
+    Args:
+        only: names of ``PARTS``; all where none are given.
+        rounds: how many comparisons, kills or changes each part has.
+
+    Returns:
+        The figures of each part, by name.
+    """
+    results = {}
+    for name in only or PARTS:
+        with tempfile.TemporaryDirectory(prefix="interrex-bench-") as folder:
+            scene = Scene(Path(folder))
+            try:
+                results[name] = await PARTS[name](scene, rounds)
+            finally:
+                scene.close()
+        line = "  ".join(f"{key} {value:,.6g}" for key, value in results[name].items())
+        print(f"{name}: {line}", flush=True)
+    return results
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--only", nargs="+", choices=sorted(PARTS), metavar="NAME")
+    parser.add_argument("--rounds", type=int, default=10)
+    arguments = parser.parse_args()
+    uvloop.run(run(arguments.only, arguments.rounds))
+
+
+if __name__ == "__main__":
+    main()
