@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from interrex.core.ids import ServiceName
+from interrex.core.ids import ServiceName, WorkerName
 from interrex.core.spec import ClusterSpec
 from tests.system.conftest import shop
 from tests.system.machines import Machine, all_ready, machines
@@ -31,8 +31,13 @@ def hosts(worker_id: str) -> Iterator[Hosts]:
 
 
 def leader_of(hosts: Hosts) -> Machine:
-    statuses = [machine.status() for machine in hosts.values()]
-    (leader,) = {status.leader for status in statuses if status is not None}
+    """The host that leads, once all agree on it."""
+
+    def known() -> set[WorkerName | None]:
+        return {status.leader for m in hosts.values() if (status := m.status()) is not None}
+
+    hosts["a"].fleet.wait_until(lambda: len(known()) == 1 and known() != {None})
+    (leader,) = known()
     assert leader is not None
     return hosts[leader.partition("-")[0]]
 
