@@ -1,0 +1,96 @@
+"""Reading what a fleet is asked to be, and changing it."""
+
+import secrets
+from collections.abc import Iterable
+
+import msgspec
+
+from interrex.cli.asking import Answer, NoAnswer, ask, outcome_of, status_of_cluster
+from interrex.cli.exits import CommandError
+from interrex.config import Difference, difference
+from interrex.core.ids import ChangeId, WorkerName
+from interrex.core.spec import ClusterSpec
+from interrex.core.state import Operation
+from interrex.runtime.layout import Layout
+from interrex.runtime.questions import ChangeBody
+from interrex.worker.status import Status
+
+CHANGE_PATIENCE_S = 35.0
+"""Longer than a worker itself waits for a leader to take a change."""
+
+
+def running_status(layout: Layout) -> Status:
+    """Raises CommandError where no worker answers."""
+    status = status_of_cluster(layout)
+    if status is None:
+        raise no_worker(layout)
+    return status
+
+
+def no_worker(layout: Layout) -> CommandError:
+    """What to say when nobody is there to be asked."""
+    return CommandError(
+        f"no worker of {layout.cluster} answers\nsee: interrex status; start it with: "
+        "interrex up FILE"
+    )
+
+
+def current_spec(layout: Layout, status: Status) -> ClusterSpec | None:
+    """What the fleet is asked to be, the leader's word before others'; None: nobody answers."""
+    for worker in leader_first(layout, status):
+        try:
+            answer = ask(layout.api_socket(worker), "GET", "/v1/spec")
+            if answer.code == 200:
+                return msgspec.json.decode(answer.body, type=ClusterSpec)
+        except (NoAnswer, msgspec.MsgspecError):
+            continue
+    return None
+
+
+def differences(layout: Layout, status: Status, spec: ClusterSpec) -> list[Difference]:
+    """What a file would change. Raises CommandError where nobody can say what there is."""
+    current = current_spec(layout, status)
+    if current is None:
+        raise no_worker(layout)
+    return difference(current, spec)
+
+
+def submit(layout: Layout, status: Status, operations: Iterable[Operation]) -> int | None:
+    """Make a change, asking one worker after the other; its id makes asking twice harmless.
+
+    Returns:
+        The index at which it was applied.
+
+    Raises:
+        CommandError: nobody would take it.
+    """
+    change = ChangeId(secrets.token_hex(16))
+    body = msgspec.json.encode(ChangeBody(change, tuple(operations)))
+    reason = "no worker answers"
+    for worker in leader_first(layout, status):
+        try:
+            answer = ask(layout.api_socket(worker), "POST", "/v1/changes", body, CHANGE_PATIENCE_S)
+            outcome = outcome_of(answer)
+        except NoAnswer as error:
+            reason = f"{worker}: {error}"
+            continue
+        if outcome.ok:
+            return outcome.index
+        reason = outcome.text
+        if _is_final(answer):
+            break
+    raise CommandError(
+        f"the change was not made for sure: {reason}\n"
+        "it may have been; see: interrex status, and try again"
+    )
+
+
+def leader_first(layout: Layout, status: Status) -> list[WorkerName]:
+    """This machine's workers in the order in which to ask them."""
+    names = layout.worker_names()
+    return sorted(names, key=lambda name: (name != status.leader, name != status.source, name))
+
+
+def _is_final(answer: Answer) -> bool:
+    """Whether another worker would say the same: the request itself was refused."""
+    return 400 <= answer.code < 500 and answer.code != 409

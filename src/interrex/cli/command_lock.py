@@ -1,0 +1,35 @@
+"""One command at a time starts or stops a cluster's workers on this machine."""
+
+import fcntl
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from interrex.runtime.layout import Layout
+
+
+@contextmanager
+def only_command(layout: Layout, name: str) -> Iterator[None]:
+    """Hold the cluster's command lock, after whoever holds it has come to an end.
+
+    The kernel drops it with its holder: a killed command blocks nobody.
+
+    Args:
+        layout: its folder exists.
+        name: of this command, for those who wait for it.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+    descriptor = os.open(layout.command_lock, flags, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(descriptor, 100, 0).decode(errors="replace").strip()
+            print(f"waiting for another command to end: {holder}", file=sys.stderr, flush=True)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"interrex {name} (pid {os.getpid()})\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,211 @@
+"""Starting this machine's part of a cluster: founding it, launching its workers."""
+
+import os
+import select
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from interrex.cli.asking import status_of_cluster
+from interrex.cli.command_lock import only_command
+from interrex.cli.exits import CommandError, Exit
+from interrex.cli.preflight import check_machine, check_resources
+from interrex.config import ConfigError, check
+from interrex.config.problems import nearest
+from interrex.core.ids import HostName, WorkerName
+from interrex.core.spec import ClusterSpec, hosts_of
+from interrex.core.state import workers_of
+from interrex.runtime.founding import found_cluster
+from interrex.runtime.genesis import Genesis, read_genesis, write_genesis
+from interrex.runtime.launching import launch_worker
+from interrex.runtime.layout import Layout, state_root
+from interrex.runtime.worker_processes import WorkerProcess, open_worker, worker_processes
+
+LEAVERS_LIMIT_S = 120.0
+"""How long workers that are on their way out are waited for before they are started anew."""
+
+
+class Plan(NamedTuple):
+    """What to start: a checked file, and which part of it is this machine's."""
+
+    file: Path
+    spec: ClusterSpec
+    layout: Layout
+    host: HostName
+
+    @property
+    def name(self) -> str:
+        """The cluster's."""
+        return self.spec.name
+
+
+class Begun(NamedTuple):
+    """What was found and done: ``running`` before, ``launched`` now, ``new`` cluster or not."""
+
+    new: bool
+    running: bool
+    launched: list[WorkerName]
+
+
+def read_plan(file: Path, state: Path | None, host: str | None) -> Plan:
+    """Check a file and whose part of it this is; warnings are printed.
+
+    Raises:
+        CommandError: the file cannot be used, or no such host is in it.
+    """
+    spec = read_spec(file)
+    layout = Layout(state_root(state), spec.name)
+    return Plan(file, spec, layout, choose_host(spec, host))
+
+
+def read_spec(file: Path) -> ClusterSpec:
+    """The checked file; its warnings go to standard error.
+
+    Raises:
+        CommandError: everything that is wrong with it.
+    """
+    checked = check(file)
+    if checked.spec is None:
+        raise CommandError(str(ConfigError(checked.problems)), Exit.USAGE)
+    for warning in checked.warnings:
+        print(f"note: {warning}", file=sys.stderr)
+    return checked.spec
+
+
+def choose_host(spec: ClusterSpec, named: str | None) -> HostName:
+    """The host of the file that this machine is: as named, else by its own name, else the only one.
+
+    Raises:
+        CommandError: it is none of them.
+    """
+    known = [host.name for host in hosts_of(spec)]
+    if not spec.hosts:
+        if named not in (None, known[0]):
+            raise CommandError("this file lists no hosts\nleave --host out", Exit.USAGE)
+        return known[0]
+    wanted = named or socket.gethostname().partition(".")[0]
+    if wanted in known:
+        return HostName(wanted)
+    if named is None and len(known) == 1:
+        return known[0]
+    near = nearest(wanted, tuple(known))
+    meant = f"; did you mean {near}?" if near else ""
+    raise CommandError(
+        f"the file lists no host {wanted}{meant}\n"
+        f"say which one this machine is with --host: {', '.join(known)}",
+        Exit.USAGE,
+    )
+
+
+def begin(plan: Plan) -> Begun:
+    """Make what is missing and launch this machine's workers; two at once do no harm.
+
+    Raises:
+        InterrexError: it cannot be started here; what runs goes on running.
+    """
+    layout = plan.layout
+    layout.make()
+    with only_command(layout, f"up {plan.file}"):
+        running = _running(plan)
+        new = not layout.genesis.exists()
+        if not running:
+            for warning in check_machine(plan.spec, str(plan.file), plan.host):
+                print(f"note: {warning}", file=sys.stderr)
+            check_resources(layout, plan.spec, plan.host)
+        if layout.stopping.exists():
+            _resume(layout, running)
+        if new:
+            found_cluster(layout, plan.spec, plan.host)
+        elif not running:
+            _renew_fixed_times(plan)
+        for marker in (layout.stopping, layout.stopped):
+            marker.unlink(missing_ok=True)
+        launched = launch_all(plan)
+        return Begun(new, bool(running), launched)
+
+
+def launch_all(plan: Plan) -> list[WorkerName]:
+    """Start every worker of this host that does not live.
+
+    The workers inherit nothing of this command: no descriptor, no folder, no terminal.
+    """
+    genesis = read_genesis(plan.layout.genesis)
+    alive = {process.worker for process in _running(plan)}
+    _let_go()
+    launched = []
+    for worker in workers_here(plan.layout, genesis, plan.host):
+        if worker not in alive and launch_worker(plan.layout, worker, plan.host) is not None:
+            launched.append(worker)
+    return launched
+
+
+def workers_here(layout: Layout, genesis: Genesis, host: HostName) -> list[WorkerName]:
+    """The host's workers: those that the cluster began with, and those that have a folder."""
+    began = {name for name, home in workers_of(genesis.spec).items() if home == host}
+    prefix = host if genesis.spec.hosts else "worker"
+    later = {name for name in layout.worker_names() if name.rpartition("-")[0] == prefix}
+    return sorted(began | later, key=lambda name: int(name.rpartition("-")[2]))
+
+
+def _running(plan: Plan) -> list[WorkerProcess]:
+    found = worker_processes(plan.layout.root, plan.layout.cluster)
+    return [process for process in found if process.host == plan.host]
+
+
+def _resume(layout: Layout, running: list[WorkerProcess]) -> None:
+    """A `down` was interrupted: let those go that it has asked to leave, then start anew."""
+    name = layout.cluster
+    print(
+        f"an interrupted `down` has left {name} half stopped; starting it again "
+        f"(to finish it instead: interrex down --cluster {name})",
+        file=sys.stderr,
+    )
+    leaving = _leaving(layout)
+    handles = {
+        process.worker: pidfd
+        for process in running
+        if process.worker in leaving and (pidfd := open_worker(process)) is not None
+    }
+    try:
+        for worker, pidfd in handles.items():
+            poll = select.poll()
+            poll.register(pidfd, select.POLLIN)
+            if not poll.poll(LEAVERS_LIMIT_S * 1000):
+                raise CommandError(
+                    f"{worker} is still stopping what it supervises\n"
+                    f"finish with: interrex down --cluster {name}"
+                )
+    finally:
+        for pidfd in handles.values():
+            os.close(pidfd)
+
+
+def _leaving(layout: Layout) -> set[WorkerName]:
+    """Each worker that says of itself that it is leaving."""
+    leaving = set()
+    for worker in layout.worker_names():
+        status = status_of_cluster(layout, [worker])
+        if status is not None:
+            leaving |= {w.name for w in status.workers if w.name == worker and w.state == "leaving"}
+    return leaving
+
+
+def _renew_fixed_times(plan: Plan) -> None:
+    """Times that all workers must share while they run are taken from the file while none does."""
+    genesis = read_genesis(plan.layout.genesis)
+    if genesis.spec.timing == plan.spec.timing or plan.spec.hosts:
+        return
+    spec = msgspec.structs.replace(genesis.spec, timing=plan.spec.timing)
+    write_genesis(plan.layout.genesis, msgspec.structs.replace(genesis, spec=spec))
+
+
+def _let_go() -> None:
+    """What this command was given must not stay open in processes that outlive it."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody here waits for the workers
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2 and os.path.exists(f"/proc/self/fd/{name}"):
+            os.set_inheritable(int(name), False)
