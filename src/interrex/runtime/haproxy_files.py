@@ -1,6 +1,7 @@
 """A balancer's files: what it starts from, and the newest routes it was ever told to follow."""
 
 import os
+import threading
 from pathlib import Path
 
 from interrex.balancer.addresses import parse_remembered
@@ -29,6 +30,7 @@ class BalancerFiles:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._writing = threading.Lock()
 
     @property
     def configuration(self) -> Path:
@@ -50,37 +52,38 @@ class BalancerFiles:
             return {}
 
     def write(self, wanted: Configuration, epoch: int, version: int) -> None:
-        """Replace the file, unless it holds a newer table.
+        """Replace the file, unless it holds a newer table; may be called from any thread.
 
-        It is synced when the epoch rises: what a machine that lost its power may forget is a
-        version of the same leader, never that there was a newer leader.
+        The text is on disk before it replaces the old one, so a machine that loses its power
+        keeps the one or the other, whole. The folder is synced when the epoch rises: what may be
+        forgotten is a version of the same leader, never that there was a newer leader.
 
         Raises:
             StaleRoutes: the file holds a newer table.
             OSError: the disk refused.
         """
-        followed = self.followed() or (-1, -1)
-        if (epoch, version) < followed:
-            raise StaleRoutes(
-                f"routes {epoch}.{version} are older than {followed[0]}.{followed[1]}, which "
-                f"{self.folder.name} follows\na newer leader exists: nothing needs to be done"
-            )
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # First what the configuration refers to.
-        self._replace(self.folder / LUA_FILE, WAITING_LUA, durable=False)
-        self._replace(self.configuration, wanted.text, durable=epoch > followed[0])
+        with self._writing:
+            followed = self.followed() or (-1, -1)
+            if (epoch, version) < followed:
+                raise StaleRoutes(
+                    f"routes {epoch}.{version} are older than {followed[0]}.{followed[1]}, which "
+                    f"{self.folder.name} follows\na newer leader exists: nothing needs to be done"
+                )
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # First what the configuration refers to.
+            self._replace(self.folder / LUA_FILE, WAITING_LUA, remember=False)
+            self._replace(self.configuration, wanted.text, remember=epoch > followed[0])
 
-    def _replace(self, path: Path, text: str, *, durable: bool) -> None:
+    def _replace(self, path: Path, text: str, *, remember: bool) -> None:
         if path.exists() and path.read_text(encoding="utf-8") == text:
             return
         fresh = path.with_name(f"{path.name}.new")
         with fresh.open("w", encoding="utf-8") as file:
             file.write(text)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
+            file.flush()
+            os.fsync(file.fileno())
         fresh.rename(path)
-        if durable:
+        if remember:
             folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 os.fsync(folder)
