@@ -108,6 +108,9 @@ Delay = Callable[[Server, Server, Message], int | None]
 Watcher = Callable[[Server, ElectionEvent, Sequence[ElectionEffect]], None]
 
 
+MAX_EVENTS = 300_000
+
+
 class Network:
     """The world of a test. Times are nanoseconds since its beginning."""
 
@@ -138,6 +141,7 @@ class Network:
         self.senders: list[Callable[[Server, SendPayload], None]] = []
         self.trace: list[str] | None = None
         self.joined: set[WorkerName] = set()
+        self.events = 0
 
     # Servers
 
@@ -236,6 +240,8 @@ class Network:
             self._next()
 
     def _next(self) -> None:
+        self.events += 1
+        ensure(self.events < MAX_EVENTS, "traffic does not feed on itself")
         at, _, action = heapq.heappop(self.queue)
         self.now = max(self.now, at)
         action()

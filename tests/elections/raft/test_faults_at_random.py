@@ -12,7 +12,7 @@ from .chaos import Chaos
 SEEDS = int(os.environ.get("RAFT_SEEDS", "160"))
 FIRST = int(os.environ.get("RAFT_FIRST_SEED", "0"))
 CHUNKS = 8
-REGRESSIONS = [103, 726]
+REGRESSIONS = [103, 726, 10551]
 
 
 def run(seed: int) -> None:

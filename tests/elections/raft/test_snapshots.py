@@ -189,6 +189,19 @@ def test_a_lost_chunk_is_sent_again() -> None:
     assert late.data == leader.data
 
 
+def test_a_doubled_question_for_a_chunk_does_not_double_the_traffic() -> None:
+    """Each answered repetition would be repeated in turn, for ever (RFC 1123, 4.2.3.1)."""
+    found = stored(1)
+    server = Solo(stored=Stored(found.facts, snapshot(6, 1, b"x" * 900)), settings=SMALL)
+    server.become_leader()
+    server.receive(m.AppendRefused(1, 2, 2, 6, 0, 0))
+    sent = []
+    for offset in (100, 100, 200, 100, 200):
+        server.receive(m.SnapshotWanted(1, 2, 2, 6, offset))
+        sent += [one.offset for one in server.taken(m.InstallSnapshot)]
+    assert sent == [0, 100, 200]
+
+
 @pytest.mark.parametrize(
     "message",
     [

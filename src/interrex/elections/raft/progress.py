@@ -44,8 +44,8 @@ class Progress:
         self.round_trips = RoundTrips()
         self.snapshot: Snapshot | None = None
         self.snapshot_offset = 0
-        self.snapshot_taken = 0
-        """Up to which round the follower has asked for chunks: a sign that it moves on."""
+        self.goes_back = False
+        """Snapshot: whether an earlier chunk may be asked for, as nothing has moved lately."""
 
     def become_probe(self, next_index: int) -> None:
         self.state = State.PROBE
@@ -67,6 +67,7 @@ class Progress:
         self.inflight.clear()
         self.snapshot = None
         self.snapshot_offset = 0
+        self.goes_back = False
         self.commit_sent = min(self.commit_sent, self.match)
 
     def sent(self, last_index: int, heartbeat_round: int) -> None:
@@ -77,6 +78,17 @@ class Progress:
             self.inflight.append(last_index)
         else:
             self.paused = True
+
+    def wants(self, offset: int) -> bool:
+        """Whether to send the chunk that is asked for.
+
+        A repeated question is not answered, and an older one only after a stall: otherwise every
+        message that the network doubles would double the traffic for good.
+        """
+        if offset == self.snapshot_offset or (offset < self.snapshot_offset and not self.goes_back):
+            return False
+        self.goes_back = False
+        return True
 
     def accepted(self, matched: int) -> bool:
         """The follower holds everything up to here. Returns whether that was news."""

@@ -185,6 +185,7 @@ class Replication:
             received = max(message.received, progress.match)
             if progress.state is not State.REPLICATE:
                 progress.paused = False
+                progress.goes_back = True
             elif progress.inflight and received < progress.next - 1:
                 progress.inflight.clear()
                 progress.next = received + 1
@@ -194,7 +195,8 @@ class Replication:
         progress = self.progress.get(message.source)
         if progress is None or progress.snapshot is None:
             return
-        if progress.snapshot.index == message.index:
-            progress.snapshot_offset = min(message.offset, len(progress.snapshot.data))
-            progress.paused = False
-            self.send(progress)
+        if progress.snapshot.index != message.index or not progress.wants(message.offset):
+            return
+        progress.snapshot_offset = min(message.offset, len(progress.snapshot.data))
+        progress.paused = False
+        self.send(progress)
