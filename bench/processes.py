@@ -1,0 +1,102 @@
+"""Peers and floors that a bench runs beside a fleet: started here, ended here, whatever happens."""
+
+import os
+import resource
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from interrex.runtime.procfs import descendants
+
+CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def running(
+    command: Sequence[str | Path], *, stdout: int = subprocess.DEVNULL
+) -> Iterator[subprocess.Popen[str]]:
+    """A process in a session of its own; it and all that it started are killed on leaving.
+
+    Args:
+        command: program and arguments.
+        stdout: ``subprocess.PIPE`` to read it; else nothing is read or shown.
+    """
+    process = subprocess.Popen(
+        [str(word) for word in command],
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        _end_tree(process.pid)
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def _end_tree(pid: int) -> None:
+    """Kill a child of ours and its descendants; stopped first, none can start another."""
+    family = []
+    for member in descendants([pid]):
+        with suppress(ProcessLookupError):
+            os.kill(member, signal.SIGSTOP)
+            family.append(member)
+    for member in family:
+        with suppress(ProcessLookupError):
+            os.kill(member, signal.SIGKILL)
+
+
+@contextmanager
+def busy_loops(count: int) -> Iterator[None]:
+    """Processes that use all the CPU time they get."""
+    script = "(while :; do :; done) & " * count + "wait"
+    with running(["sh", "-c", script]):
+        yield
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A temporary folder beside those of the fleets, so on the same disk."""
+    with tempfile.TemporaryDirectory(prefix="ix-peer-", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on just now."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for sock in sockets:
+            sock.bind(("127.0.0.1", 0))
+        return [sock.getsockname()[1] for sock in sockets]
+    finally:
+        for sock in sockets:
+            sock.close()
+
+
+def cpu_s(pid: int) -> float:
+    """CPU seconds that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
+
+
+def memory_mib(pid: int) -> tuple[float, float]:
+    """Resident and proportional memory: shared pages whole, and divided among who has them."""
+    found = {
+        line.split(":")[0]: int(line.split()[1]) / 1024
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    }
+    return found["Rss"], found["Pss"]
+
+
+def allow_many_files() -> None:
+    """As many descriptors as we may have: some benches open thousands."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
