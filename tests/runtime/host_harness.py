@@ -99,13 +99,17 @@ class Host:
         self.events.append(event)
         self._arrived.set()
 
-    async def next(self, kind: type[Event]) -> Event:
-        """The next event, which has to be of this kind."""
+    async def next_of_any(self) -> SupervisionEvent:
+        """The next event."""
         async with asyncio.timeout(PATIENCE_S):
             while not self.events:
                 self._arrived.clear()
                 await self._arrived.wait()
-        event = self.events.pop(0)
+        return self.events.pop(0)
+
+    async def next(self, kind: type[Event]) -> Event:
+        """The next event, which has to be of this kind."""
+        event = await self.next_of_any()
         assert isinstance(event, kind), event
         return event
 

@@ -103,6 +103,7 @@ class HostProcesses:
         self._prober = Prober(loop, self._tell, self._children, self._null, admin_probe)
         become_subreaper()
         let_children_default_signals()
+        self._closed = False
         self._ticks = 0
         self._timer = loop.call_later(_TICK_S, self._tick)
 
@@ -135,7 +136,11 @@ class HostProcesses:
         self._sweeper.tidy(self._is_stale)
 
     def close(self) -> None:
-        """Lets go of everything: locks fall, watches end, the replicas live on."""
+        """Lets go of everything: locks fall, watches end, the replicas live on, nothing more is
+        told. Once is enough."""
+        if self._closed:
+            return
+        self._closed = True
         self._timer.cancel()
         self._prober.close()
         for task in self._tasks:
@@ -353,7 +358,11 @@ class HostProcesses:
         )
 
     def _tell(self, event: SupervisionEvent) -> None:
-        self._loop.call_soon(self._emit, event)
+        self._loop.call_soon(self._deliver, event)
+
+    def _deliver(self, event: SupervisionEvent) -> None:
+        if not self._closed:
+            self._emit(event)
 
     def _run(self, work: Coroutine[None, None, None]) -> None:
         task = self._loop.create_task(work)
