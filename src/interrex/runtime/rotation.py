@@ -162,11 +162,14 @@ def rotated_files(path: Path) -> list[Rotated]:
     """A log's rotated files, oldest first."""
     prefix = f"{path.name}."
     found = []
-    with os.scandir(path.parent) as entries:
-        for entry in entries:
-            place = entry.name.removeprefix(prefix)
-            if len(place) == _DIGITS and place.isdigit() and entry.name.startswith(prefix):
-                found.append(Rotated(int(place), entry.stat().st_size, Path(entry.path)))
+    for name in os.listdir(path.parent):
+        place = name.removeprefix(prefix)
+        if name.startswith(prefix) and len(place) == _DIGITS and place.isdigit():
+            file = path.with_name(name)
+            try:
+                found.append(Rotated(int(place), file.stat().st_size, file))
+            except FileNotFoundError:
+                continue  # pruned meanwhile: only without the log's lock
     return sorted(found)
 
 
