@@ -168,7 +168,7 @@ def test_nothing_is_evened_out_while_something_is_being_replaced() -> None:
 def test_a_leaving_worker_gets_nothing_new() -> None:
     state = state_of(service("web", 3))
     fleet = fleet_of(state)
-    report = Report(LOCAL, 1, 1, 0, (0, 0), (), (), True, 0)
+    report = Report(LOCAL, 1, 1, (), (), True)
     leaver = WorkerName("worker-2")
     fleet.workers[leaver] = msgspec.structs.replace(fleet.workers[leaver], report=report)
     settle(state, fleet)

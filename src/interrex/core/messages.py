@@ -34,19 +34,15 @@ class BalancerReport(msgspec.Struct, frozen=True, array_like=True):
 class Report(Message, frozen=True):
     """All that a worker supervises, sent to every peer when it changes.
 
-    ``version`` rises with every change; ``assignment`` is (epoch, version) of the assignment it
-    follows; ``epoch`` the newest it has seen; ``clock`` its boot-time clock (ns) when it was made.
+    ``version`` rises with every change.
     """
 
     host: HostName
     pid: int
     version: int
-    epoch: int
-    assignment: tuple[int, int]
     replicas: tuple[ReplicaReport, ...]
     balancers: tuple[BalancerReport, ...]
     leaving: bool
-    clock: int
 
 
 class Alive(Message, frozen=True):

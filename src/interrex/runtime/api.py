@@ -1,6 +1,7 @@
 """A worker's HTTP interface on its Unix socket: status, events, health, and users' changes.
 
     GET  /v1/status   GET /v1/healthz   GET /v1/events (server-sent)
+    GET  /v1/status?confirmed   only from a leader that has proved that it still is one
     GET  /v1/spec: the cluster file as this worker knows it
     GET  /v1/leader   with ?above=EPOCH: answered as soon as a leader of a later epoch is known
     POST /v1/changes  POST /v1/step-down  POST /v1/leave
@@ -39,6 +40,9 @@ class Backend(Protocol):
 
     async def leader_above(self, epoch: int) -> Leadership:
         """Who leads, once that is known for an epoch above this one."""
+
+    async def confirm(self) -> Outcome:
+        """Make sure that what this worker knows is all that was ever acknowledged."""
 
     async def change(self, body: ChangeBody) -> Outcome: ...
 
@@ -143,6 +147,8 @@ class ApiConnection(asyncio.Protocol):
         path, _, query = target.partition("?")
         if (method, path) == ("GET", "/v1/leader"):
             return await self._leader(query)
+        if (method, target) == ("GET", "/v1/status?confirmed"):
+            return await self._confirmed_status()
         handler = routes.get((method, target))
         if handler is not None:
             return await handler()
@@ -154,6 +160,10 @@ class ApiConnection(asyncio.Protocol):
 
     async def _spec(self) -> tuple[int, bytes]:
         return 200, self._backend.spec_document()
+
+    async def _confirmed_status(self) -> tuple[int, bytes]:
+        outcome = await self._backend.confirm()
+        return await self._status() if outcome.ok else _outcome(outcome)
 
     async def _healthz(self) -> tuple[int, bytes]:
         healthy = self._backend.is_healthy()

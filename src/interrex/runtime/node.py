@@ -59,6 +59,7 @@ from interrex.worker.interface import (
     MessageReceived,
     PeerJoined,
     PeerLeft,
+    ReadAsked,
     Send,
     Started,
     StartWorker,
@@ -364,6 +365,9 @@ class Node:
             self._leadership = now
             self._led.set()
             self._led = asyncio.Event()
+
+    async def confirm(self) -> Outcome:
+        return await self._ask(ReadAsked)
 
     async def change(self, body: ChangeBody) -> Outcome:
         return await self._ask(lambda n: ChangeAsked(n, body.id, body.operations))

@@ -509,17 +509,13 @@ class Worker:
             self._effects.append(Leave("asked to stop"))
 
     def _make_report(self, version: int) -> Report:
-        assignment = self._gate.assignment
         return Report(
             host=self.host,
             pid=self.pid,
             version=version,
-            epoch=self.epoch,
-            assignment=(assignment.epoch, assignment.version) if assignment else (0, 0),
             replicas=self.supervisor.reports(),
             balancers=self._balancers.reports,
             leaving=self.leaving,
-            clock=self._now,
         )
 
     def _look(self) -> None:
