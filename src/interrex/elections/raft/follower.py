@@ -44,6 +44,8 @@ class Follower:
         self._draw = draw
         self.verified = node.commit
         self._acknowledge = False
+        """Whether something was received that was not acknowledged yet."""
+        self._acknowledged = 0
         self._chunks = bytearray()
         self._chunks_of: tuple[int, int, int] | None = None
         self.campaign_at: int | None = None
@@ -173,12 +175,14 @@ class Follower:
 
     def on_persisted(self, token: int) -> None:
         del token
-        if self._acknowledge and self._detection.leader is not None:
+        news = self.matched > self._acknowledged or self.matched == self.verified
+        if self._acknowledge and news and self._detection.leader is not None:
             self._acknowledge = self.matched < self.verified
             self._accept(self._detection.leader)
 
     def _accept(self, leader: int) -> None:
         node = self._node
+        self._acknowledged = self.matched
         node.send(leader, AppendAccepted(leader, node.member, node.term, self.matched))
 
     # Snapshots
