@@ -20,7 +20,13 @@ CHANGE_PATIENCE_S = 35.0
 
 
 def running_status(layout: Layout) -> Status:
-    """Raises CommandError where no worker answers."""
+    """Raises CommandError where no worker answers, or the fleet is being taken down."""
+    if layout.stopping.exists():
+        name = layout.cluster
+        raise CommandError(
+            f"{name} is being taken down\n"
+            f"finish with: interrex down --cluster {name}; start it again with: interrex up FILE"
+        )
     status = status_of_cluster(layout)
     if status is None:
         raise no_worker(layout)
@@ -47,12 +53,17 @@ def current_spec(layout: Layout, status: Status) -> ClusterSpec | None:
     return None
 
 
-def differences(layout: Layout, status: Status, spec: ClusterSpec) -> list[Difference]:
-    """What a file would change. Raises CommandError where nobody can say what there is."""
+def asked_spec(layout: Layout, status: Status) -> ClusterSpec:
+    """What the fleet is asked to be. Raises CommandError where nobody can say."""
     current = current_spec(layout, status)
     if current is None:
         raise no_worker(layout)
-    return difference(current, spec)
+    return current
+
+
+def differences(layout: Layout, status: Status, spec: ClusterSpec) -> list[Difference]:
+    """What a file would change. Raises CommandError where nobody can say what there is."""
+    return difference(asked_spec(layout, status), spec)
 
 
 def submit(layout: Layout, status: Status, operations: Iterable[Operation]) -> int | None:

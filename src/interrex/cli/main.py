@@ -49,7 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = _run(words)
         sys.stdout.flush()
     except CycloptsError as error:
-        return _explain(f"{error}\nsee: interrex {_command_of(words)}--help", Exit.USAGE)
+        see = f"interrex {_command_of(words)}".rstrip()
+        return _explain(f"{error}\nsee: {see} --help", Exit.USAGE)
     except CommandError as error:
         return _explain(str(error), error.code)
     except InterrexError as error:
@@ -66,8 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def new_app() -> App:
-    """All commands, none of them imported yet."""
+def new_app(chosen: str = "") -> App:
+    """All commands, none of them imported yet; ``chosen`` explains itself at length when asked."""
     app = App(
         name="interrex",
         help="A fleet of services that heals itself: workers, an elected leader, no single "
@@ -81,17 +82,18 @@ def new_app() -> App:
     for number, (name, text) in enumerate(COMMANDS.items()):
         module = _MODULES.get(name, f"interrex.cli.{name}")
         function = name.replace("-", "_")
-        app.command(f"{module}:{function}", name=name, help=text, sort_key=number)
+        short = None if name == chosen else text  # None: what the function itself says
+        app.command(f"{module}:{function}", name=name, help=short, sort_key=number)
     return app
 
 
 def _run(words: list[str]) -> int:
-    result = new_app()(words)
+    result = new_app(_command_of(words))(words)
     return result if isinstance(result, int) else Exit.OK
 
 
 def _command_of(words: list[str]) -> str:
-    return f"{words[0]} " if words and words[0] in COMMANDS else ""
+    return words[0] if words and words[0] in COMMANDS else ""
 
 
 def _explain(text: str, code: Exit) -> Exit:

@@ -6,7 +6,7 @@ from interrex.core.replicas import ReplicaState
 from interrex.worker.status import BalancerStatus, ReplicaStatus, Status, WorkerStatus
 
 _GOOD = {"leading", "following", ReplicaState.READY}
-_BAD = {"lost", "silent", "unknown", ReplicaState.HELD, ReplicaState.BLOCKED}
+_BAD = {"lost", "silent", "unknown", "unsupervised", ReplicaState.HELD, ReplicaState.BLOCKED}
 _SGR = {"good": "32", "bad": "31", "middling": "33", "strong": "1", "faint": "2"}
 OLD_S = 1.0
 """A document with a part older than this (s) says so."""

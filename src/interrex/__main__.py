@@ -1,0 +1,7 @@
+"""``python -m interrex``: the same as ``interrex``."""
+
+import sys
+
+from interrex.cli.main import main
+
+sys.exit(main())
