@@ -5,6 +5,7 @@ import errno
 import socket
 import ssl
 from collections.abc import Callable
+from functools import partial
 
 from interrex.runtime.link import Limits, Link
 from interrex.runtime.peer_socket import Credentials, peer_credentials
@@ -81,22 +82,25 @@ class Acceptor:
         task = self._loop.create_task(self._connect(sock, link))
         self._strangers[link] = task
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(partial(self._connected, sock, link))
 
     async def _connect(self, sock: socket.socket, link: Link) -> None:
         timeout = self._limits.greeting_s if self._context else None
-        connected = False
-        try:
-            await self._loop.connect_accepted_socket(
-                lambda: link, sock, ssl=self._context, ssl_handshake_timeout=timeout
-            )
-            connected = True
-        except OSError as error:
+        await self._loop.connect_accepted_socket(
+            lambda: link, sock, ssl=self._context, ssl_handshake_timeout=timeout
+        )
+
+    def _connected(self, sock: socket.socket, link: Link, task: asyncio.Task[None]) -> None:
+        """Not at the end of ``_connect``: cancelled early, that never begins."""
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, OSError):
             self._on_fault("failed_handshakes", f"a caller's TLS handshake failed: {error}")
-        finally:
-            if not connected and not link.is_connected:
-                sock.close()
-                link.discard()
+        elif error:
+            self._loop.call_exception_handler({"message": "accepting", "exception": error})
+        if (error or task.cancelled()) and not link.is_connected:
+            sock.close()
+            link.discard()
 
     def greeted(self, link: Link) -> None:
         """This link is no stranger any more, or has ended."""
@@ -112,4 +116,5 @@ class Acceptor:
             link.abort()
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            await asyncio.wait(self._tasks)

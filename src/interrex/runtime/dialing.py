@@ -77,7 +77,9 @@ class Dialer:
         self._changed.set()
 
     def connection_changed(self) -> None:
-        """The peer was connected or lost."""
+        """The peer was connected, which is what a poke was for, or lost."""
+        if self._owner.is_connected(self._peer):
+            self._again = False
         self._changed.set()
 
     async def close(self) -> None:

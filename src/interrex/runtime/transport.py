@@ -22,6 +22,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 from interrex.core.errors import InterrexError
 from interrex.core.ids import WorkerName
 from interrex.core.spec import Tls
@@ -199,6 +201,8 @@ class Transport:
 
     async def close(self) -> None:
         """Ends all connections, watches and attempts. The listener is not called any more."""
+        if self._closing:
+            return
         self._closing = True
         await asyncio.gather(*(acceptor.close() for acceptor in self._acceptors))
         await asyncio.gather(*(dialer.close() for dialer in self._dialers.values()))
@@ -281,7 +285,7 @@ class Transport:
     def link_knocked(self, link: Link, hello: Hello) -> None:
         """A peer misses its connection: dial it, unless it has been made meanwhile."""
         current = self._links.get(hello.worker)
-        same = current and current.peer and current.peer.process == hello.process
+        same = current and current.peer == msgspec.structs.replace(hello, knock=False)
         if not (current and current.is_young and same):
             self._dialers[hello.worker].poke()
 
