@@ -160,3 +160,11 @@ def test_workers_are_named_after_their_hosts() -> None:
     hosts = (HostSpec(name=HostName("a"), workers=2), HostSpec(name=HostName("b")))
     spec = msgspec.structs.replace(cluster(), hosts=hosts)
     assert workers_of(spec) == {"a-1": "a", "a-2": "a", "b-1": "b"}
+
+
+def test_applying_an_unchanged_file_restarts_nothing_after_one_slot_was_restarted() -> None:
+    state = placed()
+    do(state, Restart(WEB, SlotName("web.0")))
+    do(state, Advance(SlotName("web.0")))
+    do(state, ApplySpec(cluster(web(replicas=2))))
+    assert [(p.generation, p.target) for p in slots_of(state, WEB)] == [(2, 2), (1, 1)]

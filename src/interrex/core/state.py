@@ -262,6 +262,7 @@ def _apply_operation(state: ClusterState, operation: Operation) -> None:
 
 def _apply_spec(state: ClusterState, spec: ClusterSpec) -> None:
     services = {}
+    renewed = set()
     declared = dict(spec.services)
     balancer = balancer_service(spec)
     if balancer is not None:
@@ -274,6 +275,7 @@ def _apply_spec(state: ClusterState, spec: ClusterSpec) -> None:
             services[name] = Service(service, old.generation)
         else:
             services[name] = Service(service, old.generation + 1)
+            renewed.add(name)
     for name, old in state.services.items():
         if name not in services and _has_processes(state, name):
             services[name] = Service(msgspec.structs.replace(old.spec, replicas=0), old.generation)
@@ -281,7 +283,8 @@ def _apply_spec(state: ClusterState, spec: ClusterSpec) -> None:
     state.services = services
     state.workers = {**state.workers, **workers_of(spec)}
     for name, current in services.items():
-        for placement in slots_of(state, name):
+        # A restart of one slot has raised the generation too: the other slots keep theirs.
+        for placement in slots_of(state, name) if name in renewed else ():
             _retarget(state, placement, current.generation)
 
 
