@@ -8,6 +8,7 @@ import msgspec
 from interrex.cli.exits import CommandError, Exit
 from interrex.cli.places import Flag
 from interrex.cli.preflight import check_descriptors
+from interrex.cli.report import counted
 from interrex.cli.starting import choose_host
 from interrex.config import Problem, check_environment
 from interrex.config import check as check_file
@@ -63,9 +64,9 @@ def _summary(spec: ClusterSpec) -> str:
     replicas = sum(service.replicas for service in spec.services.values())
     parts = [
         f"cluster {spec.name}",
-        f"{len(spec.hosts)} hosts" if spec.hosts else "",
-        f"{len(workers_of(spec))} workers",
-        f"{len(spec.services)} services",
-        f"{replicas} replicas",
+        *([counted(len(spec.hosts), "host")] if spec.hosts else []),
+        counted(len(workers_of(spec)), "worker"),
+        counted(len(spec.services), "service"),
+        counted(replicas, "replica"),
     ]
-    return ", ".join(part for part in parts if part)
+    return ", ".join(parts)

@@ -5,9 +5,9 @@ import sys
 
 from interrex.cli.command_lock import only_command
 from interrex.cli.exits import CommandError, Exit
+from interrex.cli.names import meant
 from interrex.cli.places import ClusterOption, Flag, StateOption, find_cluster
 from interrex.cli.taking_down import anything_runs, take_down
-from interrex.config.problems import nearest
 from interrex.core.ids import HostName
 from interrex.runtime.layout import Layout
 from interrex.runtime.unsupervised import hosts_here
@@ -75,10 +75,10 @@ def _host(layout: Layout, host: str | None) -> HostName | None:
     known = hosts_here(layout)
     if host is None or host in known:
         return None if host is None else HostName(host)
-    near = nearest(host, tuple(known))
-    meant = f"; did you mean {near}?" if near else ""
     there = f"there are: {', '.join(known)}" if known else "no host of it was ever started here"
-    raise CommandError(f"{layout.cluster} has no host {host} here{meant}\n{there}", Exit.USAGE)
+    raise CommandError(
+        f"{layout.cluster} has no host {host} here{meant(host, known)}\n{there}", Exit.USAGE
+    )
 
 
 def _confirm(layout: Layout) -> None:

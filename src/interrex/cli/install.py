@@ -20,9 +20,7 @@ from interrex.cli.starting import Plan, read_plan
 from interrex.core.spec import ClusterSpec
 from interrex.runtime.layout import Layout
 
-FIRST_LINE = (
-    "# Written by interrex install; written anew by it, so change the cluster file instead."
-)
+FIRST_LINE = "# Written by interrex install, which would replace it: change the cluster file."
 SPARE_STOP_S = 60
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=+,@")
 

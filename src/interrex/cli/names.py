@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from interrex.cli.exits import CommandError, Exit
-from interrex.config.problems import nearest
 from interrex.core.ids import ServiceName, SlotName, service_of
 
 
@@ -29,8 +28,14 @@ def read_target(text: str) -> Target:
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> CommandError:
     """What to say of a name that there is not."""
-    names = tuple(sorted(known))
-    near = nearest(name, names)
-    meant = f"; did you mean {near}?" if near else ""
+    names = sorted(known)
     there = f"there are: {', '.join(names)}" if names else "there are none"
-    return CommandError(f"there is no {kind} {name}{meant}\n{there}", Exit.USAGE)
+    return CommandError(f"there is no {kind} {name}{meant(name, names)}\n{there}", Exit.USAGE)
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """``; did you mean web?``, or nothing where no name is near."""
+    from interrex.config.problems import nearest
+
+    near = nearest(name, tuple(known))
+    return f"; did you mean {near}?" if near else ""

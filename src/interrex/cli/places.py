@@ -6,9 +6,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from interrex.cli.exits import CommandError, Exit
-from interrex.config.problems import nearest
+from interrex.cli.names import meant
 from interrex.runtime.layout import Layout, state_root
-from interrex.runtime.worker_processes import worker_processes
 
 StateOption = Annotated[Path | None, Parameter(name="--state", negative="")]
 ClusterOption = Annotated[str | None, Parameter(name="--cluster", negative="")]
@@ -24,6 +23,8 @@ def clusters_in(root: Path) -> list[str]:
 
 def running_clusters(root: Path) -> list[str]:
     """Those of them that have a living worker."""
+    from interrex.runtime.worker_processes import worker_processes
+
     return sorted({process.cluster for process in worker_processes(root)})
 
 
@@ -54,7 +55,7 @@ def find_cluster(state: Path | None, cluster: str | None) -> Layout:
 def _named(root: Path, cluster: str, known: list[str]) -> Layout:
     if cluster in known:
         return Layout(root, cluster)
-    near = nearest(cluster, tuple(known))
-    meant = f"; did you mean {near}?" if near else ""
     there = f"there are: {', '.join(known)}" if known else "start one with: interrex up FILE"
-    raise CommandError(f"there is no cluster {cluster} in {root}{meant}\n{there}", Exit.NO_CLUSTER)
+    raise CommandError(
+        f"there is no cluster {cluster} in {root}{meant(cluster, known)}\n{there}", Exit.NO_CLUSTER
+    )

@@ -19,8 +19,10 @@ def painted(text: str, style: str, colours: bool) -> str:
 
 def report(status: Status, colours: bool = False) -> list[str]:
     """The lines of a whole cluster's report."""
-    lines = [painted(headline(status), "strong", colours), ""]
-    lines += _workers(status.workers, colours)
+    lines = [painted(headline(status), "strong", colours)]
+    if is_stopped(status):
+        return lines
+    lines += ["", *_workers(status.workers, colours)]
     rows = [row for name in status.services for row in _service_rows(status, name)]
     rows += [_balancer_row(balancer) for balancer in status.balancer]
     if rows:
@@ -30,14 +32,30 @@ def report(status: Status, colours: bool = False) -> list[str]:
 
 def headline(status: Status) -> str:
     """The one line that says whether all is well."""
+    if is_stopped(status):
+        return f"{status.cluster}: stopped"
     if not status.supervised:
         alive = sum(replica.pid is not None for replica in _replicas(status))
-        if not alive and not any(worker.pid for worker in status.workers):
-            return f"{status.cluster}: stopped"
-        return f"{status.cluster}: {alive} replicas running, unsupervised; no worker answers"
+        running = f"{counted(alive, 'replica')} running, unsupervised"
+        return f"{status.cluster}: {running}; no worker answers"
     leader = f"{status.leader} leads" if status.leader else "nobody leads"
     text = f"{status.cluster}: {leader}, epoch {status.epoch}, {status.election}"
     return f"{text}; as of {status.age_s:.1f} s ago" if status.age_s >= OLD_S else text
+
+
+def is_stopped(status: Status) -> bool:
+    """Whether nothing of the cluster lives on this machine."""
+    pids = [
+        *(worker.pid for worker in status.workers),
+        *(replica.pid for replica in _replicas(status)),
+        *(balancer.pid for balancer in status.balancer),
+    ]
+    return not status.supervised and not any(pids)
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 worker``, ``3 workers``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], colours: bool = False) -> list[str]:

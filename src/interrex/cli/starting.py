@@ -13,9 +13,9 @@ import msgspec
 from interrex.cli.asking import status_of_cluster
 from interrex.cli.command_lock import only_command
 from interrex.cli.exits import CommandError, Exit
+from interrex.cli.names import meant
 from interrex.cli.preflight import check_machine, check_resources
 from interrex.config import ConfigError, check
-from interrex.config.problems import nearest
 from interrex.core.ids import HostName, WorkerName
 from interrex.core.spec import ClusterSpec, hosts_of
 from interrex.core.state import workers_of
@@ -92,10 +92,8 @@ def choose_host(spec: ClusterSpec, named: str | None) -> HostName:
         return HostName(wanted)
     if named is None and len(known) == 1:
         return known[0]
-    near = nearest(wanted, tuple(known))
-    meant = f"; did you mean {near}?" if near else ""
     raise CommandError(
-        f"the file lists no host {wanted}{meant}\n"
+        f"the file lists no host {wanted}{meant(wanted, known)}\n"
         f"say which one this machine is with --host: {', '.join(known)}",
         Exit.USAGE,
     )

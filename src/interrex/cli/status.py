@@ -1,20 +1,25 @@
 """``interrex status``."""
 
 import sys
+import time
 
 import msgspec
 
 from interrex.cli.asking import decode_status, status_bytes
 from interrex.cli.exits import Exit
 from interrex.cli.places import ClusterOption, Flag, StateOption, find_cluster
-from interrex.cli.report import report
+from interrex.cli.report import is_stopped, report
 from interrex.cli.terminal import has_colours
 from interrex.runtime.layout import Layout
+from interrex.worker.status import Status
+
+LOOK_S = 0.5
 
 
 def status(
     *,
     json: Flag = False,
+    watch: Flag = False,
     state: StateOption = None,
     cluster: ClusterOption = None,
 ) -> int:
@@ -27,21 +32,54 @@ def status(
 
     Args:
         json: Print the document that a worker serves under /v1/status.
+        watch: Go on showing it until Ctrl-C.
         state: The folder of all clusters' states; by default $INTERREX_STATE or the user's own.
         cluster: Which cluster; by default the only one, or the only one that runs.
     """
     layout = find_cluster(state, cluster)
-    body = status_bytes(layout, layout.worker_names())
-    if body is None:
-        body = _from_files(layout)
-    if json:
-        print(body.decode())
-    else:
-        print("\n".join(report(decode_status(body), has_colours(sys.stdout))))
-    return Exit.OK
+    if watch and not json:
+        _watch(layout)
+    while True:
+        body = status_bytes(layout, layout.worker_names()) or from_files(layout)
+        if json:
+            print(body.decode(), flush=True)
+        else:
+            print("\n".join(_report(layout, decode_status(body))))
+        if not watch:
+            return Exit.OK
+        time.sleep(LOOK_S)
 
 
-def _from_files(layout: Layout) -> bytes:
+def _watch(layout: Layout) -> None:
+    from interrex.cli.watching import new_screen
+
+    with new_screen(reports=True) as screen:
+        shown: list[str] = []
+        while True:
+            body = status_bytes(layout, layout.worker_names()) or from_files(layout)
+            lines = _report(layout, decode_status(body))
+            if lines != shown:
+                shown = lines
+                screen.show(lines)
+            time.sleep(LOOK_S)
+
+
+def _report(layout: Layout, found: Status) -> list[str]:
+    lines = report(found, has_colours(sys.stdout))
+    if layout.stopping.exists():
+        lines += [
+            "",
+            f"a `down` is under way; finish with: interrex down --cluster {found.cluster}",
+        ]
+    elif is_stopped(found):
+        lines += ["start it with: interrex up FILE"]
+    elif not found.supervised:
+        lines += ["", "start the workers again with: interrex up FILE"]
+    return lines
+
+
+def from_files(layout: Layout) -> bytes:
+    """The document without any worker's word."""
     from interrex.runtime.genesis import read_genesis
     from interrex.runtime.unsupervised import status_from_files
     from interrex.runtime.worker_processes import worker_processes

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from interrex.cli.asking import status_of_cluster
 from interrex.cli.event_lines import event_line
-from interrex.cli.report import report
+from interrex.cli.report import counted, report
 from interrex.cli.starting import Plan
 from interrex.cli.terminal import has_colours
 from interrex.core.ids import HostName
@@ -38,18 +38,22 @@ class Screen(Protocol):
     def line(self, text: str) -> None:
         """One more line, for good."""
 
-    def show(self, status: Status | None) -> None:
-        """What is the case now."""
+    def show(self, report: list[str]) -> None:
+        """What is the case now: takes the place of what was shown before."""
 
 
 class PlainScreen:
-    """Lines only."""
+    """Lines only; ``reports`` tells whether what is the case is printed, too."""
+
+    def __init__(self, reports: bool) -> None:
+        self._reports = reports
 
     def line(self, text: str) -> None:
         print(text, flush=True)
 
-    def show(self, status: Status | None) -> None:
-        return None
+    def show(self, report: list[str]) -> None:
+        if self._reports:
+            print("\n".join([*report, ""]), flush=True)
 
 
 class LiveScreen:
@@ -63,18 +67,17 @@ class LiveScreen:
 
         self._live.console.print(Text.from_ansi(text))
 
-    def show(self, status: Status | None) -> None:
+    def show(self, report: list[str]) -> None:
         from rich.text import Text
 
-        lines = ["", *report(status, True)] if status is not None else []
-        self._live.update(Text.from_ansi("\n".join(lines)), refresh=True)
+        self._live.update(Text.from_ansi("\n".join(["", *report])), refresh=True)
 
 
 @contextlib.contextmanager
-def new_screen() -> Iterator[Screen]:
+def new_screen(reports: bool = False) -> Iterator[Screen]:
     """A live one on a terminal with colours, else plain lines."""
     if not has_colours(sys.stdout):
-        yield PlainScreen()
+        yield PlainScreen(reports)
         return
     from rich.console import Console
     from rich.live import Live
@@ -117,7 +120,7 @@ def watch(plan: Plan, screen: Screen) -> None:
         status = status_of_cluster(layout)
         for event in tail.read():
             screen.line(event_line(event, has_colours(sys.stdout)))
-        screen.show(status)
+        screen.show(report(status, True) if status is not None else [])
         missing = "; ".join(still_missing(status))
         if not ready and not missing and status is not None:
             ready = True
@@ -137,8 +140,8 @@ def watch(plan: Plan, screen: Screen) -> None:
 def ready_line(status: Status) -> str:
     """``shop is ready: 3 workers, 4 replicas; web on 127.0.0.1:8080``."""
     replicas = sum(service.desired for service in status.services.values())
-    text = f"{status.cluster} is ready: {_count(len(status.workers), 'worker')}, "
-    text += _count(replicas, "replica")
+    text = f"{status.cluster} is ready: {counted(len(status.workers), 'worker')}, "
+    text += counted(replicas, "replica")
     exposed = [f"{name} on {one.expose}" for name, one in status.services.items() if one.expose]
     return "; ".join([text, *exposed])
 
@@ -175,7 +178,3 @@ def _until_all_dead(layout: Layout, host: HostName) -> None:
 def _workers_of(layout: Layout, host: HostName) -> list[WorkerProcess]:
     found = worker_processes(layout.root, layout.cluster)
     return [process for process in found if process.host == host]
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
