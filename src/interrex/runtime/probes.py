@@ -133,12 +133,13 @@ class _Connection:
         asking.add(self)
 
     def connect(self) -> None:
-        """Starts. On the loopback the handshake is mostly over when connect returns."""
+        """Starts. On the loopback the handshake is mostly over when connect returns, and then no
+        turn of the loop is spent on waiting for it (a third of a probe's cost)."""
         code = self._sock.connect_ex(("127.0.0.1", self._probe.port))
         if code not in {0, errno.EINPROGRESS}:
             self._finish(False, f"connecting: {os.strerror(code)}")
-            return
-        self._loop.add_writer(self._descriptor, self._connected)
+        elif not self._go_on():
+            self._loop.add_writer(self._descriptor, self._connected)
 
     def cancel(self) -> None:
         """Ends it; not answered if it was not yet."""
@@ -147,22 +148,23 @@ class _Connection:
 
     def _connected(self) -> None:
         self._loop.remove_writer(self._descriptor)
-        code = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if code:
-            self._finish(False, f"connecting: {os.strerror(code)}")
-        elif self._probe.check.kind is CheckKind.TCP:
-            self._finish(True, "")
-        else:
-            self._ask()
+        self._go_on()
 
-    def _ask(self) -> None:
-        check = self._probe.check
+    def _go_on(self) -> bool:
+        """Asks, once connected; False when it is not yet."""
         try:
-            self._sock.send(_request(check.path, self._probe.port))
+            self._sock.getpeername()
+            if self._probe.check.kind is CheckKind.TCP:
+                self._finish(True, "")
+            else:
+                self._sock.send(_request(self._probe.check.path, self._probe.port))
+                self._loop.add_reader(self._descriptor, self._readable)
         except OSError as error:
-            self._finish(False, f"asking {check.path}: {error.strerror}")
-            return
-        self._loop.add_reader(self._descriptor, self._readable)
+            code = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if error.errno == errno.ENOTCONN and code == 0:
+                return False
+            self._finish(False, f"connecting: {os.strerror(code or error.errno or 0)}")
+        return True
 
     def _readable(self) -> None:
         try:
