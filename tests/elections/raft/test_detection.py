@@ -239,6 +239,15 @@ def test_proof_after_suspicion_makes_the_question_a_request() -> None:
     assert {one.ended for one in server.taken(m.PreVote)} == {3}
 
 
+def test_proof_in_a_term_without_leader_is_about_the_last_one() -> None:
+    server = follower(5, member=1)
+    server.step(PeerLost(worker(5), proved_dead=False))
+    server.receive(m.PreVoteAnswer(1, 4, 4, 7, granted=False))
+    assert (server.role, server.core.epoch) == ("follower", 4)
+    server.step(PeerLost(worker(5), proved_dead=True))
+    assert {one.ended for one in server.taken(m.RequestVote)} == {3}
+
+
 # Silence
 
 

@@ -232,6 +232,16 @@ def test_23_a_vote_that_cannot_be_stored_is_not_given() -> None:
     assert not any(one.granted for one in server.taken(m.Vote))
 
 
+def test_23_a_server_whose_disk_hangs_does_not_campaign_again_and_again() -> None:
+    server = Solo(persists=False)
+    server.become_candidate()
+    for _ in range(100):
+        server.pass_time(100 * MS)
+        for question in server.taken(m.PreVote):
+            server.receive(m.PreVoteAnswer(1, 2, question.term, question.round, granted=True))
+    assert server.core.epoch <= 2
+
+
 def test_26_a_write_that_takes_a_second_gives_no_double_vote() -> None:
     server = Solo(persists=False)
     server.ask(2, 3)

@@ -47,6 +47,12 @@ def test_each_server_takes_its_own_snapshot_when_the_log_has_grown() -> None:
     assert [one.index for one in server.said(TakeSnapshot)] == [6]
 
 
+def test_a_log_of_few_large_entries_is_compacted_too() -> None:
+    """7: when it reaches a fixed size in bytes."""
+    server = filled(RaftSettings(snapshot_after_bytes=20))
+    assert [one.index for one in server.said(TakeSnapshot)] == [6]
+
+
 def test_a_snapshot_replaces_the_log_up_to_its_index() -> None:
     """7: once written, all log entries up through the last included index may go; some stay
     behind it here, for followers that lag a little."""

@@ -115,5 +115,9 @@ class Candidate:
     def on_time(self, *, late: bool) -> None:
         """Nobody won: ask again. Being late oneself changes nothing here."""
         del late
-        if self._node.now >= self.deadline:
+        if self._node.now < self.deadline:
+            return
+        if self._node.is_disk_stuck:
+            self._server.become_follower(self._node.term, "its disk does not answer")
+        else:
             self._server.become_pre_candidate("the election timed out")

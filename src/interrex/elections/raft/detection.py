@@ -76,6 +76,7 @@ class Detection:
         self._begin_anew()
 
     def _begin_anew(self) -> None:
+        self.former = None
         self.ended = 0
         self.tried = False
         self.passed.clear()

@@ -83,7 +83,7 @@ class Follower:
             self.campaign_at = None
         elif not detection.has_lost:
             self.campaign_at = detection.silent_at  # the leader was given a grace
-        elif self._disk_is_stuck():
+        elif node.is_disk_stuck:
             self.rest()
         elif self._needs_no_question():
             self._server.become_candidate("its leader is gone, and it is next")
@@ -95,10 +95,6 @@ class Follower:
         detection = self._detection
         is_next = detection.rank(self._node.membership.voters) == 0
         return bool(detection.ended) and not detection.tried and is_next
-
-    def _disk_is_stuck(self) -> bool:
-        since = self._node.disk.waiting_since
-        return since is not None and self._node.now - since >= self._node.settings.election_timeout
 
     def _why(self) -> str:
         detection = self._detection

@@ -85,6 +85,7 @@ class Node:
         """Numbers this server's campaigns; starts anywhere, so that no answer to a question of an
         earlier life of the process is taken for one to this life's."""
         self._snapshot_asked = 0
+        self._bytes_since_snapshot = 0
 
     # Out
 
@@ -121,6 +122,12 @@ class Node:
         reaches, released = self.disk.persisted(token)
         self.log.persisted = max(self.log.persisted, reaches)
         self.effects.extend(released)
+
+    @property
+    def is_disk_stuck(self) -> bool:
+        """Whether a write has had no answer for an election time-out: no time to campaign."""
+        since = self.disk.waiting_since
+        return since is not None and self.now - since >= self.settings.election_timeout
 
     # Term and vote
 
@@ -172,17 +179,22 @@ class Node:
         ensure(index <= self.log.last_index, "what is committed is in the log")
         for entry in self.log.slice(self.commit + 1, index):
             data = committed_data(entry.data)
+            self._bytes_since_snapshot += len(entry.data)
             if data is not None:
                 self.effects.append(Committed(entry.index, data))
         self.commit = index
-        if index - max(self.log.snapshot_index, self._snapshot_asked) >= self._snapshot_after:
-            self._snapshot_asked = index
-            self.effects.append(TakeSnapshot(index))
+        self._ask_for_snapshot()
         return True
 
-    @property
-    def _snapshot_after(self) -> int:
-        return self.settings.snapshot_after
+    def _ask_for_snapshot(self) -> None:
+        settings = self.settings
+        grown = self.commit - max(self.log.snapshot_index, self._snapshot_asked)
+        if grown >= settings.snapshot_after or (
+            self._bytes_since_snapshot >= settings.snapshot_after_bytes
+        ):
+            self._snapshot_asked = self.commit
+            self._bytes_since_snapshot = 0
+            self.effects.append(TakeSnapshot(self.commit))
 
     # Snapshots
 

@@ -32,8 +32,8 @@ class Peers:
                 server.role.on_peer_lost(member)
         elif detection.leader_worker == peer:
             self._leader_lost(peer, proved_dead=proved_dead)
-        elif proved_dead and detection.former == (peer, node.term):
-            self._former_leader_died(peer)
+        elif proved_dead and detection.former is not None and detection.former[0] == peer:
+            self._former_leader_died(*detection.former)
         elif proved_dead:
             server.hurry_if_next()
 
@@ -51,10 +51,11 @@ class Peers:
             detection.loss = Loss.DISCONNECTED
         server.lose_leader(node.settings.reconnect_allowance)
 
-    def _former_leader_died(self, peer: WorkerName) -> None:
+    def _former_leader_died(self, peer: WorkerName, term: int) -> None:
         """Proof comes after the suspicion: the question is asked anew with it."""
         server = self._server
-        server.detection.end(server.node.term, server.node.now)
+        if server.detection.leader is None:
+            server.detection.end(term, server.node.now)
         if isinstance(server.role, Candidate) and server.role.asking:
             server.become_pre_candidate(f"{peer} is proved dead")
         else:

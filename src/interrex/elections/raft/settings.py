@@ -22,8 +22,8 @@ class RaftSettings(msgspec.Struct, frozen=True, kw_only=True):
     a pre-vote is started, when nothing proves that the leader died.
     ``stagger_floor``: the least distance between two ranks of the succession order.
     ``batch_bytes`` and ``inflight_batches``: the flow to one follower.
-    ``snapshot_after`` entries the state is asked for; ``trailing_entries`` are kept behind it for
-    followers that lag a little.
+    ``snapshot_after`` entries, or ``snapshot_after_bytes``, the state is asked for;
+    ``trailing_entries`` are kept behind it for followers that lag a little.
     ``max_uncommitted_bytes``: beyond it a leader refuses proposals instead of growing.
     ``catch_up_timeout``: how long a change of membership may make no progress.
     """
@@ -37,6 +37,7 @@ class RaftSettings(msgspec.Struct, frozen=True, kw_only=True):
     inflight_batches: int = 8
     snapshot_chunk_bytes: int = 256 * KIB
     snapshot_after: int = 10_000
+    snapshot_after_bytes: int = 64 * MIB
     trailing_entries: int = 1_000
     max_change_bytes: int = MIB
     max_uncommitted_bytes: int = 64 * MIB
@@ -62,6 +63,7 @@ class RaftSettings(msgspec.Struct, frozen=True, kw_only=True):
             "inflight_batches",
             "snapshot_chunk_bytes",
             "snapshot_after",
+            "snapshot_after_bytes",
             "max_change_bytes",
             "catch_up_timeout",
         ):
