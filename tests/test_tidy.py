@@ -13,7 +13,8 @@ LAYERS = [
     {"elections", "supervision", "orchestration", "balancer"},
     {"worker"},
     {"runtime", "config"},
-    {"cli", "demo"},
+    {"cli"},
+    {"demo"},
 ]
 PURE = {"core", "elections", "supervision", "orchestration", "balancer", "worker"}
 IMPURE_MODULES = {

@@ -2,42 +2,40 @@
 
 import asyncio
 import os
-import secrets
 import shutil
 import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from interrex.cli.command_lock import only_command
+from interrex.cli.taking_down import take_down
 from interrex.config import load
 from interrex.core.errors import InterrexError
 from interrex.core.ids import SlotName, WorkerName
 from interrex.core.spec import LOCAL_HOST, ClusterSpec
 from interrex.core.state import workers_of
-from interrex.demo.connection import Ask, Broken, Connection
 from interrex.demo.faults import SERVICE
 from interrex.demo.killing import death_of
 from interrex.demo.orders import OrderBook
 from interrex.demo.shop import ORDERS_VARIABLE
-from interrex.runtime.genesis import new_genesis, write_genesis
+from interrex.runtime.founding import found_cluster
 from interrex.runtime.launching import launch_worker
 from interrex.runtime.layout import Layout
-from interrex.runtime.opening import create_log
 from interrex.runtime.pidfd import ProcessIdentity, open_pidfd, send_signal
 from interrex.runtime.procfs import all_pids, instance_of
 from interrex.runtime.records import Instances
+from interrex.runtime.worker_processes import worker_processes
 
 CLUSTER = "demo"
 FIRST_PORT = 8080
 PORTS_TRIED = 100
 LONGEST_FOLDER = 60
 """The longest path (bytes) of a temporary folder that leaves room for the sockets' names."""
-LEAVE_S = 30.0
-"""How long the workers may take to stop everything in order."""
 LAST_S = 2.0
-"""How long a process may then take to end by itself."""
+"""How long a process may take to end by itself once everything was stopped in order."""
 _FILE = """\
 # The demo's fleet, as anybody would write one.
 
@@ -84,13 +82,7 @@ class Fleet:
             orders=orders,
         )
         self.file.write_text(text)
-        spec = load(self.file)
-        self.layout.make()
-        self.layout.check_socket_paths(list(workers_of(spec)))
-        genesis = new_genesis(spec, secrets.token_hex(8))
-        write_genesis(self.layout.genesis, genesis)
-        for worker in workers_of(spec):
-            create_log(self.layout.store(worker), genesis, worker)
+        found_cluster(self.layout, self.spec, LOCAL_HOST)
 
     @property
     def spec(self) -> ClusterSpec:
@@ -105,14 +97,20 @@ class Fleet:
         for worker in self.workers:
             launch_worker(self.layout, worker, LOCAL_HOST)
 
-    async def leave(self) -> bool:
-        """Let the workers stop everything in order; returns whether all of them did."""
-        if not self.layout.home.exists():
-            return True
-        self.layout.stopping.touch()
-        workers = self.layout.worker_names()
-        left = await asyncio.gather(*(self._ask_to_leave(worker) for worker in workers))
-        return all(left)
+    async def take_down(self, tell: Callable[[str], None]) -> bool:
+        """Stop everything in order, as ``interrex down`` does; returns whether that worked.
+
+        Args:
+            tell: hears what is done, in another thread.
+        """
+        return not self.layout.home.exists() or await asyncio.to_thread(self._take_down, tell)
+
+    def _take_down(self, tell: Callable[[str], None]) -> bool:
+        with only_command(self.layout, "demo"):
+            problems = take_down(self.layout, None, tell)
+        for problem in problems:
+            tell(problem)
+        return not problems
 
     async def end(self, *, keep: bool = False) -> None:
         """See the last processes out, kill those that stay; remove the folder unless kept."""
@@ -132,33 +130,15 @@ class Fleet:
 
     def processes(self) -> Iterator[int]:
         """A pidfd of every living process of this fleet; the caller closes them."""
-        host = Instances(self.layout.host(LOCAL_HOST)).prefix(SlotName(""))
+        ours = Instances(self.layout.host(LOCAL_HOST)).prefix(SlotName(""))
+        found = [process.identity for process in worker_processes(self.folder)]
         for pid in all_pids():
-            identity = ProcessIdentity.of(pid)
-            pidfd = open_pidfd(identity) if identity is not None else None
-            if pidfd is None:
-                continue
-            if host in (instance_of(pid) or "") or self._is_worker(pid):
+            if ours in (instance_of(pid) or "") and (identity := ProcessIdentity.of(pid)):
+                found.append(identity)
+        for identity in found:
+            pidfd = open_pidfd(identity)
+            if pidfd is not None:
                 yield pidfd
-            else:
-                os.close(pidfd)
-
-    def _is_worker(self, pid: int) -> bool:
-        try:
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        except OSError:
-            return False
-        return b"interrex.runtime.entry" in words and os.fsencode(self.folder) in words
-
-    async def _ask_to_leave(self, worker: WorkerName) -> bool:
-        loop = asyncio.get_running_loop()
-        path = str(self.layout.api_socket(worker))
-        try:
-            async with asyncio.timeout(LEAVE_S):
-                _, made = await loop.create_unix_connection(lambda: Connection("interrex"), path)
-                return (await made.exchange(Ask("POST", "/v1/leave"))).status == 200
-        except (OSError, TimeoutError, Broken):
-            return False
 
 
 def new_folder() -> Path:

@@ -32,7 +32,7 @@ class Guard:
 
 
 async def _bring_down(fleet: Fleet) -> None:
-    await fleet.leave()
+    await fleet.take_down(lambda line: None)
     await fleet.end()
 
 

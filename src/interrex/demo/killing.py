@@ -11,7 +11,7 @@ from interrex.core.spec import LOCAL_HOST
 from interrex.demo.faults import Part, Process
 from interrex.runtime.clock import now_ns
 from interrex.runtime.layout import Layout
-from interrex.runtime.pidfd import ProcessIdentity, open_pidfd, send_signal
+from interrex.runtime.pidfd import ProcessIdentity, open_pidfd, reap, send_signal
 from interrex.runtime.procfs import instance_of
 from interrex.runtime.records import Instances
 
@@ -68,6 +68,8 @@ async def kill(processes: tuple[Process, ...], layout: Layout) -> int:
         for pidfd in pidfds:
             send_signal(pidfd, signal.SIGKILL)
         await asyncio.gather(*(death_of(pidfd) for pidfd in pidfds))
+        for pidfd in pidfds:
+            reap(pidfd)  # the workers that the demo has started are its children
     finally:
         for pidfd in pidfds:
             os.close(pidfd)

@@ -52,7 +52,7 @@ async def perform(options: Options, stage: Stage) -> int:
     loop = asyncio.get_running_loop()
     work = loop.create_task(show.run())
     for number in _SIGNALS:
-        loop.add_signal_handler(number, work.cancel)
+        loop.add_signal_handler(number, show.end, work)
     try:
         return await work
     except asyncio.CancelledError:
@@ -69,6 +69,15 @@ class _Show:
         self._options = options
         self._stage = stage
         self.code = INTERRUPTED
+        self._ending = False
+
+    def end(self, work: "asyncio.Task[int]") -> None:
+        """Somebody wants it to end; asked again, it goes on ending in order."""
+        if self._ending:
+            self._stage.say("The fleet is being taken down already")
+        else:
+            self._ending = True
+            work.cancel()
 
     async def run(self) -> int:
         async with self._fleet_up() as (fleet, port):
@@ -128,7 +137,7 @@ class _Show:
         finally:
             began = time.monotonic()
             self._stage.say("Taking the fleet down: balancers first, the shop, then the workers")
-            in_order = await fleet.leave()
+            in_order = await fleet.take_down(self._stage.wait_for)
             keep = self.code == FAILED and fleet.layout.home.exists()
             await fleet.end(keep=keep)
             guard.dismiss()

@@ -113,7 +113,8 @@ class LiveStage:
             self._console.print(line, highlight=False, markup=False)
 
     def wait_for(self, what: str) -> None:
-        """The picture says it already."""
+        if not self._live.is_started:  # else the picture says it already
+            self._console.print(f"     ... {what}", style="dim", highlight=False, markup=False)
 
     def draw(self, scene: Scene) -> None:
         from interrex.demo.picture import picture
