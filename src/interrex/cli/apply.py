@@ -4,7 +4,7 @@ from pathlib import Path
 
 from interrex.cli.changes import differences, running_status, submit
 from interrex.cli.exits import CommandError, Exit
-from interrex.cli.places import Flag, StateOption, find_cluster
+from interrex.cli.places import Flag, HostOption, StateOption, find_cluster
 from interrex.cli.preflight import check_machine, check_resources
 from interrex.cli.starting import choose_host, read_spec
 from interrex.config import Difference
@@ -16,7 +16,7 @@ def apply(
     /,
     *,
     dry_run: Flag = False,
-    host: str | None = None,
+    host: HostOption = None,
     state: StateOption = None,
 ) -> int:
     """Bring a running fleet in line with its file, one replica of a service at a time.

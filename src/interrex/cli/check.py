@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from interrex.cli.exits import CommandError, Exit
-from interrex.cli.places import Flag
+from interrex.cli.places import Flag, HostOption
 from interrex.cli.preflight import check_descriptors
 from interrex.cli.report import counted
 from interrex.cli.starting import choose_host
@@ -16,7 +16,7 @@ from interrex.core.spec import ClusterSpec
 from interrex.core.state import workers_of
 
 
-def check(file: Path, /, *, host: str | None = None, json: Flag = False) -> int:
+def check(file: Path, /, *, host: HostOption = None, json: Flag = False) -> int:
     """Say whether a cluster file is in order, and what this machine lacks for it.
 
     Nothing is started, stopped or changed. Problems make the file unusable, notes do not.

@@ -6,7 +6,7 @@ import sys
 from interrex.cli.command_lock import only_command
 from interrex.cli.exits import CommandError, Exit
 from interrex.cli.names import meant
-from interrex.cli.places import ClusterOption, Flag, StateOption, find_cluster
+from interrex.cli.places import ClusterOption, Flag, HostOption, StateOption, find_cluster
 from interrex.cli.taking_down import anything_runs, take_down
 from interrex.core.ids import HostName
 from interrex.runtime.layout import Layout
@@ -15,7 +15,7 @@ from interrex.runtime.unsupervised import hosts_here
 
 def down(
     *,
-    host: str | None = None,
+    host: HostOption = None,
     purge: Flag = False,
     yes: Flag = False,
     state: StateOption = None,

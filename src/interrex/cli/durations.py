@@ -6,7 +6,7 @@ from cyclopts import Parameter
 
 from interrex.cli.exits import CommandError, Exit
 
-DurationOption = Annotated[str, Parameter(negative="")]
+DurationOption = Annotated[str, Parameter(metavar="DURATION")]
 
 
 def seconds_of(option: str, text: str) -> float:

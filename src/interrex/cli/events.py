@@ -8,13 +8,13 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from interrex.cli.event_lines import event_line
+from interrex.cli.event_lines import Tails, event_line
 from interrex.cli.exits import Exit
 from interrex.cli.names import read_target, unknown
-from interrex.cli.places import ClusterOption, Flag, StateOption, find_cluster
+from interrex.cli.places import ClusterOption, Flag, StateOption, TargetName, find_cluster
 from interrex.cli.terminal import has_colours
-from interrex.core.ids import WorkerName, service_of
-from interrex.runtime.journal import Event, EventTail, read_events
+from interrex.core.ids import service_of
+from interrex.runtime.journal import Event, read_events
 from interrex.runtime.layout import Layout
 from interrex.runtime.unsupervised import recorded_replicas
 
@@ -24,11 +24,11 @@ LAST_WHEN_FOLLOWING = 10
 
 
 def events(
-    of: str | None = None,
+    of: TargetName | None = None,
     /,
     *,
     follow: Annotated[Flag, Parameter(name=["--follow", "-f"])] = False,
-    lines: Annotated[int | None, Parameter(name=["--lines", "-n"])] = None,
+    lines: Annotated[int | None, Parameter(name=["--lines", "-n"], metavar="N")] = None,
     json: Flag = False,
     state: StateOption = None,
     cluster: ClusterOption = None,
@@ -47,7 +47,7 @@ def events(
     """
     layout = find_cluster(state, cluster)
     # Before anything is read: what happens in between is then found twice, not missed.
-    tails = _Tails(layout)
+    tails = Tails(layout)
     past = list(read_events([layout.events(name) for name in layout.worker_names()]))
     wanted = _filter(layout, of, past)
     shown = [event for event in past if wanted(event)]
@@ -60,27 +60,6 @@ def events(
         past.clear()
         time.sleep(LOOK_S)
     return Exit.OK
-
-
-class _Tails:
-    """New events of all workers, also of those that come later."""
-
-    def __init__(self, layout: Layout) -> None:
-        self._layout = layout
-        self._tails = {name: self._tail(name) for name in layout.worker_names()}
-
-    def read(self, known: list[Event]) -> list[Event]:
-        """What was added since the last call, but for what is known."""
-        found = [event for tail in self._tails.values() for event in tail.read()]
-        for name in self._layout.worker_names():
-            if name not in self._tails:
-                self._tails[name] = self._tail(name)
-                found += read_events([self._layout.events(name)])
-        seen = set(known)
-        return sorted((event for event in found if event not in seen), key=lambda one: one.time)
-
-    def _tail(self, name: WorkerName) -> EventTail:
-        return EventTail([self._layout.events(name)])
 
 
 def _filter(layout: Layout, of: str | None, past: list[Event]) -> Callable[[Event], bool]:

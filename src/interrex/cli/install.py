@@ -15,7 +15,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from interrex.cli.exits import CommandError, Exit
-from interrex.cli.places import Flag, StateOption
+from interrex.cli.places import Flag, HostOption, StateOption
 from interrex.cli.starting import Plan, read_plan
 from interrex.core.spec import ClusterSpec
 from interrex.runtime.layout import Layout
@@ -30,7 +30,7 @@ def install(
     /,
     *,
     print_only: Annotated[Flag, Parameter(name="--print")] = False,
-    host: str | None = None,
+    host: HostOption = None,
     state: StateOption = None,
 ) -> int:
     """Let systemd keep a fleet up, also through a reboot.

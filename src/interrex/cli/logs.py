@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from interrex.cli.exits import Exit
 from interrex.cli.names import Target, read_target, unknown
-from interrex.cli.places import ClusterOption, Flag, StateOption, find_cluster
+from interrex.cli.places import ClusterOption, Flag, StateOption, TargetName, find_cluster
 from interrex.cli.report import painted
 from interrex.cli.terminal import has_colours
 from interrex.core.ids import SlotName, service_of, slot_order
@@ -22,11 +22,11 @@ LAST_WHEN_FOLLOWING = 10
 
 
 def logs(
-    of: str,
+    of: TargetName,
     /,
     *,
     follow: Annotated[Flag, Parameter(name=["--follow", "-f"])] = False,
-    lines: Annotated[int | None, Parameter(name=["--lines", "-n"])] = None,
+    lines: Annotated[int | None, Parameter(name=["--lines", "-n"], metavar="N")] = None,
     state: StateOption = None,
     cluster: ClusterOption = None,
 ) -> int:

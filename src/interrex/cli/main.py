@@ -9,11 +9,13 @@ report      a status document as a table
 import os
 import sys
 from collections.abc import Sequence
+from typing import Literal
 
 from cyclopts import App, CycloptsError
 
 from interrex import __version__
 from interrex.cli.exits import CommandError, Exit
+from interrex.cli.plain_help import PlainHelp
 from interrex.core.errors import InterrexError
 
 COMMANDS = {
@@ -67,14 +69,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def new_app(chosen: str = "") -> App:
-    """All commands, none of them imported yet; ``chosen`` explains itself at length when asked."""
+def new_app(chosen: str, formatter: Literal["default"] | PlainHelp) -> App:
+    """All commands, none of them imported yet.
+
+    Args:
+        chosen: the one command whose help is to be what it says itself, and not one line.
+        formatter: how help is shown.
+    """
     app = App(
         name="interrex",
         help="A fleet of services that heals itself: workers, an elected leader, no single "
         "supervisor.\n\nExample: interrex up shop.toml",
         version=__version__,
-        help_formatter="default" if sys.stdout.isatty() else "plain",
+        help_formatter=formatter,
         result_action="return_value",
         print_error=False,
         exit_on_error=False,
@@ -88,7 +95,8 @@ def new_app(chosen: str = "") -> App:
 
 
 def _run(words: list[str]) -> int:
-    result = new_app(_command_of(words))(words)
+    formatter: Literal["default"] | PlainHelp = "default" if sys.stdout.isatty() else PlainHelp()
+    result = new_app(_command_of(words), formatter)(words)
     return result if isinstance(result, int) else Exit.OK
 
 

@@ -9,9 +9,11 @@ from interrex.cli.exits import CommandError, Exit
 from interrex.cli.names import meant
 from interrex.runtime.layout import Layout, state_root
 
-StateOption = Annotated[Path | None, Parameter(name="--state", negative="")]
-ClusterOption = Annotated[str | None, Parameter(name="--cluster", negative="")]
-Flag = Annotated[bool, Parameter(negative="")]
+StateOption = Annotated[Path | None, Parameter(name="--state", metavar="DIR")]
+ClusterOption = Annotated[str | None, Parameter(name="--cluster", metavar="NAME")]
+HostOption = Annotated[str | None, Parameter(name="--host", metavar="NAME")]
+TargetName = Annotated[str, Parameter(name="SERVICE[.N]")]
+Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 
 
 def clusters_in(root: Path) -> list[str]:

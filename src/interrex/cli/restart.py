@@ -3,13 +3,13 @@
 from interrex.cli.changes import running_status, submit
 from interrex.cli.exits import Exit
 from interrex.cli.names import read_target, unknown
-from interrex.cli.places import ClusterOption, StateOption, find_cluster
+from interrex.cli.places import ClusterOption, StateOption, TargetName, find_cluster
 from interrex.core.ids import BALANCER, SlotName
 from interrex.core.state import Restart
 from interrex.worker.status import Status
 
 
-def restart(of: str, /, *, state: StateOption = None, cluster: ClusterOption = None) -> int:
+def restart(of: TargetName, /, *, state: StateOption = None, cluster: ClusterOption = None) -> int:
     """Replace the processes of a service, one at a time, or that of one replica.
 
     Each replica drains first, and the next one waits until it is ready again.

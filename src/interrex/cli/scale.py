@@ -1,5 +1,9 @@
 """``interrex scale``."""
 
+from typing import Annotated
+
+from cyclopts import Parameter
+
 from interrex.cli.changes import asked_spec, running_status, submit
 from interrex.cli.exits import CommandError, Exit
 from interrex.cli.names import unknown
@@ -13,7 +17,7 @@ MOST_REPLICAS = 10_000
 
 def scale(
     service: str,
-    replicas: int,
+    replicas: Annotated[int, Parameter(name="N")],
     /,
     *,
     state: StateOption = None,

@@ -1,8 +1,10 @@
 """``interrex step-down``."""
 
 import time
+from typing import Annotated
 
 import msgspec
+from cyclopts import Parameter
 
 from interrex.cli.asking import NoAnswer, ask, outcome_of
 from interrex.cli.changes import leader_first, no_worker, running_status
@@ -18,7 +20,10 @@ PATIENCE_S = 10.0
 
 
 def step_down(
-    *, to: str | None = None, state: StateOption = None, cluster: ClusterOption = None
+    *,
+    to: Annotated[str | None, Parameter(metavar="WORKER")] = None,
+    state: StateOption = None,
+    cluster: ClusterOption = None,
 ) -> int:
     """Let another worker lead, and wait until one does.
 

@@ -10,7 +10,7 @@ from interrex.cli.command_lock import only_command
 from interrex.cli.down import stop
 from interrex.cli.durations import DurationOption, seconds_of
 from interrex.cli.exits import CommandError, Exit
-from interrex.cli.places import Flag, StateOption
+from interrex.cli.places import Flag, HostOption, StateOption
 from interrex.cli.starting import Begun, Plan, begin, launch_all, read_plan
 from interrex.cli.watching import Gone, guard_workers, new_screen, ready_line, wait_ready, watch
 from interrex.config import Difference
@@ -31,7 +31,7 @@ def up(
     detach: Flag = False,
     guard: Flag = False,
     timeout: DurationOption = "30s",
-    host: str | None = None,
+    host: HostOption = None,
     state: StateOption = None,
 ) -> int:
     """Start a fleet from its file, or watch the one that runs.

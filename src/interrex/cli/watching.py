@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
 from interrex.cli.asking import status_of_cluster
-from interrex.cli.event_lines import event_line
+from interrex.cli.event_lines import Tails, event_line
 from interrex.cli.report import counted, report
 from interrex.cli.starting import Plan
 from interrex.cli.terminal import has_colours
 from interrex.core.ids import HostName
-from interrex.runtime.journal import EventTail
 from interrex.runtime.layout import Layout
 from interrex.runtime.worker_processes import WorkerProcess, open_worker, worker_processes
 from interrex.worker.status import Status, missing_parts
@@ -112,13 +111,13 @@ def watch(plan: Plan, screen: Screen) -> None:
         Gone: every worker of this machine has ended; this viewer has nothing left to see.
     """
     layout = plan.layout
-    tail = EventTail([layout.events(name) for name in layout.worker_names()])
+    tails = Tails(layout)
     told = ""
     ready = False
     gone_since: float | None = None
     while True:
         status = status_of_cluster(layout)
-        for event in tail.read():
+        for event in tails.read():
             screen.line(event_line(event, has_colours(sys.stdout)))
         screen.show(report(status, True) if status is not None else [])
         missing = "; ".join(still_missing(status))
