@@ -14,7 +14,15 @@ import pytest
 from interrex.runtime.pidfd import ProcessIdentity, open_pidfd
 from interrex.runtime.procfs import read_stat
 from interrex.runtime.records import LockedRecord, ReplicaRecord, lock_record, read_record
-from interrex.supervision.interface import Claim, Claimed, ClaimOutcome, Exited, Release, Spawned
+from interrex.supervision.interface import (
+    Claim,
+    Claimed,
+    ClaimOutcome,
+    Exited,
+    Release,
+    Spawned,
+    Sweep,
+)
 from tests.runtime.host_harness import PATIENCE_S, SLOT, Host, record_fields, service
 
 FOREVER = ("sleep", "1000")
@@ -235,6 +243,25 @@ async def test_a_released_replica_lives_on_is_reaped_and_can_be_taken_up_again(h
     host.processes.perform(Claim(SLOT))
     assert (await host.next(Claimed)).outcome is ClaimOutcome.GONE
     assert read_stat(second) is None, "reaped though released"
+
+
+async def test_a_sweep_ends_with_the_hold_and_spares_what_the_next_holder_starts(
+    host: Host,
+) -> None:
+    forge(host.state, None)
+    assert (await host.claim()).outcome is ClaimOutcome.GONE
+    host.processes.perform(Sweep(SLOT, 5))
+    host.processes.perform(Release(SLOT))
+    other = Host(host.state, listening=False)
+    pid = await other.spawn(host.shell("echo up >&3; sleep 1000; true"))
+    assert await host.hear(1) == ["up"]
+    scanner = host.processes._sweeper.find("")  # comes after the sweep's own scan
+    assert pid in await scanner
+    stat = read_stat(pid)
+    assert stat is not None
+    assert not stat.dead
+    assert host.events == []
+    other.kill_all()
 
 
 # Pid reuse (39): a record that names a stranger's pid

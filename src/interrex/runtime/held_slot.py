@@ -24,6 +24,8 @@ class HeldSlot(msgspec.Struct):
     pidfd: int | None = None
     child: bool = False
     exited: bool = False
+    tasks: set[asyncio.Task[None]] = msgspec.field(default_factory=set)
+    """Searches and sweeps under way: they end with the hold."""
 
     @property
     def alive(self) -> bool:

@@ -96,7 +96,6 @@ class HostProcesses:
         self._held: dict[SlotName, HeldSlot] = {}
         self._children: set[int] = set()
         self._released = ReleasedChildren(loop, self._children)
-        self._tasks: set[asyncio.Task[None]] = set()
         self._null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         self._rotator = Rotator(loop)
         self._sweeper = Sweeper(loop, self._children)
@@ -143,8 +142,6 @@ class HostProcesses:
         self._closed = True
         self._timer.cancel()
         self._prober.close()
-        for task in self._tasks:
-            task.cancel()
         for slot in list(self._held):
             self._release(slot)
         self._released.close()
@@ -177,20 +174,18 @@ class HostProcesses:
             held.record = held.lock.read()
         except CorruptRecord as error:
             _log.warning("the record of %s is corrupt, looking in /proc: %s", slot, error)
-            self._run(self._search(slot, held, self._instances.prefix(slot)))
+            self._run(held, self._search(slot, held, self._instances.prefix(slot)))
             return
         if held.record is None:
             self._tell(Claimed(slot, ClaimOutcome.ABSENT))
         elif held.record.process is None:
-            self._run(self._search(slot, held, held.record.instance))
+            self._run(held, self._search(slot, held, held.record.instance))
         else:
             self._adopt(slot, held, held.record)
 
     async def _search(self, slot: SlotName, held: HeldSlot, prefix: str) -> None:
         """Looks for the process of a record that does not name one."""
         found = await self._sweeper.find(prefix)
-        if self._held.get(slot) is not held:
-            return
         record = rebuild_record(slot, found, self._instances, self.log_path(slot))
         if record is not None:
             held.note(record)
@@ -213,6 +208,8 @@ class HostProcesses:
         held = self._held.pop(slot, None)
         if held is None:
             return
+        for task in held.tasks:
+            task.cancel()  # a sweep going on would kill what the next holder starts
         self._rotator.unwatch(self.log_path(slot))
         if held.alive:
             assert held.pidfd is not None
@@ -316,12 +313,10 @@ class HostProcesses:
         if self._sweeper.nothing_left(remains):
             self._swept(effect, held, 0)
         else:
-            self._run(self._sweep_closely(effect, held, remains))
+            self._run(held, self._sweep_closely(effect, held, remains))
 
     async def _sweep_closely(self, effect: Sweep, held: HeldSlot, remains: Remains) -> None:
-        killed = await self._sweeper.sweep(remains)
-        if self._held.get(effect.slot) is held:
-            self._swept(effect, held, killed)
+        self._swept(effect, held, await self._sweeper.sweep(remains))
 
     def _swept(self, effect: Sweep, held: HeldSlot, killed: int) -> None:
         held.drop_pidfd()
@@ -364,13 +359,13 @@ class HostProcesses:
         if not self._closed:
             self._emit(event)
 
-    def _run(self, work: Coroutine[None, None, None]) -> None:
+    def _run(self, held: HeldSlot, work: Coroutine[None, None, None]) -> None:
         task = self._loop.create_task(work)
-        self._tasks.add(task)
+        held.tasks.add(task)
+        task.add_done_callback(held.tasks.discard)
         task.add_done_callback(self._finished)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             context = {"message": f"supervising processes failed: {error}", "exception": error}
             self._loop.call_exception_handler(context)
