@@ -54,6 +54,7 @@ def main(arguments: Sequence[str]) -> int:
             print(f"{name:<12}{(_topic(name).__doc__ or '').splitlines()[0]}")
         return 0
     _end_in_order()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # no user's worker compiles at every start
     allow_many_files()
     saturation_s = options.saturation * min(1.0, options.share)
     found = run(options.names or TOPICS, Effort(options.share, saturation_s))

@@ -265,6 +265,8 @@ async def _figures(
     happening = asyncio.ensure_future(chaos())
     outcome: Outcome = await open_loop(scene.port, RATE, duration_s, keep=keep)
     await happening
+    if outcome.failed:
+        print(f"  how requests failed: {dict(outcome.failures)}")
     return {
         "requests": outcome.succeeded + outcome.failed,
         "failed": outcome.failed,

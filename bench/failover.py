@@ -112,10 +112,7 @@ def end_leader(fleet: Fleet, number: signal.Signals) -> float:
     survivors = [worker for worker in fleet.workers if worker != leader]
     with contextlib.ExitStack() as stack:
         asked = [
-            stack.enter_context(
-                _request(fleet, worker, "GET", f"/v1/leader?above={status.epoch}", b"")
-            )
-            for worker in survivors
+            stack.enter_context(ask_for_leader(fleet, worker, status.epoch)) for worker in survivors
         ]
         victim = fleet.pid_of(leader)
         begin = time.perf_counter()
@@ -141,6 +138,11 @@ def _write_over(fleet: Fleet, number: int) -> tuple[float, float]:
         with write(fleet, other, f"next-{number}") as following:
             flight_at, next_at = wait_answers([flight, following])
     return (next_at - begin) * 1e3, (flight_at - begin) * 1e3
+
+
+def ask_for_leader(fleet: Fleet, worker: WorkerName, above: int) -> socket.socket:
+    """Ask a worker to answer as soon as it knows a leader of a later epoch."""
+    return _request(fleet, worker, "GET", f"/v1/leader?above={above}", b"")
 
 
 def write(fleet: Fleet, worker: WorkerName, change: str) -> socket.socket:

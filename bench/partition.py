@@ -1,0 +1,72 @@
+"""A leader's host is cut off, its packets dropped in both directions: until the others know.
+
+Three hosts, as network namespaces on one bridge, over mutual TLS.
+"""
+
+import contextlib
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+
+from bench.failover import SETTLE_S, ask_for_leader, wait_answers
+from bench.figures import Effort, Figure, at_most
+from bench.specs import bare
+from bench.statistics import percentile, summary
+from tests.system.machines import Machine, all_ready, machines
+
+PATIENCE_S = 60.0
+CUT = """\
+table inet cut {
+    chain input { type filter hook input priority 0; iifname eth0 drop; }
+    chain output { type filter hook output priority 0; oifname eth0 drop; }
+}
+"""
+
+
+def partition(effort: Effort) -> Iterator[Figure]:
+    """A leader's host cut off by packet filters, until the last of the others knows the next."""
+    if os.geteuid() != 0:
+        print("  network namespaces need root: left out. sudo make bench ARGS=partition")
+        return
+    with machines(bare()) as hosts:
+        took = [_cut_leader(list(hosts.values())) for _ in range(effort.count(15))]
+    yield Figure(
+        measure="leader cut off, the others know the next: p50",
+        value=percentile(took, 0.5),
+        unit="ms",
+        goal=at_most(300.0),
+        note=summary(took),
+    )
+
+
+def _cut_leader(hosts: list[Machine]) -> float:
+    """Milliseconds, the filter's own installation included."""
+    leader, epoch = _agreed(hosts)
+    time.sleep(SETTLE_S)
+    with contextlib.ExitStack() as stack:
+        asked = [
+            stack.enter_context(ask_for_leader(host.fleet, host.fleet.workers[0], epoch))
+            for host in hosts
+            if host is not leader
+        ]
+        command = ("ip", "netns", "exec", leader.namespace, "nft", "-f", "-")
+        begin = time.perf_counter()
+        subprocess.run(command, input=CUT, text=True, check=True, capture_output=True)
+        took = max(answered - begin for answered in wait_answers(asked)) * 1e3
+    leader.heal()
+    return took
+
+
+def _agreed(hosts: list[Machine]) -> tuple[Machine, int]:
+    """Who leads, and its epoch, once every host says the same and is well."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        said = {(s.leader, s.epoch) for host in hosts if (s := host.status()) is not None}
+        if len(said) == 1 and all_ready(hosts):
+            ((leader, epoch),) = said
+            for host in hosts:
+                if leader in host.fleet.workers:
+                    return host, epoch
+        time.sleep(0.02)
+    raise TimeoutError("the hosts do not agree on a leader")
