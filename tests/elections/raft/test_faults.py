@@ -175,6 +175,17 @@ def test_15_a_candidate_counts_itself_when_its_tail_and_its_vote_are_on_disk() -
     assert server.role == "leader"
 
 
+def test_15_a_candidate_that_all_others_elected_still_waits_for_its_own_disk() -> None:
+    """Who leads a term has that term on its disk."""
+    server = Solo(persists=False)
+    request = server.become_candidate()
+    for member in (2, 3):
+        server.receive(m.Vote(1, member, 1, request.round, granted=True))
+    assert server.role == "candidate"
+    server.write()
+    assert server.role == "leader"
+
+
 def test_15_a_restarted_candidate_ignores_the_votes_of_its_former_life() -> None:
     """Its request left before its own vote was stored: it may vote for another in that term."""
     server = Solo(persists=False)

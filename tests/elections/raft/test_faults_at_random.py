@@ -9,7 +9,7 @@ import pytest
 
 from .chaos import Chaos
 
-SEEDS = int(os.environ.get("RAFT_SEEDS", "160"))
+SEEDS = int(os.environ.get("RAFT_SEEDS", "320"))
 FIRST = int(os.environ.get("RAFT_FIRST_SEED", "0"))
 CHUNKS = 8
 REGRESSIONS = [103, 726, 10551]
