@@ -38,6 +38,23 @@ def held(count: int = 3) -> FakeHost:
     return host
 
 
+def mixed_hold(living: tuple[str, ...] = ("web.2",)) -> FakeHost:
+    """Some die of the outage, others live on with a failing liveness."""
+    host = ready(3)
+    for slot in living:
+        host.processes[SlotName(slot)].live_fails = True
+    host.program = lambda _: Program(dies_after=5 * MS)
+    host.kill(*(process.slot for process in host.living() if process.slot not in living))
+    assert host.run_until(lambda: bool(host.noted("held")), 100 * S)
+    host.run(60 * S)
+    assert len(host.noted("unhealthy")) == 0
+    return host
+
+
+def signalled_since(host: FakeHost, time: int) -> list[SlotName]:
+    return [e.slot for at, e in host.effects if isinstance(e, Signal) and at >= time]
+
+
 def starts_since(host: FakeHost, time: int) -> list[SlotName]:
     return [process.slot for started, process in host.starts if started > time]
 
@@ -123,6 +140,28 @@ def test_replicas_that_never_become_ready_are_held_too() -> None:
     assert len(host.noted("held")) == 3
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_when_a_hold_begins_nobody_waits_and_one_that_is_starting_is_the_trial(seed: int) -> None:
+    slow = Program(boots_in=3600 * S, dies_after=400 * MS)
+    host = FakeHost(seed=seed, program=lambda _: slow, latency=200 * MS)
+    host.assign(*slots(WEB, 3))
+    assert host.run_until(lambda: bool(host.noted("held")), 100 * S)
+    assert State.WAITING not in host.states()
+    before = [process for process in host.living() if process.born < host.now]
+    began = host.now - 1
+    host.run_until(lambda: not any(process.alive for process in before), 10 * S)
+    assert bool(starts_since(host, began)) == (not before)
+
+
+def test_a_service_stopped_while_held_is_started_at_once_when_it_is_wanted_again() -> None:
+    host = held()
+    host.assign(*slots(WEB, 3, wanted=False))
+    assert host.run_until(host.all_are(State.STOPPED), 10 * S)
+    host.dependency_up = True
+    host.assign(*slots(WEB, 3))
+    assert host.run_until(host.all_are(State.READY), 100 * MS)
+
+
 def test_one_replica_that_stays_ready_keeps_the_others_from_being_held() -> None:
     host = ready()
     host.program = lambda slot: Program(dies_after=5 * MS if slot != "web.2" else None)
@@ -187,6 +226,16 @@ def test_when_the_one_on_trial_is_taken_away_another_one_is_tried() -> None:
         host.assign(*(a for a in slots(WEB, 2) if a.slot != tried))
         assert next_trial(host) != tried
         host.assign(*slots(WEB, 2))
+
+
+def test_when_the_one_on_trial_cannot_be_started_another_one_is_tried() -> None:
+    host = held(3)
+    tried = next_trial(host)
+    host.run(1 * S)
+    host.dependency_up = True
+    missing = Program(cannot_start="no such program")
+    host.program = lambda slot: Program() if slot == tried else missing
+    assert host.run_until(lambda: host.state(tried) is State.READY, 100 * S)
 
 
 def test_a_trial_that_lives_but_is_not_ready_does_not_keep_the_others_from_theirs() -> None:
@@ -262,6 +311,40 @@ def test_when_a_restart_helps_the_others_are_restarted_too_a_few_at_a_time() -> 
     assert at_once <= 2
 
 
+def test_at_most_a_quarter_of_a_service_is_restarted_for_its_liveness_at_a_time() -> None:
+    host = ready(8)
+    host.tell(elsewhere(report("web.8", State.READY)))
+    host.program = lambda _: Program(boots_in=10 * S)
+    for process in host.living():
+        process.live_fails = True
+    at_once = 0
+
+    def all_healed() -> bool:
+        nonlocal at_once
+        at_once = max(at_once, sum(state is not State.READY for state in host.states()))
+        return len(host.starts) == 16 and set(host.states()) == {State.READY}
+
+    assert host.run_until(all_healed, 120 * S)
+    assert at_once == 2
+
+
+def test_a_suspended_replica_that_recovers_sets_the_held_ones_free_at_once() -> None:
+    host = mixed_hold()
+    host.processes[SlotName("web.2")].live_fails = False
+    host.program = lambda _: Program()
+    assert host.run_until(host.all_are(State.READY), 2100 * MS)
+
+
+def test_when_the_last_dead_replica_is_taken_away_a_living_one_is_tried() -> None:
+    host = mixed_hold(living=("web.1", "web.2"))
+    host.sweep_takes = 60 * S
+    assert host.run_until(lambda: host.state("web.0") is State.SWEEPING, 60 * S)
+    host.run(35 * S)
+    began = host.now
+    host.assign(*slots(WEB, 3)[1:])
+    assert host.run_until(lambda: any(signalled_since(host, began)), 1 * S)
+
+
 def test_three_that_hang_of_twelve_are_restarted_at_once() -> None:
     host = ready(12)
     for slot in ("web.1", "web.5", "web.9"):
@@ -277,7 +360,10 @@ def test_a_broken_replica_does_not_keep_a_hung_one_from_being_restarted_for_ever
     host.kill("web.0")
     host.run(100 * S)
     host.processes[SlotName("web.1")].hung = True
-    assert host.run_until(lambda: host.processes[SlotName("web.1")].incarnation > 1, 400 * S)
+    host.run(100 * S)
+    assert host.processes[SlotName("web.1")].incarnation == 1
+    assert "not restarted" in host.report("web.1").reason
+    assert host.run_until(lambda: host.processes[SlotName("web.1")].incarnation > 1, 300 * S)
     assert host.run_until(lambda: host.state("web.1") is State.READY, 60 * S)
 
 
@@ -325,18 +411,33 @@ def test_a_lone_replica_here_is_held_when_all_of_its_service_elsewhere_fail_too(
     assert host.run_until(host.all_are(State.READY), 100 * MS)
 
 
-@pytest.mark.parametrize(("slot", "others", "restarted"), [(0, "web.1", True), (1, "web.0", False)])
-def test_of_lone_replicas_that_all_fail_only_the_first_is_restarted(
-    slot: int, others: str, restarted: bool
+def test_a_lone_replica_here_is_not_held_while_those_elsewhere_do_well() -> None:
+    host = FakeHost(program=lambda _: Program(dies_after=5 * MS))
+    host.tell(elsewhere(report("web.1", State.READY)))
+    host.assign(*slots(WEB, 1))
+    host.run(100 * S)
+    assert not host.noted("held")
+
+
+@pytest.mark.parametrize(
+    ("slot", "others", "state", "restarted"),
+    [
+        (0, "web.1", State.READY, True),
+        (1, "web.0", State.READY, False),
+        (0, "web.1", State.WAITING, False),
+    ],
+)
+def test_of_lone_replicas_that_all_fail_only_the_first_is_restarted_and_no_living_one_if_one_died(
+    slot: int, others: str, state: State, restarted: bool
 ) -> None:
     host = FakeHost()
     host.assign(slots(WEB, 2)[slot])
     host.run(10 * S)
-    host.tell(elsewhere(report(others, State.READY, ill=True)))
+    host.tell(elsewhere(report(others, state, ill=True)))
     host.dependency_up = False
     host.run(10 * S)
     assert host.core.reports()[0].ill
-    host.tell(elsewhere(report(others, State.READY, ill=True, failing=True)))
+    host.tell(elsewhere(report(others, state, ill=True, failing=True)))
     host.run(60 * S)
     assert bool([e for _, e in host.effects if isinstance(e, Signal)]) is restarted
 

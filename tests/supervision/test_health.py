@@ -115,6 +115,14 @@ def test_after_the_start_readiness_is_asked_at_once_and_must_succeed_rise_times(
     assert watched.ready()
 
 
+def test_the_start_too_needs_as_many_successes_as_its_check_says() -> None:
+    watched = Watched(spec.Health(startup=B))
+    watched.run(1 * MS)
+    assert not watched.ready()
+    watched.run(2 * MS)
+    assert watched.ready()
+
+
 def test_one_check_that_answers_several_questions_is_asked_once() -> None:
     watched = Watched(spec.Health(startup=A, readiness=A, liveness=A))
     watched.run(101 * S)

@@ -383,6 +383,14 @@ def test_a_replica_of_another_live_worker_is_neither_run_twice_nor_given_up() ->
     assert host.run_until(host.all_are(State.READY), 2 * S)
 
 
+def test_a_slot_given_up_while_its_claim_is_refused_is_not_claimed_again() -> None:
+    host = FakeHost(locked_elsewhere={WEB_0})
+    host.assign(*slots(WEB, 1))
+    host.assign()
+    host.run(10 * S)
+    assert [type(effect) for _, effect in host.effects] == [Claim]
+
+
 def test_slots_that_are_not_named_any_more_are_released_and_live_on() -> None:
     host = ready(2)
     host.assign(slots(WEB, 2)[1])
