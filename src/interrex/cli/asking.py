@@ -54,6 +54,8 @@ def ask(
     try:
         connection.request(method, target, body)
         response = connection.getresponse()
+        if response.length is None:  # http.client takes half a head for a whole one
+            raise NoAnswer("it hung up in mid-answer")
         return Answer(response.status, response.read())
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise NoAnswer(str(error) or type(error).__name__) from error

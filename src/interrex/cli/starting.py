@@ -108,14 +108,14 @@ def begin(plan: Plan) -> Begun:
     layout = plan.layout
     layout.make()
     with only_command(layout, f"up {plan.file}"):
+        if layout.stopping.exists():
+            _resume(layout, _running(plan))
         running = _running(plan)
         new = not layout.genesis.exists()
         if not running:
             for warning in check_machine(plan.spec, str(plan.file), plan.host):
                 print(f"note: {warning}", file=sys.stderr)
             check_resources(layout, plan.spec, plan.host)
-        if layout.stopping.exists():
-            _resume(layout, running)
         if new:
             found_cluster(layout, plan.spec, plan.host)
         elif not running:

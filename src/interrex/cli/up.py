@@ -21,6 +21,8 @@ from interrex.worker.status import Status
 SECOND_THOUGHTS_S = 2.0
 """How long (s) after the first Ctrl-C a second one still leaves the fleet running."""
 LEADER_LIMIT_S = 30.0
+SHOW_LIMIT_S = 2.0
+"""How long (s) a leader is waited for where the file is compared only to show the difference."""
 _LOOK_S = 0.05
 
 
@@ -145,6 +147,8 @@ def _reconcile(plan: Plan, begun: Begun, limit_s: float) -> None:
     """Compare the file with what the fleet is asked to be: show it, or apply it after a stop."""
     if begun.new:
         return
+    if begun.running or plan.spec.hosts:  # whoever is missing may be on another machine
+        limit_s = min(limit_s, SHOW_LIMIT_S)
     status = _led(plan, limit_s)
     if status is None:
         print("nobody leads yet, so the file cannot be compared with what runs", file=sys.stderr)
