@@ -14,6 +14,7 @@ import pytest
 from interrex.core.ids import SlotName
 from interrex.core.spec import Limits, ServiceSpec
 from interrex.runtime.procfs import environ_of, instance_of, read_stat
+from interrex.runtime.spawning import inherited_environment
 from interrex.supervision.interface import ClaimOutcome, Forget, Spawned
 from tests.runtime.host_harness import SLOT, Host, record_fields, service
 
@@ -114,6 +115,7 @@ async def test_little_of_the_workers_environment_is_inherited(
 ) -> None:
     monkeypatch.setenv("A_SECRET", "42")
     monkeypatch.setenv("LC_TIME", "C")
+    inherited_environment.cache_clear()
     pid = await host.spawn(host.shell(STEADY))
     assert await host.hear(1) == ["up"]
     environment = environ_of(pid)
@@ -121,6 +123,7 @@ async def test_little_of_the_workers_environment_is_inherited(
     assert "A_SECRET" not in environment
     assert environment["LC_TIME"] == "C"
     assert environment["PATH"] == os.environ["PATH"]
+    inherited_environment.cache_clear()
 
 
 async def test_a_replica_runs_in_its_directory(host: Host, tmp_path: Path) -> None:

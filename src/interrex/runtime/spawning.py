@@ -14,10 +14,10 @@ may write privately: RLIMIT_AS would also count what Go, Java and node only rese
 """
 
 import errno
+import functools
 import os
 import pwd
 import resource
-import shutil
 import socket
 import subprocess
 from collections.abc import Mapping
@@ -127,12 +127,7 @@ def environment_for(
     spec: ServiceSpec, place: Place, account: _Account | None = None
 ) -> dict[str, str]:
     """A replica's environment: little of the worker's, all of the spec's, and its place."""
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if name in INHERITED or name.startswith("LC_")
-    }
-    environment.setdefault("PATH", _DEFAULT_PATH)
+    environment = dict(inherited_environment())
     if account is not None:
         environment |= {"HOME": account.home, "SHELL": account.shell}
         environment |= {"USER": account.name, "LOGNAME": account.name}
@@ -145,6 +140,14 @@ def environment_for(
         INSTANCE_VARIABLE: place.instance,
     }
     return environment
+
+
+@functools.cache
+def inherited_environment() -> Mapping[str, str]:
+    """What replicas get of the worker's environment, looked at once: it takes 60 us a time."""
+    own = os.environ.items()
+    inherited = {name: value for name, value in own if name in INHERITED or name[:3] == "LC_"}
+    return {"PATH": _DEFAULT_PATH} | inherited
 
 
 def check_port(port: int) -> None:
@@ -215,7 +218,7 @@ def _find_program(arguments: list[str], spec: ServiceSpec, environment: Mapping[
         raise CannotSpawn(f"service.{spec.name}.command is empty: name a program")
     name = arguments[0]
     if "/" not in name:
-        program = shutil.which(name, path=environment["PATH"])
+        program = _on_path(name, environment["PATH"])
         if program is None:
             raise CannotSpawn(
                 f"the command {name} is not on the PATH ({environment['PATH']}): "
@@ -231,6 +234,15 @@ def _find_program(arguments: list[str], spec: ServiceSpec, environment: Mapping[
     if path.is_dir() or not os.access(path, os.X_OK):
         raise CannotSpawn(f"the command {name} is not an executable file: chmod +x it")
     return name
+
+
+def _on_path(name: str, path: str) -> str | None:
+    """``shutil.which``, whose module would cost every worker half a megabyte of decompressors."""
+    for folder in path.split(os.pathsep):
+        program = os.path.join(folder, name)
+        if os.path.isfile(program) and os.access(program, os.X_OK):
+            return program
+    return None
 
 
 def _start(
