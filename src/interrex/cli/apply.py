@@ -19,7 +19,7 @@ def apply(
     host: HostOption = None,
     state: StateOption = None,
 ) -> int:
-    """Bring a running fleet in line with its file, one replica of a service at a time.
+    """Bring a running fleet in line with its file, one replica at a time.
 
     What would change is shown first. A file with an error, or with a change that a running fleet
     cannot take, is refused whole, and what runs is untouched.

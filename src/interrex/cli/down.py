@@ -21,7 +21,7 @@ def down(
     state: StateOption = None,
     cluster: ClusterOption = None,
 ) -> int:
-    """Stop a fleet in order: the balancers drain, then the services stop, then the workers end.
+    """Stop a fleet in order: balancers drain, services stop, workers end.
 
     Works without a leader and without any worker. Interrupted, it is finished by running it
     again. What the fleet knows stays on disk for the next `interrex up`.

@@ -13,6 +13,7 @@ from interrex.cli.exits import Exit
 from interrex.cli.names import read_target, unknown
 from interrex.cli.places import ClusterOption, Flag, StateOption, TargetName, find_cluster
 from interrex.cli.terminal import has_colours
+from interrex.cli.values import LastLines
 from interrex.core.ids import service_of
 from interrex.runtime.journal import Event, read_events
 from interrex.runtime.layout import Layout
@@ -28,12 +29,14 @@ def events(
     /,
     *,
     follow: Annotated[Flag, Parameter(name=["--follow", "-f"])] = False,
-    lines: Annotated[int | None, Parameter(name=["--lines", "-n"], metavar="N")] = None,
+    lines: LastLines = None,
     json: Flag = False,
     state: StateOption = None,
     cluster: ClusterOption = None,
 ) -> int:
-    """Show what happened: deaths, restarts, elections, changes, by every worker of this machine.
+    """Show what happened: deaths, restarts, elections, changes.
+
+    Each worker notes its own; those of this machine are merged by time.
 
     Example: interrex events -f web
 

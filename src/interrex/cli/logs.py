@@ -12,6 +12,7 @@ from interrex.cli.names import Target, read_target, unknown
 from interrex.cli.places import ClusterOption, Flag, StateOption, TargetName, find_cluster
 from interrex.cli.report import painted
 from interrex.cli.terminal import has_colours
+from interrex.cli.values import LastLines
 from interrex.core.ids import SlotName, service_of, slot_order
 from interrex.runtime.layout import Layout
 from interrex.runtime.log_reading import LogReader
@@ -26,7 +27,7 @@ def logs(
     /,
     *,
     follow: Annotated[Flag, Parameter(name=["--follow", "-f"])] = False,
-    lines: Annotated[int | None, Parameter(name=["--lines", "-n"], metavar="N")] = None,
+    lines: LastLines = None,
     state: StateOption = None,
     cluster: ClusterOption = None,
 ) -> int:

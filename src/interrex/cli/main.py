@@ -20,15 +20,15 @@ from interrex.core.errors import InterrexError
 
 COMMANDS = {
     "up": "Start a fleet from its file, or watch the one that runs.",
-    "down": "Stop a fleet in order.",
-    "status": "Show what runs.",
-    "events": "Show what happened.",
-    "logs": "Show what replicas print.",
+    "down": "Stop a fleet in order: balancers drain, services stop, workers end.",
+    "status": "Show what runs: workers, who leads, services, balancers.",
+    "events": "Show what happened: deaths, restarts, elections, changes.",
+    "logs": "Show what replicas print, also while no worker lives.",
     "check": "Say whether a cluster file is in order, and what this machine lacks for it.",
-    "apply": "Bring a running fleet in line with its file.",
-    "scale": "Change how many replicas a service has.",
-    "restart": "Replace the processes of a service, one at a time.",
-    "step-down": "Let another worker lead.",
+    "apply": "Bring a running fleet in line with its file, one replica at a time.",
+    "scale": "Change how many replicas a service has, until its file is applied again.",
+    "restart": "Replace the processes of a service, one at a time, or that of one replica.",
+    "step-down": "Let another worker lead, and wait until one does.",
     "install": "Let systemd keep a fleet up, also through a reboot.",
     "demo": "Start a real fleet, kill every part of it under load, and show it heal.",
 }
@@ -87,11 +87,15 @@ def new_app(chosen: str, formatter: Literal["default"] | PlainHelp) -> App:
         exit_on_error=False,
     )
     for number, (name, text) in enumerate(COMMANDS.items()):
-        module = _MODULES.get(name, f"interrex.cli.{name}")
         function = name.replace("-", "_")
         short = None if name == chosen else text  # None: what the function itself says
-        app.command(f"{module}:{function}", name=name, help=short, sort_key=number)
+        app.command(f"{module_of(name)}:{function}", name=name, help=short, sort_key=number)
     return app
+
+
+def module_of(command: str) -> str:
+    """The module that holds a command's function."""
+    return _MODULES.get(command, f"interrex.cli.{command}")
 
 
 def _run(words: list[str]) -> int:

@@ -8,6 +8,7 @@ from interrex.cli.changes import asked_spec, running_status, submit
 from interrex.cli.exits import CommandError, Exit
 from interrex.cli.names import unknown
 from interrex.cli.places import ClusterOption, StateOption, find_cluster
+from interrex.cli.values import whole_number
 from interrex.core.ids import BALANCER, ServiceName
 from interrex.core.spec import ClusterSpec
 from interrex.core.state import Scale
@@ -17,7 +18,7 @@ MOST_REPLICAS = 10_000
 
 def scale(
     service: str,
-    replicas: Annotated[int, Parameter(name="N")],
+    replicas: Annotated[int, Parameter(name="N", converter=whole_number)],
     /,
     *,
     state: StateOption = None,

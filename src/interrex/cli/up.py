@@ -8,10 +8,10 @@ from interrex.cli.asking import status_of_cluster
 from interrex.cli.changes import differences, submit
 from interrex.cli.command_lock import only_command
 from interrex.cli.down import stop
-from interrex.cli.durations import DurationOption, seconds_of
 from interrex.cli.exits import CommandError, Exit
 from interrex.cli.places import Flag, HostOption, StateOption
 from interrex.cli.starting import Begun, Plan, begin, launch_all, read_plan
+from interrex.cli.values import DurationOption, seconds_of
 from interrex.cli.watching import Gone, guard_workers, new_screen, ready_line, wait_ready, watch
 from interrex.config import Difference
 from interrex.core.state import ApplySpec
