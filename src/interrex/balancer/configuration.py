@@ -42,9 +42,10 @@ KEEP_ALIVE_MS = 4_000
 still waits for clients to notice."""
 MAX_FILES = 65_536
 """Open files a process allows itself at most; its connections follow from this."""
-RETRIES = 4
-"""How many other servers a request is tried on. Each may be a replica that the request itself
-kills: so not many."""
+RETRIES = 6
+"""How many more times a request is tried. When all of three replicas die at once it may meet each
+of them twice: dying, then refusing. But each may also be a replica that the request itself kills,
+so not many."""
 EAGER_CHECK_MS = 100
 """How often a server is checked that is down or about to change."""
 RETRIED_METHODS = "GET HEAD OPTIONS"
