@@ -8,6 +8,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from interrex.cli.command_lock import only_command
@@ -32,6 +33,9 @@ from interrex.runtime.worker_processes import worker_processes
 CLUSTER = "demo"
 FIRST_PORT = 8080
 PORTS_TRIED = 100
+REPLICAS_FROM = 31000
+REPLICA_PORTS = 8
+"""How many ports each demo keeps for its replicas, so that two demos do not meet."""
 LONGEST_FOLDER = 60
 """The longest path (bytes) of a temporary folder that leaves room for the sockets' names."""
 LAST_S = 2.0
@@ -42,7 +46,7 @@ _FILE = """\
 [cluster]
 name = "{cluster}"
 workers = 3
-ports = [31800, 31999]
+ports = [{first}, {last}]
 
 [service.{service}]
 command = [
@@ -73,7 +77,10 @@ class Fleet:
         """Write the cluster file and everything that the workers start from."""
         orders = self.folder / "orders.db"
         OrderBook(orders).close()  # the replicas would quarrel over who makes it
+        first = REPLICAS_FROM + REPLICA_PORTS * (port - FIRST_PORT)
         text = _FILE.format(
+            first=first,
+            last=first + REPLICA_PORTS - 1,
             cluster=CLUSTER,
             service=SERVICE,
             python=sys.executable,
@@ -150,20 +157,28 @@ def new_folder() -> Path:
     return folder
 
 
-def free_port() -> int:
-    """8080 or the next port that nobody listens on.
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """8080 or the next port that neither a program nor another demo uses.
+
+    Two demos that start together would both find 8080 free, and their balancers would share its
+    connections (SO_REUSEPORT). So the port's name is held too, as an abstract Unix socket, which
+    vanishes with this process.
 
     Raises:
         InterrexError: all of them are taken.
     """
     for port in range(FIRST_PORT, FIRST_PORT + PORTS_TRIED):
-        with socket.socket() as probe:
+        with socket.socket(socket.AF_UNIX) as name, socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
+                name.bind(f"\0interrex-demo-{port}")
                 probe.bind(("0.0.0.0", port))
             except OSError:
                 continue
-            return port
+            probe.close()
+            yield port
+            return
     raise InterrexError(
         f"the ports {FIRST_PORT} to {FIRST_PORT + PORTS_TRIED - 1} are all taken\n"
         "end what listens there (see: ss -ltnp) and try again"

@@ -14,13 +14,13 @@ import msgspec
 
 from interrex.core.errors import InterrexError
 from interrex.demo.faults import Part, processes_of
-from interrex.demo.fleet import Fleet, free_port, new_folder
+from interrex.demo.fleet import Fleet, new_folder, reserved_port
 from interrex.demo.guard import Guard
 from interrex.demo.load_client import LoadClient
 from interrex.demo.scene import Scene
 from interrex.demo.stage import Stage
 from interrex.demo.story import Story
-from interrex.demo.telling import Outcome, span, tips
+from interrex.demo.telling import Outcome, requests_of, span, tips
 
 RATE = 200.0
 """Requests a second."""
@@ -113,7 +113,11 @@ class _Show:
             if not self._options.once:
                 self._stage.tell_all(tips(scene.url, _command(), str(fleet.folder), _pids(scene)))
                 scene.tally.expect_kills()
-                await _unless(drawing, _unless(load.ended, story.go_on()))
+                since = scene.tally.begin_span()
+                try:
+                    await _unless(drawing, _unless(load.ended, story.go_on()))
+                finally:
+                    self._stage.tell_all([f"Since the summary {requests_of(since)}"])
         finally:
             await load.stop()
 
@@ -127,10 +131,10 @@ class _Show:
         fleet = Fleet(new_folder())
         guard = Guard(fleet.folder)
         try:
-            port = free_port()
-            fleet.prepare(port)
-            fleet.launch()
-            yield fleet, port
+            with reserved_port() as port:
+                fleet.prepare(port)
+                fleet.launch()
+                yield fleet, port
         except InterrexError:
             self.code = FAILED
             raise
