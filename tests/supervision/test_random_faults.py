@@ -13,6 +13,7 @@ from interrex.core.replicas import ReplicaState as State
 from interrex.core.replicas import SlotAssignment
 from interrex.core.spec import Check, CheckKind, Health, Restart, ServiceSpec
 from interrex.core.time import MS, S
+from interrex.supervision.governor import Governor
 from interrex.supervision.interface import Assigned, ReportedElsewhere
 from tests.supervision.fake_host import (
     CHECKED,
@@ -149,6 +150,12 @@ class Life:
         self.host.assign(*self.wanted)
 
 
+def gave_up(governor: Governor) -> bool:
+    """Whether a service is held and nothing will ever be tried."""
+    next_trial = governor.on_trial is not None or governor.wake_at is not None
+    return governor.held and not next_trial and not governor._trial_due
+
+
 @pytest.mark.parametrize("seed", range(80))
 def test_after_any_faults_calm_brings_what_was_asked_for(seed: int) -> None:
     life = Life(seed)
@@ -158,6 +165,7 @@ def test_after_any_faults_calm_brings_what_was_asked_for(seed: int) -> None:
     while host.now < end:
         host.run(life.random.randrange(2 * S))
         life.go_wrong()
+        assert not any(gave_up(governor) for governor in host.core._governors.values())
     life.calm()
     assert host.run_until(host.all_are(State.READY), CALM_WITHIN), host.core.reports()
     host.run(60 * S)

@@ -232,6 +232,14 @@ def test_a_replica_that_answers_badly_is_stopped_gracefully_and_restarted() -> N
     assert host.report("web.0").restarts == 1
 
 
+def test_a_replica_that_refuses_connections_is_restarted_and_that_is_said() -> None:
+    host = ready(3)
+    host.processes[WEB_0].program.boots_in = 3600 * S
+    assert host.run_until(lambda: len(host.starts) == 4, 10 * S)
+    assert host.noted("unhealthy") == ["web.0 is not healthy: connection refused: restarted"]
+    assert host.noted("not_ready") in ([], ["web.0 is not ready: connection refused"])
+
+
 def test_a_hung_replica_is_told_from_a_failing_one_and_killed_after_a_short_grace() -> None:
     host = ready(3)
     host.run(10 * S)
@@ -312,6 +320,7 @@ def test_a_running_replica_is_adopted_asked_at_once_and_not_restarted() -> None:
     host = FakeHost()
     process = host.found_running(slots(WEB, 1)[0])
     host.assign(*slots(WEB, 1))
+    assert host.report("web.0").unproven
     assert host.run_until(lambda: host.state("web.0") is State.RUNNING)
     assert host.report("web.0").unproven
     assert host.run_until(host.all_are(State.READY), 10 * MS)
@@ -462,5 +471,5 @@ def test_restart_delays_can_begin_with_one() -> None:
     host.kill("web.0")
     host.run(1 * S)
     assert host.state("web.0") is State.WAITING
-    assert host.report("web.0").reason == "was killed by SIGKILL; 1 failures in a row"
+    assert host.report("web.0").reason == "was killed by SIGKILL; failure 1 in a row"
     assert host.run_until(host.all_are(State.READY), 1100 * MS)

@@ -54,7 +54,7 @@ class ReplicaReport(msgspec.Struct, frozen=True, array_like=True):
     port_taken: bool = False
     """A stranger listens on its port: it needs another one."""
     unproven: bool = False
-    """RUNNING because it was just adopted and has not been asked yet: routes stay as they are."""
+    """Being claimed, or adopted and not asked yet: it may well be serving, so routes stay."""
     ill: bool = False
     """Its latest liveness answer was bad, or it has not been ready since it failed last."""
     failing: bool = False

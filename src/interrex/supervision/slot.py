@@ -337,7 +337,7 @@ class Slot(Standing):
             self._start(now)
         else:
             failures = self._history.failures
-            self._move(Cause.WAIT, now, f"{self._last_failure()}{failures} failures in a row")
+            self._move(Cause.WAIT, now, f"{self._last_failure()}failure {failures} in a row")
             self._timer = self._history.start_at
 
     # Health

@@ -159,7 +159,7 @@ class Standing:
             reason=self.reason,
             since=self.since,
             port_taken=self._port_taken,
-            unproven=self.state is State.RUNNING and self._unproven,
+            unproven=self._unproven,
             ill=self._ill,
             failing=self.keeps_failing or bool(self._suspension),
         )
@@ -173,6 +173,8 @@ class Standing:
 
     @property
     def _unproven(self) -> bool:
+        if self.state is not State.RUNNING:
+            return self.state is State.CLAIMING
         gate = self._health.gate if self._health is not None else None
         return gate is not None and self._adopted and gate.answered_at is None
 
