@@ -18,61 +18,58 @@ GIVE_UP_AFTER = 30 * S
 
 
 class _Submission(msgspec.Struct):
-    """``sent_to`` None: waiting for a leader (or for its retry)."""
-
     request: int
     operations: tuple[Operation, ...]
     deadline: int
-    sent_to: WorkerName | None = None
-    not_before: int = 0
 
 
 class Submissions:
-    """The open changes, in the order they were asked for."""
+    """The open changes, in the order they were asked for.
+
+    Invariant: as each may take equally long, deadlines rise in that order. So however many are
+    open, a step looks at the oldest and at those that are not sent.
+    """
 
     def __init__(self) -> None:
         self._open: dict[ChangeId, _Submission] = {}
+        self._unsent: dict[ChangeId, int] = {}
+        """Those waiting for a leader, or for their retry: not before this time (ns)."""
 
     def add(
         self, change: ChangeId, request: int, operations: tuple[Operation, ...], now: int
     ) -> None:
         """Take on a user's change; the same id again takes the place of the older request."""
+        self._open.pop(change, None)
         self._open[change] = _Submission(request, operations, now + GIVE_UP_AFTER)
+        self._unsent[change] = 0
 
     @property
     def wake_at(self) -> int | None:
         """When a retry or a give-up is due (ns)."""
-        found: int | None = None
-        for submission in self._open.values():
-            found = earliest(found, submission.deadline)
-            if submission.sent_to is None and submission.not_before:
-                found = earliest(found, submission.not_before)
-        return found
+        oldest = next(iter(self._open.values()), None)
+        retry = min((time for time in self._unsent.values() if time), default=None)
+        return earliest(oldest.deadline if oldest is not None else None, retry)
 
     def due(self, leader: WorkerName | None, now: int) -> list[Submit]:
         """What to send to the leader now; each is then taken as sent."""
-        sent = []
-        for change, submission in self._open.items():
-            if now < submission.not_before:
-                continue
-            submission.not_before = 0
-            if leader is not None and submission.sent_to is None:
-                submission.sent_to = leader
-                sent.append(Submit(change, submission.operations))
-        return sent
+        if not self._unsent:
+            return []
+        due = [change for change, not_before in self._unsent.items() if now >= not_before]
+        if leader is None:
+            self._unsent.update(dict.fromkeys(due, 0))
+            return []
+        for change in due:
+            del self._unsent[change]
+        return [Submit(change, self._open[change].operations) for change in due]
 
     def leader_changed(self) -> None:
         """Whatever was sent to the last leader may be lost: send it again."""
-        for submission in self._open.values():
-            submission.sent_to = None
-            submission.not_before = 0
+        self._unsent = dict.fromkeys(self._open, 0)
 
     def unlucky(self, change: ChangeId, now: int) -> None:
         """The leader could not do it (yet): try again a little later."""
-        submission = self._open.get(change)
-        if submission is not None:
-            submission.sent_to = None
-            submission.not_before = now + RETRY_AFTER
+        if change in self._open:
+            self._unsent[change] = now + RETRY_AFTER
 
     def settle(self, change: ChangeId) -> int | None:
         """The change is applied.
@@ -80,10 +77,16 @@ class Submissions:
         Returns:
             The request to answer, None if nobody waits for it here.
         """
+        self._unsent.pop(change, None)
         submission = self._open.pop(change, None)
         return submission.request if submission is not None else None
 
     def expired(self, now: int) -> list[int]:
         """The requests that have waited too long: told so, and forgotten."""
-        late = [change for change, s in self._open.items() if now >= s.deadline]
-        return [self._open.pop(change).request for change in late]
+        late = []
+        for change, submission in list(self._open.items()):
+            if now < submission.deadline:
+                break
+            self._unsent.pop(change, None)
+            late.append(self._open.pop(change).request)
+        return late
