@@ -135,7 +135,7 @@ class UnixProxy:
             if self.refusing:
                 raise ConnectionRefusedError
             sock = connect_unix(self.target)
-            await self._loop.create_unix_connection(lambda: end, sock=sock)
+            await self._loop.connect_accepted_socket(lambda: end, sock)
         except OSError:
             caller.end()
 

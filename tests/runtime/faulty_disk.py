@@ -123,6 +123,7 @@ class _MortalFile(DiskFile):
         self._pending.clear()
 
     def lose_power(self, rng: random.Random) -> None:
+        """Nobody closes a machine's files when its power is cut, but this process goes on."""
         for offset, data in self._pending:
             at = 0
             while at < len(data):
@@ -130,4 +131,4 @@ class _MortalFile(DiskFile):
                 if rng.random() < 0.5:
                     super().write(offset + at, data[at:end])
                 at = end
-        self._pending.clear()
+        self.close()

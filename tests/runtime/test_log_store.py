@@ -120,7 +120,9 @@ def test_what_a_predecessor_wrote_but_did_not_sync_is_synced_before_it_is_believ
     tmp_path: Path,
 ) -> None:
     faults = Faults()
-    LogStore(tmp_path, open_file=faults.open).load()
+    first = LogStore(tmp_path, open_file=faults.open)
+    first.load()
+    first.close()
     faults.calls.clear()
     store = LogStore(tmp_path, open_file=faults.open)
     store.load()
@@ -221,7 +223,9 @@ def test_a_sync_that_reports_a_full_disk_is_a_failure_too(tmp_path: Path) -> Non
 
 def test_quarantine_moves_everything_aside_and_numbers_it(tmp_path: Path) -> None:
     for number in (1, 2):
-        LogStore(tmp_path).load()
+        store = LogStore(tmp_path)
+        store.load()
+        store.close()
         (tmp_path / "identity.json").write_text("{}")
         moved = quarantine(tmp_path, "identity.json")
         names = ("identity.json", "log.0", "log.1", "mark")

@@ -34,6 +34,7 @@ class Life:
             self._restart_with(stored)
             for _ in range(20):
                 self._write(store)
+            store.close()
         except PowerCut:
             return
 

@@ -20,6 +20,7 @@ from tests.runtime.workers_on_sockets import (
     addresses,
     hello_of,
     local_node,
+    open_sockets,
     socket_of,
 )
 
@@ -64,9 +65,12 @@ class Town:
 
 @pytest.fixture
 async def town(tmp_path: Path) -> AsyncIterator[Town]:
+    before = open_sockets()
     town = Town(tmp_path)
     yield town
     await town.close()
+    await asyncio.sleep(0)
+    assert open_sockets() == before
 
 
 async def connect(*nodes: Node) -> None:
@@ -242,6 +246,15 @@ async def test_after_close_nobody_is_told_anything(town: Town) -> None:
     await a.transport.close()
     await b.next("lost")
     assert a.listener.is_idle
+
+
+async def test_closing_at_any_moment_leaves_nothing_behind(town: Town) -> None:
+    """The fixture counts what is open."""
+    for turns in range(12):
+        a, b = town.node(A), town.node(B)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await asyncio.gather(a.transport.close(), b.transport.close())
 
 
 async def test_a_dead_predecessors_socket_is_replaced(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -17,9 +16,19 @@ from interrex.runtime import peer_socket
 from interrex.runtime.greeting import Hello
 from interrex.runtime.peer_process import PeerProcesses
 from interrex.runtime.peer_socket import Credentials, UnixAddress
+from interrex.runtime.pidfd import ProcessIdentity, is_dead
 from tests.proxies import UnixProxy
 from tests.runtime import workers_on_sockets
-from tests.runtime.workers_on_sockets import A, B, C, Node, hello_of, local_node, socket_of
+from tests.runtime.workers_on_sockets import (
+    A,
+    B,
+    C,
+    Node,
+    hello_of,
+    local_node,
+    open_sockets,
+    socket_of,
+)
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -47,9 +56,12 @@ class Town:
 
 @pytest.fixture
 async def town(tmp_path: Path) -> AsyncIterator[Town]:
+    before = open_sockets()
     town = Town(tmp_path)
     yield town
     await town.close()
+    await asyncio.sleep(0)
+    assert open_sockets() == before
 
 
 async def proof(node: Node) -> Hello:
@@ -139,8 +151,6 @@ def sleeper() -> "subprocess.Popen[bytes]":
 
 
 def hello_from(process: "subprocess.Popen[bytes]") -> Hello:
-    from interrex.runtime.pidfd import ProcessIdentity
-
     identity = ProcessIdentity.of(process.pid)
     assert identity
     return msgspec.structs.replace(hello_of(A), pid=identity.pid, start_time=identity.start_time)
@@ -210,5 +220,5 @@ async def test_a_pidfd_from_the_socket_names_the_process_behind_it(tmp_path: Pat
         credentials = peer_socket.peer_credentials(dialed)
     assert (credentials.pid, credentials.uid) == (os.getpid(), os.geteuid())
     if credentials.pidfd is not None:  # an older kernel has none
-        assert not select.select([credentials.pidfd], [], [], 0)[0]
+        assert not is_dead(credentials.pidfd)
         os.close(credentials.pidfd)

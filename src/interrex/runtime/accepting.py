@@ -5,6 +5,7 @@ import errno
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 from interrex.runtime.link import Limits, Link
@@ -39,7 +40,7 @@ class Acceptor:
         self._on_fault = on_fault
         self._context = context
         self._loop = asyncio.get_running_loop()
-        self._strangers: dict[Link, asyncio.Task[None]] = {}
+        self._strangers: dict[Link, socket.socket] = {}
         self._pause: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop.add_reader(sock, self._on_callers)
@@ -75,14 +76,18 @@ class Acceptor:
             sock.close()
             return
         if len(self._strangers) >= self._limits.strangers:
-            oldest = next(iter(self._strangers))
             self._on_fault("strangers_cut_off", "too many callers have not greeted")
-            self._strangers.pop(oldest).cancel()
-            oldest.abort()
+            self._cut_off(next(iter(self._strangers)))
+        self._strangers[link] = sock
         task = self._loop.create_task(self._connect(sock, link))
-        self._strangers[link] = task
         self._tasks.add(task)
         task.add_done_callback(partial(self._connected, sock, link))
+
+    def _cut_off(self, link: Link) -> None:
+        """By way of the socket: cancelling uvloop while it connects one leaks the connection."""
+        with suppress(OSError):
+            self._strangers.pop(link).shutdown(socket.SHUT_RDWR)
+        link.abort()
 
     async def _connect(self, sock: socket.socket, link: Link) -> None:
         timeout = self._limits.greeting_s if self._context else None
@@ -91,14 +96,13 @@ class Acceptor:
         )
 
     def _connected(self, sock: socket.socket, link: Link, task: asyncio.Task[None]) -> None:
-        """Not at the end of ``_connect``: cancelled early, that never begins."""
         self._tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
+        error = task.exception()
         if isinstance(error, OSError):
             self._on_fault("failed_handshakes", f"a caller's TLS handshake failed: {error}")
         elif error:
             self._loop.call_exception_handler({"message": "accepting", "exception": error})
-        if (error or task.cancelled()) and not link.is_connected:
+        if error and not link.is_connected:
             sock.close()
             link.discard()
 
@@ -113,8 +117,6 @@ class Acceptor:
             self._pause.cancel()
         self._sock.close()
         for link in list(self._strangers):
-            link.abort()
-        for task in self._tasks:
-            task.cancel()
+            self._cut_off(link)
         if self._tasks:
             await asyncio.wait(self._tasks)

@@ -68,6 +68,7 @@ class Dialer:
         self._changed = asyncio.Event()
         self._failures = 0
         self._again = False
+        self._connecting: set[asyncio.Task[object]] = set()
         self._task = self._loop.create_task(self._run(), name=f"dial {peer}")
 
     def poke(self) -> None:
@@ -85,7 +86,7 @@ class Dialer:
     async def close(self) -> None:
         """Stops trying."""
         self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await asyncio.wait([self._task, *self._connecting])
 
     async def _run(self) -> None:
         while True:
@@ -131,12 +132,22 @@ class Dialer:
         credentials = peer_credentials(sock)
         link = self._owner.new_link(self._role, self._peer, credentials)
         if is_trusted(credentials):
-            await _settle(link, self._loop.create_unix_connection(lambda: link, sock=sock))
+            # Not create_unix_connection: uvloop takes charge of the socket too late there, and
+            # a link that ends before that has its descriptor closed twice.
+            connecting = self._loop.connect_accepted_socket(lambda: link, sock)
+            await _settle(link, self._never_cancelled(connecting))
             return
         sock.close()
         link.discard()
         reason = f"its socket belongs to uid {credentials.uid}"
         self._owner.peer_faulted(self._peer, "strange_users", reason)
+
+    async def _never_cancelled(self, connecting: Coroutine[object, object, object]) -> None:
+        """Cancelling uvloop just then leaks the connection; on one host it takes no time anyway."""
+        task = self._loop.create_task(connecting)
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+        await asyncio.shield(task)
 
     async def _connect_tcp(self, address: TcpAddress) -> None:
         link = self._owner.new_link(self._role, self._peer, None)
@@ -158,7 +169,7 @@ async def _settle(link: Link, connecting: Coroutine[object, object, object]) -> 
         await connecting
         await link.settled
     finally:
+        if not link.settled.done():
+            link.abort()
         if not link.is_connected:
             link.discard()
-        elif not link.settled.done():
-            link.abort()
