@@ -110,7 +110,13 @@ LIMITS = Section(
     "Resource limits of each replica's process, as setrlimit(2) knows them.",
     Limits,
     (
-        Key("memory", size(1024 * 1024), "address space", "memory_bytes", "no limit"),
+        Key(
+            "memory",
+            size(1024 * 1024),
+            "memory that a process may write privately",
+            "memory_bytes",
+            "no limit",
+        ),
         Key("open_files", whole(16), "open files", default="as for Interrex"),
         Key("processes", whole(1), "processes and threads of its user", default="as for Interrex"),
         Key("core", size(0), "size of a core dump", "core_bytes", "as for Interrex"),

@@ -42,8 +42,8 @@ def _endpoint(
         return None
     if not placement.wanted or placement.slot in draining:
         state = EndpointState.DRAIN
-    elif report is None:
-        # Nobody supervises it just now; it may well be running: the balancer's own checks decide.
+    elif report is None or report.unproven:
+        # Nobody has asked it yet; it may well be running: the balancer's own checks decide.
         state = EndpointState.READY
     elif report.state is ReplicaState.READY and report.port == placement.port:
         state = EndpointState.READY

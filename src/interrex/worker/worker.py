@@ -247,6 +247,7 @@ class Worker:
     def _on_peer_left(self, event: PeerLeft) -> None:
         was_connected = self.peers.left(event.peer, self._now)
         self._look_dirty = True
+        self._tell_supervision()
         self._elect(PeerLost(event.peer, event.proved_dead))
         if self.lead is not None:
             self.lead.worker_lost(event.peer)
@@ -282,9 +283,11 @@ class Worker:
     def _on_report(self, sender: WorkerName, report: Report) -> None:
         if self.peers.reported(sender, report):
             self._look_dirty = True
-            self._supervise(
-                supervision_interface.ReportedElsewhere(self.peers.replicas_elsewhere())
-            )
+            self._tell_supervision()
+
+    def _tell_supervision(self) -> None:
+        elsewhere = self.peers.replicas_elsewhere()
+        self._supervise(supervision_interface.ReportedElsewhere(elsewhere))
 
     # The election
 
