@@ -7,6 +7,7 @@ All on loopback, on whatever machine this is: compare figures of one run only.
 
 import argparse
 import asyncio
+import os
 import re
 import shutil
 import signal
@@ -15,13 +16,14 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import uvloop
 
 from bench.load import Outcome, open_loop
 from interrex.runtime.haproxy import _bundled_binary
-from tests.runtime.haproxy_harness import DRAIN, READY, Scene, until
+from tests.runtime.haproxy_harness import DRAIN, READY, Scene, children, until
 
 Figures = dict[str, float]
 RATE = 500.0
@@ -53,22 +55,26 @@ async def throughput(scene: Scene, rounds: int) -> Figures:
     await scene.serve(balancers=2)
     port = next(scene.ports)
     plain = await _start_minimal(scene, port)
-    ours: list[tuple[float, float]] = []
-    alone: list[tuple[float, float]] = []
+    ours = [pid for process in scene.processes.values() for pid in children(process.pid)]
+    alone = [process.pid for process in plain]
+    contestants = {"ours": (scene.port, ours), "haproxy alone": (port, alone)}
+    found: dict[str, list[_Wrk]] = {name: [] for name in contestants}
     try:
-        for _ in range(rounds):
-            ours.append(await _wrk(scene.port))
-            alone.append(await _wrk(port))
+        for turn in range(rounds):
+            for name in sorted(contestants, reverse=bool(turn % 2)):
+                found[name].append(await _wrk(*contestants[name]))
     finally:
         for process in plain:
             process.kill()
             process.wait()
     figures = {}
-    for name, found in (("ours", ours), ("haproxy alone", alone)):
-        figures[f"{name}: requests/s"] = statistics.median(rate for rate, _ in found)
-        figures[f"{name}: p99 ms"] = statistics.median(p99 for _, p99 in found)
+    for name, runs in found.items():
+        figures[f"{name}: requests/s"] = statistics.median(one.rate for one in runs)
+        figures[f"{name}: p99 ms"] = statistics.median(one.p99_ms for one in runs)
+        figures[f"{name}: CPU us a request"] = statistics.median(one.cpu_us for one in runs)
+    pairs = zip(found["ours"], found["haproxy alone"], strict=True)
     figures["ratio of requests/s"] = statistics.median(
-        one[0] / other[0] for one, other in zip(ours, alone, strict=True)
+        one.rate / other.rate for one, other in pairs
     )
     return figures
 
@@ -102,18 +108,35 @@ def _spawn_minimal(folder: Path, text: str, sibling: Path | None) -> subprocess.
     return subprocess.Popen(command, stderr=subprocess.DEVNULL)
 
 
-async def _wrk(port: int) -> tuple[float, float]:
-    """Requests/s and p99 (ms) of 32 connections for 3 s."""
+@dataclass(frozen=True)
+class _Wrk:
+    rate: float
+    p99_ms: float
+    cpu_us: float
+
+
+async def _wrk(port: int, pids: list[int]) -> _Wrk:
+    """32 connections for 3 s, and what it costs these processes."""
+    before = sum(cpu_s(pid) for pid in pids)
     process = await asyncio.create_subprocess_exec(
         "wrk", "-t1", "-c32", "-d3", "--latency", f"http://127.0.0.1:{port}/",
         stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     answer = (await process.communicate())[0].decode()
+    spent = sum(cpu_s(pid) for pid in pids) - before
     rate = re.search(r"Requests/sec:\s+([\d.]+)", answer)
     p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", answer)
-    if rate is None or p99 is None or "Non-2xx" in answer:
+    count = re.search(r"(\d+) requests in", answer)
+    if rate is None or p99 is None or count is None or "Non-2xx" in answer:
         raise RuntimeError(f"wrk failed: {answer}")
-    return float(rate[1]), float(p99[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[p99[2]]
+    p99_ms = float(p99[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[p99[2]]
+    return _Wrk(float(rate[1]), p99_ms, 1e6 * spent / int(count[1]))
+
+
+def cpu_s(pid: int) -> float:
+    """The CPU time a process has used, in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def publish(scene: Scene, rounds: int) -> Figures:
