@@ -163,6 +163,13 @@ class Scene:
         await until(answers)
         return command
 
+    async def fail_to_start_balancer(self, number: int) -> str:
+        """Start one that ends by itself; returns what all of that number have printed."""
+        command = await asyncio.to_thread(self.balancer(number).command, SPEC)
+        self._spawn_balancer(number, command)
+        await self.balancer_ended(number)
+        return (self.folder / f"balancer.{number}.log").read_text()
+
     def _spawn_balancer(self, number: int, command: tuple[str, ...]) -> None:
         with (self.folder / f"balancer.{number}.log").open("ab") as log:
             self.processes[number] = subprocess.Popen(

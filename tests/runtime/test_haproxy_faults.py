@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -171,16 +172,26 @@ async def test_a_stopped_balancer_swallows_no_fresh_connection(scene: Scene) -> 
     assert {answer.split()[0] for answer in answers} == {"200"}
 
 
-async def test_a_balancer_may_start_beside_one_that_is_stopped(scene: Scene) -> None:
+async def test_a_balancer_starts_beside_a_stopped_one_once_that_is_killed(scene: Scene) -> None:
     await scene.serve(balancers=2)
     scene.signal_balancer(0, signal.SIGSTOP)
     await scene.kill_balancer(1)
+    assert "cannot bind" in await scene.fail_to_start_balancer(1)
+    await scene.kill_balancer(0)
     command = await scene.start_balancer(1)
     assert "-x" not in command
-    await scene.kill_balancer(0)
     command = await scene.start_balancer(0)
     assert "-x" in command
     assert listening_sockets(scene.port) == 1
+
+
+async def test_a_port_that_another_program_listens_on_is_not_shared(scene: Scene) -> None:
+    with socket.socket() as stranger:
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        stranger.bind(("127.0.0.1", scene.port))
+        stranger.listen()
+        await scene.publish(scene.all_ready())
+        assert "cannot bind" in await scene.fail_to_start_balancer(0)
 
 
 @pytest.mark.parametrize("keep", [True, False], ids=["kept", "fresh"])

@@ -130,6 +130,8 @@ def _global(spec: BalancerSpec, slot: SlotName) -> list[str]:
     return [
         "global",
         "    description SHAPE",
+        # Else two clusters that expose the same port would silently share its connections.
+        "    noreuseport",
         f"    nbthread {spec.threads}",
         f"    fd-hard-limit {MAX_FILES}",
         f"    hard-stop-after {HARD_STOP_MS}ms",

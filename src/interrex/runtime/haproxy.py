@@ -103,7 +103,7 @@ class Balancer:
 
         Two that start at once would each listen for itself, so the second one waits (at most
         ``STARTING_TIMEOUT_S``, blocking) for the first to answer. If that is not enough, or if
-        the only sibling is hung, both listen on the same addresses with SO_REUSEPORT.
+        the only sibling is hung, it cannot bind its addresses, ends, and is started again.
 
         Raises:
             FileNotFoundError: there is no HAProxy.
