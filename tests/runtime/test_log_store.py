@@ -185,6 +185,42 @@ def test_votes_fit_into_the_space_that_was_reserved(tmp_path: Path) -> None:
     assert reload(tmp_path) == Stored({"vote": b"1999"})
 
 
+def fill(store: LogStore) -> None:
+    while True:
+        store.write([append(store.last_index + 1, b"x" * 500)])
+
+
+def test_a_snapshot_makes_room_on_a_full_disk(tmp_path: Path) -> None:
+    faults = Faults()
+    store = LogStore(tmp_path, open_file=faults.open, half_bytes=SMALL_HALF)
+    store.load()
+    faults.failing["reserve"] = errno.ENOSPC
+    with pytest.raises(DiskFull):
+        fill(store)
+    last = store.last_index
+    store.write([SaveSnapshot(Snapshot(last, 1, b"s" * 1000), keep_after=last)])
+    for index in range(last + 1, last + 6):
+        store.write([append(index, b"x" * 500)])
+    store.close()
+    stored = reload(tmp_path)
+    assert stored.snapshot
+    assert (stored.snapshot.index, len(stored.entries)) == (last, 5)
+
+
+def test_a_log_is_opened_on_a_full_disk_though_its_spare_half_is_gone(tmp_path: Path) -> None:
+    store = small_store(tmp_path)
+    store.load()
+    store.write([vote(1)])
+    store.close()
+    (tmp_path / "log.1").unlink()
+    faults = Faults(failing={"reserve": errno.ENOSPC})
+    store = LogStore(tmp_path, open_file=faults.open, half_bytes=SMALL_HALF)
+    assert store.load() == Stored({"vote": b"1"})
+    store.write([vote(2)])
+    store.close()
+    assert reload(tmp_path) == Stored({"vote": b"2"})
+
+
 def test_a_disk_too_full_for_a_new_log_is_tried_again(tmp_path: Path) -> None:
     faults = Faults(failing={"reserve": errno.ENOSPC})
     with pytest.raises(DiskFull):

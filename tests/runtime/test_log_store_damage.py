@@ -92,7 +92,10 @@ def test_the_newest_batch_damaged_in_both_places_is_missed_by_the_mark(folder: P
 
 
 def test_a_damaged_large_batch_is_missed_by_the_slot_that_claims_it(tmp_path: Path) -> None:
-    fill(tmp_path, 1, size=MAX_SLOT_COPY + 1)
+    store = LogStore(tmp_path)
+    store.load()
+    store.write([append(1, b"z" * (MAX_SLOT_COPY + 1))])
+    store.close()
     half = current_half(tmp_path)
     flip(half, last_batch(half).end - 1)
     (tmp_path / MARK_NAME).write_bytes((tmp_path / MARK_NAME).read_bytes()[:4096] + bytes(4096))

@@ -11,8 +11,8 @@ A log is two *halves* (``log.0``, ``log.1``), of which one is current, and a ``m
 A batch is what one ``write`` stored: length, crc, sequence, kind, then msgpack. The crc covers
 all of it and goes on from the crc before, so neither a changed batch nor one left over from an
 earlier use of the half fits into the chain. The log id, drawn once, keeps files of two logs apart.
-The first batch of a half is its *base*: the whole
-state after the batch with the same sequence in the half before.
+The first batch of a half is its *base*: the whole state after the batch of the same sequence, the
+first that did not fit into the half before and so is stored here.
 
 The crash rules (``read_half`` follows them):
 - a batch and its tail slot are written together and synced once: both are there once it has been

@@ -1,9 +1,9 @@
 """The durable log of one worker: what it voted, which epochs it saw, its entries, its snapshot.
 
 One file of preallocated space, appended to in batches with one sync each, and its twin that
-takes over when it is full (``log_format`` has the bytes and the crash rules). The measurements
-behind it are in docs/decisions/0020-own-log-file.md. ``python -m interrex.runtime.log_dump
-FOLDER`` shows a log to a person.
+takes over when it is full (``log_format`` has the bytes and the crash rules). Why not sqlite:
+docs/decisions/0022-the-log-is-a-file-of-our-own.md. A person reads a log with
+``python -m interrex.runtime.log_dump FOLDER``.
 
 What it guarantees, and to whom:
 - ``write`` returned: the records survive a power loss, in order, whole;
@@ -178,7 +178,8 @@ class LogStore:
             half.file.reserve(self._half_bytes)
         self._halves[1].file.sync()
         self._current = self._halves[0]
-        self._format(self._current, Header(log, 1, 0, self._half_bytes))
+        empty = _encode(self._state.stored())
+        self._format(self._current, Header(log, 1, 0, self._half_bytes), empty)
         sync_folder(self._folder)
         self._write_mark()
         self._mark_file.sync()
@@ -204,7 +205,8 @@ class LogStore:
         other = self._other(half)
         if other.header and not other.retired:
             other.retire()
-        other.file.reserve(self._half_bytes)
+        with suppress(OSError):  # no space for the other half now; it is asked for when needed
+            other.file.reserve(self._half_bytes)
         self._write_mark()
         assert self._mark_file is not None
         self._mark_file.sync()
@@ -237,21 +239,21 @@ class LogStore:
         self._state.check(records)
         body = _encode(tuple(records))
         try:
-            self._store(body)
+            if self._offset + form.BATCH_OVERHEAD + len(body) <= self._current.capacity:
+                self._append(body)
+                self._state.apply(records)
+            else:
+                self._switch_halves(records)
         except OSError as error:
             if error.errno in FULL:
                 raise DiskFull(self._current.path, len(body)) from error
             raise self._fail("writing", error) from error
-        self._state.apply(records)
         try:
             self._write_mark()
         except OSError as error:
             raise self._fail("writing the mark", error) from error
 
-    def _store(self, body: bytes) -> None:
-        size = form.BATCH_OVERHEAD + len(body)
-        if self._offset + size > self._current.capacity:
-            self._switch_halves(size)
+    def _append(self, body: bytes) -> None:
         half = self._current
         sequence = self._sequence + 1
         data, crc = form.encode_batch(Kind.RECORDS, sequence, body, self._crc)
@@ -264,27 +266,30 @@ class LogStore:
         self._sync(half)
         self._sequence, self._offset, self._crc = sequence, self._offset + len(data), crc
 
-    def _switch_halves(self, extra: int) -> None:
-        """Writes the state into the other half and goes on there.
+    def _switch_halves(self, records: Sequence[Record]) -> None:
+        """Stores records by writing the state with them into the other half; goes on there.
 
-        Until its header is written nothing has happened; from then on an error is fatal, since
-        the next start would take this half for the newest.
+        So a snapshot that makes the log small again finds room even on a full disk. Until the
+        header is written nothing has happened; from then on an error is fatal, since the next
+        start would take this half for the newest.
         """
+        state = LogState(self._state.stored())
+        state.apply(records)
+        base = _encode(state.stored())
         old, new = self._current, self._other(self._current)
-        base_bytes = form.BATCH_OVERHEAD + len(_encode(self._state.stored()))
-        needed = form.BATCHES_AT + base_bytes + extra
-        capacity = _reserve(new.file, needed, needed + base_bytes + extra)
+        needed = form.BATCHES_AT + form.BATCH_OVERHEAD + len(base)
+        capacity = _reserve(new.file, needed, needed + len(base))
         log, generation = old.key
-        self._format(new, Header(log, generation + 1, self._sequence, capacity))
+        self._format(new, Header(log, generation + 1, self._sequence + 1, capacity), base)
         try:
             old.retire()
         except OSError as error:
             raise self._fail("retiring the old half", error) from error
         self._current = new
+        self._state = state
 
-    def _format(self, half: Half, header: Header) -> None:
+    def _format(self, half: Half, header: Header, body: bytes) -> None:
         seed = form.seed(header.log, header.generation)
-        body = _encode(self._state.stored())
         base, crc = form.encode_batch(Kind.BASE, header.base_sequence, body, seed)
         half.file.write(form.BATCHES_AT, base)
         slot = TailSlot(header.log, header.generation, header.base_sequence, crc, b"")
@@ -295,7 +300,8 @@ class LogStore:
             half.write_header(header)
         except OSError as error:
             raise self._fail("writing a header", error) from error
-        self._offset, self._crc = form.BATCHES_AT + len(base), crc
+        self._sequence, self._crc = header.base_sequence, crc
+        self._offset = form.BATCHES_AT + len(base)
 
     def _sync(self, half: Half) -> None:
         try:
