@@ -33,9 +33,10 @@ from interrex.runtime.worker_processes import worker_processes
 CLUSTER = "demo"
 FIRST_PORT = 8080
 PORTS_TRIED = 100
-REPLICAS_FROM = 31000
-REPLICA_PORTS = 8
-"""How many ports each demo keeps for its replicas, so that two demos do not meet."""
+REPLICAS_FROM = 32000
+REPLICA_PORTS = 7
+"""How many ports each demo keeps for its replicas. Above those that fleets get by default and below
+the kernel's own: a demo meets neither another demo nor a fleet that runs beside it."""
 LONGEST_FOLDER = 60
 """The longest path (bytes) of a temporary folder that leaves room for the sockets' names."""
 LAST_S = 2.0
