@@ -31,7 +31,7 @@ RELOAD = "reload for a port"
 MINIMAL = """\
 global
     nbthread 1
-    stats socket unix@{folder}/admin.sock mode 600 level admin expose-fd listeners
+    stats socket unix@{socket} mode 600 level admin
 defaults
     mode http
     timeout connect 1s
@@ -47,26 +47,25 @@ backend back
 async def throughput(scene: Scene, rounds: int) -> Figures:
     """Requests/s and p99 through ours and through a minimal file, in turns.
 
-    Each has two processes of one thread on one listening socket, before the same three servers.
+    Each is one process of one thread before the same three servers. (Of two processes on one
+    queue, chance decides how many of 32 connections opened at once each one gets.)
     """
     if shutil.which("wrk") is None:
         print("throughput: wrk is missing: sudo apt install wrk")
         return {}
-    await scene.serve(balancers=2)
+    await scene.serve()
     port = next(scene.ports)
     plain = await _start_minimal(scene, port)
-    ours = [pid for process in scene.processes.values() for pid in children(process.pid)]
-    alone = [process.pid for process in plain]
-    contestants = {"ours": (scene.port, ours), "haproxy alone": (port, alone)}
+    ours = children(scene.processes[0].pid)
+    contestants = {"ours": (scene.port, ours), "haproxy alone": (port, [plain.pid])}
     found: dict[str, list[_Wrk]] = {name: [] for name in contestants}
     try:
         for turn in range(rounds):
             for name in sorted(contestants, reverse=bool(turn % 2)):
                 found[name].append(await _wrk(*contestants[name]))
     finally:
-        for process in plain:
-            process.kill()
-            process.wait()
+        plain.kill()
+        plain.wait()
     figures = {}
     for name, runs in found.items():
         figures[f"{name}: requests/s"] = statistics.median(one.rate for one in runs)
@@ -79,32 +78,23 @@ async def throughput(scene: Scene, rounds: int) -> Figures:
     return figures
 
 
-async def _start_minimal(scene: Scene, port: int) -> list[subprocess.Popen[bytes]]:
+async def _start_minimal(scene: Scene, port: int) -> subprocess.Popen[bytes]:
     servers = "".join(
         f"    server s{number} 127.0.0.1:{replica}\n"
         for number, replica in enumerate(scene.replica_ports)
     )
-    processes = []
-    for number in (0, 1):
-        folder = scene.folder / f"minimal.{number}"
-        folder.mkdir()
-        text = MINIMAL.format(folder=folder, port=port) + servers
-        sibling = scene.folder / "minimal.0" / "admin.sock"
-        processes.append(_spawn_minimal(folder, text, sibling if number else None))
+    file, socket = scene.folder / "minimal.cfg", scene.folder / "minimal.sock"
+    file.write_text(MINIMAL.format(socket=socket, port=port) + servers)
+    process = _spawn(_bundled_binary(), "-db", "-f", str(file))
 
-        async def listening(folder: Path = folder) -> bool:
-            return (folder / "admin.sock").exists()
+    async def listening() -> bool:
+        return socket.exists()
 
-        await until(listening)
-    return processes
+    await until(listening)
+    return process
 
 
-def _spawn_minimal(folder: Path, text: str, sibling: Path | None) -> subprocess.Popen[bytes]:
-    file = folder / "haproxy.cfg"
-    file.write_text(text)
-    command = [_bundled_binary(), "-db", "-f", str(file)]
-    if sibling is not None:
-        command += ["-x", str(sibling)]
+def _spawn(*command: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stderr=subprocess.DEVNULL)
 
 
