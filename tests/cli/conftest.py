@@ -15,6 +15,7 @@ from interrex.core.state import workers_of
 from interrex.runtime.genesis import new_genesis, write_genesis
 from interrex.runtime.layout import Layout
 from tests.cli.fake_worker import FakeWorker
+from tests.cli.real_fleet import RealFleet, a_fleet
 
 FILE = """\
 [cluster]
@@ -101,3 +102,10 @@ def workers(shop: Layout) -> Iterator[list[FakeWorker]]:
     yield fakes
     for fake in fakes:
         fake.__exit__()
+
+
+@pytest.fixture
+def fleet(worker_id: str) -> Iterator[RealFleet]:
+    """A file and a state folder; nothing runs yet, and nothing is left afterwards."""
+    with a_fleet(worker_id) as fleet:
+        yield fleet

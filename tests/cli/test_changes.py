@@ -20,7 +20,7 @@ DONE = Outcome(ok=True, text="", index=12)
 
 
 @pytest.fixture
-def fleet(workers: list[FakeWorker], file: Path) -> list[FakeWorker]:
+def led(workers: list[FakeWorker], file: Path) -> list[FakeWorker]:
     """Three workers, of which the second leads, and which take every change."""
     spec = load(file)
     for worker in workers:
@@ -38,23 +38,23 @@ def changes(worker: FakeWorker) -> list[ChangeBody]:
     ]
 
 
-def test_scale_asks_the_leader(interrex: Interrex, fleet: list[FakeWorker]) -> None:
+def test_scale_asks_the_leader(interrex: Interrex, led: list[FakeWorker]) -> None:
     said = interrex("scale", "web", "5")
     assert (said.code, said.out) == (Exit.OK, "web: 2 -> 5 replicas (change 12)\n")
-    assert [change.operations for change in changes(fleet[1])] == [(Scale(WEB, 5),)]
-    assert not changes(fleet[0])
+    assert [change.operations for change in changes(led[1])] == [(Scale(WEB, 5),)]
+    assert not changes(led[0])
 
 
 def test_scaling_to_what_there_is_changes_nothing(
-    interrex: Interrex, fleet: list[FakeWorker]
+    interrex: Interrex, led: list[FakeWorker]
 ) -> None:
     said = interrex("scale", "web", "2")
     assert (said.code, said.out) == (Exit.OK, "web has 2 already\n")
-    assert not any(changes(worker) for worker in fleet)
+    assert not any(changes(worker) for worker in led)
 
 
-def test_replicas_need_a_port_each(interrex: Interrex, fleet: list[FakeWorker], file: Path) -> None:
-    for worker in fleet:
+def test_replicas_need_a_port_each(interrex: Interrex, led: list[FakeWorker], file: Path) -> None:
+    for worker in led:
         worker.says("GET", "/v1/spec", msgspec.structs.replace(load(file), ports=(21000, 21003)))
     said = interrex("scale", "web", "5")
     assert said.code == Exit.USAGE
@@ -62,49 +62,49 @@ def test_replicas_need_a_port_each(interrex: Interrex, fleet: list[FakeWorker], 
 
 
 def test_a_change_that_one_worker_drops_is_made_by_another_under_the_same_id(
-    interrex: Interrex, fleet: list[FakeWorker]
+    interrex: Interrex, led: list[FakeWorker]
 ) -> None:
-    fleet[1].hangs_up("POST", "/v1/changes")
+    led[1].hangs_up("POST", "/v1/changes")
     assert interrex("restart", "web").code == Exit.OK
-    first, second = changes(fleet[1]), changes(fleet[0])
+    first, second = changes(led[1]), changes(led[0])
     assert first == second
     assert first[0].operations == (Restart(WEB, None),)
 
 
 def test_a_change_that_no_leader_takes_goes_to_the_next_worker(
-    interrex: Interrex, fleet: list[FakeWorker]
+    interrex: Interrex, led: list[FakeWorker]
 ) -> None:
-    fleet[1].says("POST", "/v1/changes", Outcome(ok=False, text="no leader took it"), code=409)
+    led[1].says("POST", "/v1/changes", Outcome(ok=False, text="no leader took it"), code=409)
     assert interrex("restart", "web.1").code == Exit.OK
-    assert changes(fleet[0])[0].operations == (Restart(WEB, SlotName("web.1")),)
+    assert changes(led[0])[0].operations == (Restart(WEB, SlotName("web.1")),)
 
 
-def test_a_change_that_nobody_takes_says_so(interrex: Interrex, fleet: list[FakeWorker]) -> None:
-    for worker in fleet:
+def test_a_change_that_nobody_takes_says_so(interrex: Interrex, led: list[FakeWorker]) -> None:
+    for worker in led:
         worker.says("POST", "/v1/changes", Outcome(ok=False, text="no leader took it"), code=409)
     said = interrex("restart", "web")
     assert said.code == Exit.FAILED
     assert "the change was not made for sure: no leader took it" in said.err
-    assert len({change.id for worker in fleet for change in changes(worker)}) == 1
+    assert len({change.id for worker in led for change in changes(worker)}) == 1
 
 
 def test_a_change_that_is_refused_is_not_asked_for_again(
-    interrex: Interrex, fleet: list[FakeWorker]
+    interrex: Interrex, led: list[FakeWorker]
 ) -> None:
-    fleet[1].says("POST", "/v1/changes", Outcome(ok=False, text="no such thing"), code=400)
+    led[1].says("POST", "/v1/changes", Outcome(ok=False, text="no such thing"), code=400)
     assert interrex("restart", "web").code == Exit.FAILED
-    assert not changes(fleet[0])
+    assert not changes(led[0])
 
 
 def test_the_balancers_processes_can_be_restarted(
-    interrex: Interrex, fleet: list[FakeWorker]
+    interrex: Interrex, led: list[FakeWorker]
 ) -> None:
     said = interrex("restart", "balancer")
     assert said.out == "restarting balancer.0, balancer.1 (change 12)\n"
 
 
 def test_apply_shows_what_changes_and_sends_the_file_whole(
-    interrex: Interrex, fleet: list[FakeWorker], file: Path
+    interrex: Interrex, led: list[FakeWorker], file: Path
 ) -> None:
     file.write_text(file.read_text().replace("replicas = 2", "replicas = 4"))
     said = interrex("apply", file)
@@ -113,27 +113,27 @@ def test_apply_shows_what_changes_and_sends_the_file_whole(
         "web: replicas 2 -> 4 (starts 2)\n"
         "taken as change 12; watch it with: interrex events -f --cluster shop\n"
     )
-    assert changes(fleet[1])[0].operations == (ApplySpec(load(file)),)
+    assert changes(led[1])[0].operations == (ApplySpec(load(file)),)
 
 
-def test_a_dry_run_only_shows(interrex: Interrex, fleet: list[FakeWorker], file: Path) -> None:
+def test_a_dry_run_only_shows(interrex: Interrex, led: list[FakeWorker], file: Path) -> None:
     file.write_text(file.read_text().replace("replicas = 2", "replicas = 1"))
     said = interrex("apply", file, "--dry-run")
     assert said.out == "web: replicas 2 -> 1 (stops 1)\nnothing was changed (--dry-run)\n"
-    assert not any(changes(worker) for worker in fleet)
+    assert not any(changes(worker) for worker in led)
 
 
 def test_applying_what_is_asked_for_changes_nothing(
-    interrex: Interrex, fleet: list[FakeWorker], file: Path
+    interrex: Interrex, led: list[FakeWorker], file: Path
 ) -> None:
     said = interrex("apply", file)
     assert said.code == Exit.OK
     assert said.out.startswith("nothing to change")
-    assert not any(changes(worker) for worker in fleet)
+    assert not any(changes(worker) for worker in led)
 
 
 def test_a_change_that_a_running_fleet_cannot_take_refuses_the_file_whole(
-    interrex: Interrex, fleet: list[FakeWorker], file: Path
+    interrex: Interrex, led: list[FakeWorker], file: Path
 ) -> None:
     text = file.read_text().replace("replicas = 2", "replicas = 4")
     file.write_text(text.replace("[service.web]", "timing.heartbeat = 0.02\n[service.web]"))
@@ -141,20 +141,20 @@ def test_a_change_that_a_running_fleet_cannot_take_refuses_the_file_whole(
     assert said.code == Exit.USAGE
     assert "timing.heartbeat" in said.err
     assert "nothing was changed" in said.err
-    assert not any(changes(worker) for worker in fleet)
+    assert not any(changes(worker) for worker in led)
 
 
 def test_apply_takes_the_leaders_word_for_what_is_asked(
-    interrex: Interrex, fleet: list[FakeWorker], file: Path
+    interrex: Interrex, led: list[FakeWorker], file: Path
 ) -> None:
     stale: ClusterSpec = msgspec.structs.replace(load(file), timing=Timing(lost_host=99.0))
-    fleet[0].says("GET", "/v1/spec", stale)
-    fleet[2].says("GET", "/v1/spec", stale)
+    led[0].says("GET", "/v1/spec", stale)
+    led[2].says("GET", "/v1/spec", stale)
     assert interrex("apply", file).out.startswith("nothing to change")
 
 
 def test_a_port_that_a_stranger_holds_is_not_applied(
-    interrex: Interrex, fleet: list[FakeWorker], file: Path
+    interrex: Interrex, led: list[FakeWorker], file: Path
 ) -> None:
     import socket
 
@@ -166,38 +166,36 @@ def test_a_port_that_a_stranger_holds_is_not_applied(
         said = interrex("apply", file)
     assert said.code == Exit.FAILED
     assert f"cannot be exposed on 127.0.0.1:{port}: Address already in use" in said.err
-    assert not any(changes(worker) for worker in fleet)
+    assert not any(changes(worker) for worker in led)
 
 
-def test_step_down_waits_for_the_next_leader(interrex: Interrex, fleet: list[FakeWorker]) -> None:
-    fleet[1].says("POST", "/v1/step-down", Outcome(ok=True, text="asked"))
-    fleet[1].says("GET", "/v1/leader", Leadership(leader=WorkerName("worker-3"), epoch=8))
+def test_step_down_waits_for_the_next_leader(interrex: Interrex, led: list[FakeWorker]) -> None:
+    led[1].says("POST", "/v1/step-down", Outcome(ok=True, text="asked"))
+    led[1].says("GET", "/v1/leader", Leadership(leader=WorkerName("worker-3"), epoch=8))
     said = interrex("step-down", "--to", "worker-3")
     assert (said.code, said.out) == (Exit.OK, "worker-3 leads now, epoch 8\n")
-    asked = [heard for heard in fleet[1].heard if heard.method == "POST"]
+    asked = [heard for heard in led[1].heard if heard.method == "POST"]
     assert msgspec.json.decode(asked[0].body, type=StepDownBody).successor == "worker-3"
-    assert [h.target for h in fleet[1].heard if "leader" in h.target] == ["/v1/leader?above=7"]
+    assert [h.target for h in led[1].heard if "leader" in h.target] == ["/v1/leader?above=7"]
 
 
 def test_a_leader_that_cannot_hand_over_still_leads(
-    interrex: Interrex, fleet: list[FakeWorker]
+    interrex: Interrex, led: list[FakeWorker]
 ) -> None:
-    fleet[1].says("POST", "/v1/step-down", Outcome(ok=True, text="asked"))
-    fleet[1].says("GET", "/v1/leader", Leadership(leader=WorkerName("worker-2"), epoch=8))
+    led[1].says("POST", "/v1/step-down", Outcome(ok=True, text="asked"))
+    led[1].says("GET", "/v1/leader", Leadership(leader=WorkerName("worker-2"), epoch=8))
     said = interrex("step-down")
     assert said.code == Exit.FAILED
     assert "worker-2 still leads" in said.err
 
 
-def test_who_leads_already_need_not_be_asked(interrex: Interrex, fleet: list[FakeWorker]) -> None:
+def test_who_leads_already_need_not_be_asked(interrex: Interrex, led: list[FakeWorker]) -> None:
     said = interrex("step-down", "--to", "worker-2")
     assert (said.code, said.out) == (Exit.OK, "worker-2 leads already\n")
 
 
-def test_nobody_can_step_down_where_nobody_leads(
-    interrex: Interrex, fleet: list[FakeWorker]
-) -> None:
-    for worker in fleet:
+def test_nobody_can_step_down_where_nobody_leads(interrex: Interrex, led: list[FakeWorker]) -> None:
+    for worker in led:
         worker.says("GET", "/v1/status", a_status(leader=None))
     said = interrex("step-down")
     assert said.code == Exit.FAILED
@@ -205,7 +203,7 @@ def test_nobody_can_step_down_where_nobody_leads(
 
 
 def test_status_prints_the_workers_own_document(
-    interrex: Interrex, fleet: list[FakeWorker], shop: Layout
+    interrex: Interrex, led: list[FakeWorker], shop: Layout
 ) -> None:
     said = interrex("status", "--json")
     assert said.out == msgspec.json.encode(a_status()).decode() + "\n"

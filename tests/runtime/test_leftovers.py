@@ -146,6 +146,7 @@ def test_a_stopped_process_is_killed(host: Host) -> None:
     record = host.start("web.0", stop_timeout=0.05)
     assert record.process is not None
     os.kill(record.process.pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, record.process.pid, os.WSTOPPED | os.WNOWAIT)
     assert host.stop() == []
     assert host.ended_by(0) == -signal.SIGKILL
 

@@ -1,7 +1,6 @@
 """Starting this machine's part of a cluster: founding it, launching its workers."""
 
 import os
-import select
 import signal
 import socket
 import sys
@@ -10,11 +9,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from interrex.cli.asking import status_of_cluster
 from interrex.cli.command_lock import only_command
 from interrex.cli.exits import CommandError, Exit
 from interrex.cli.names import meant
 from interrex.cli.preflight import check_machine, check_resources
+from interrex.cli.taking_down import see_out
 from interrex.config import ConfigError, check
 from interrex.core.ids import HostName, WorkerName
 from interrex.core.spec import ClusterSpec, hosts_of
@@ -23,10 +22,7 @@ from interrex.runtime.founding import found_cluster
 from interrex.runtime.genesis import Genesis, read_genesis, write_genesis
 from interrex.runtime.launching import launch_worker
 from interrex.runtime.layout import Layout, state_root
-from interrex.runtime.worker_processes import WorkerProcess, open_worker, worker_processes
-
-LEAVERS_LIMIT_S = 120.0
-"""How long workers that are on their way out are waited for before they are started anew."""
+from interrex.runtime.worker_processes import WorkerProcess, worker_processes
 
 
 class Plan(NamedTuple):
@@ -155,41 +151,17 @@ def _running(plan: Plan) -> list[WorkerProcess]:
 
 
 def _resume(layout: Layout, running: list[WorkerProcess]) -> None:
-    """A `down` was interrupted: let those go that it has asked to leave, then start anew."""
+    """A `down` was interrupted: see those out that it may have asked to leave, then start anew.
+
+    They cannot be asked whether they are leaving: its question may be on its way.
+    """
     name = layout.cluster
     print(
         f"an interrupted `down` has left {name} half stopped; starting it again "
         f"(to finish it instead: interrex down --cluster {name})",
         file=sys.stderr,
     )
-    leaving = _leaving(layout)
-    handles = {
-        process.worker: pidfd
-        for process in running
-        if process.worker in leaving and (pidfd := open_worker(process)) is not None
-    }
-    try:
-        for worker, pidfd in handles.items():
-            poll = select.poll()
-            poll.register(pidfd, select.POLLIN)
-            if not poll.poll(LEAVERS_LIMIT_S * 1000):
-                raise CommandError(
-                    f"{worker} is still stopping what it supervises\n"
-                    f"finish with: interrex down --cluster {name}"
-                )
-    finally:
-        for pidfd in handles.values():
-            os.close(pidfd)
-
-
-def _leaving(layout: Layout) -> set[WorkerName]:
-    """Each worker that says of itself that it is leaving."""
-    leaving = set()
-    for worker in layout.worker_names():
-        status = status_of_cluster(layout, [worker])
-        if status is not None:
-            leaving |= {w.name for w in status.workers if w.name == worker and w.state == "leaving"}
-    return leaving
+    see_out(layout, running, lambda line: print(line, file=sys.stderr, flush=True))
 
 
 def _renew_fixed_times(plan: Plan) -> None:

@@ -42,7 +42,7 @@ def take_down(layout: Layout, host: HostName | None, tell: Tell) -> list[str]:
     """
     _mark(layout.stopping)
     while processes := _workers_here(layout, host):
-        _see_out(layout, processes, tell)
+        see_out(layout, processes, tell)
     hosts = [host] if host is not None else hosts_here(layout)
     problems = [problem for name in hosts for problem in stop_leftovers(layout, name, tell)]
     if problems:
@@ -61,6 +61,32 @@ def anything_runs(layout: Layout) -> bool:
     if worker_processes(layout.root, layout.cluster):
         return True
     return any(found.alive for found in recorded_replicas(layout))
+
+
+def see_out(layout: Layout, processes: list[WorkerProcess], tell: Tell) -> None:
+    """Ask workers to leave and wait until all of them have ended, killing those that hang.
+
+    Asking one that is leaving already does no harm.
+    """
+    timeouts = [found.record.stop_timeout for found in recorded_replicas(layout)]
+    limit_s = max(timeouts, default=0.0) + SPARE_S
+    leavers: dict[int, _Leaver] = {}
+    poll = select.poll()
+    for process in processes:
+        pidfd = open_worker(process)
+        if pidfd is not None:
+            leavers[pidfd] = _Leaver(layout, process, pidfd, limit_s)
+            poll.register(pidfd, select.POLLIN)
+    if leavers:
+        names = ", ".join(leaver.worker for leaver in leavers.values())
+        tell(f"asking {names} to stop everything in order")
+    while leavers:
+        for pidfd, _ in poll.poll(_LOOK_S * 1000):
+            poll.unregister(pidfd)
+            tell(f"{leavers.pop(pidfd).worker} has ended")
+            os.close(pidfd)
+        for pidfd, leaver in leavers.items():
+            _kill_if_hung(layout, leaver, pidfd, tell)
 
 
 def _workers_here(layout: Layout, host: HostName | None) -> list[WorkerProcess]:
@@ -92,29 +118,6 @@ class _Leaver:
                     time.sleep(_RETRY_S)
         finally:
             os.close(pidfd)
-
-
-def _see_out(layout: Layout, processes: list[WorkerProcess], tell: Tell) -> None:
-    """Ask the workers to leave and wait until all of them have ended, killing those that hang."""
-    timeouts = [found.record.stop_timeout for found in recorded_replicas(layout)]
-    limit_s = max(timeouts, default=0.0) + SPARE_S
-    leavers: dict[int, _Leaver] = {}
-    poll = select.poll()
-    for process in processes:
-        pidfd = open_worker(process)
-        if pidfd is not None:
-            leavers[pidfd] = _Leaver(layout, process, pidfd, limit_s)
-            poll.register(pidfd, select.POLLIN)
-    if leavers:
-        names = ", ".join(leaver.worker for leaver in leavers.values())
-        tell(f"asking {names} to stop everything in order")
-    while leavers:
-        for pidfd, _ in poll.poll(_LOOK_S * 1000):
-            poll.unregister(pidfd)
-            tell(f"{leavers.pop(pidfd).worker} has ended")
-            os.close(pidfd)
-        for pidfd, leaver in leavers.items():
-            _kill_if_hung(layout, leaver, pidfd, tell)
 
 
 def _kill_if_hung(layout: Layout, leaver: _Leaver, pidfd: int, tell: Tell) -> None:
