@@ -154,7 +154,7 @@ class BalancerSpec(Spec, frozen=True):
     processes: int = 2
     binary: str | None = None
     threads: int = 1
-    connect_timeout: float = 1.0
+    connect_timeout: float = 0.1
     client_timeout: float = 60.0
     server_timeout: float = 60.0
 
