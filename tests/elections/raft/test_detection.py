@@ -259,6 +259,16 @@ def test_a_silent_leader_is_lost_after_the_timeout_and_said_so() -> None:
     assert server.core.leader is None
 
 
+def test_a_silent_leader_is_succeeded_in_order_and_not_by_chance() -> None:
+    """Waiting a random part more, as in the paper, took half a time-out longer."""
+    first, second = follower(3, member=1), follower(3, member=2)
+    for server in (first, second):
+        server.pass_time(server.settings.election_timeout)
+    assert (first.role, second.role) == ("pre-candidate", "follower")
+    second.pass_time(4 * MS)
+    assert second.role == "pre-candidate"
+
+
 def test_the_timeout_grows_with_the_measured_round_trips_and_never_below_the_floor() -> None:
     server = follower(3, member=1)
     floor = server.settings.election_timeout

@@ -58,6 +58,8 @@ class Server:
         grace = 2 * node.settings.heartbeat
         if detection.notice_silence(node.now, late=late, grace=grace):
             self.reason = f"{detection.leader_worker} was silent"
+            if isinstance(self.role, Follower):
+                self.role.hurry(0)
         self.role.on_time(late=late)
         self.weigh_again()
 
