@@ -1,29 +1,50 @@
-"""The balancers beside HAProxy alone with a hand-written file, and while parts behind them die."""
+"""The balancer beside HAProxy alone with a hand-written file, and while parts behind it die.
 
-import asyncio
-import shutil
+One process of one thread each, on this fleet's own HAProxy program, before the same three servers.
+"""
+
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import uvloop
 
 from bench import balancer
 from bench.figures import Beside, Effort, Figure, at_least, at_most
+from bench.loading import Loaded, closed_gets
+from bench.processes import running
 from bench.statistics import percentile
+from interrex.runtime.haproxy import _bundled_binary
 from tests.runtime.haproxy_harness import Scene
 
 UNDER_FAULTS = ("one_killed", "all_killed", "balancer_killed", "balancer_stopped",
                 "balancer_reloaded")  # fmt: skip
-ROUNDS = 6
+ROUNDS = 8
+IN_FLIGHT = 32
+SECONDS = 3.0
+PATIENCE_S = 10.0
+BY_HAND = """\
+global
+    nbthread 1
+    stats socket unix@{socket} mode 600 level admin
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 60s
+    timeout server 60s
+frontend front
+    bind 127.0.0.1:{port}
+    default_backend back
+backend back
+{servers}
+"""
 
 
 def balancing(effort: Effort) -> Iterator[Figure]:
     """Requests/s and p99 beside HAProxy alone; failed requests while parts die or change."""
-    if shutil.which("wrk") is None:
-        print("  wrk is missing, so there is no comparison: sudo apt install wrk")
-    else:
-        yield from uvloop.run(_beside_alone(effort.count(ROUNDS)))
+    yield from uvloop.run(_beside_alone(effort))
     rounds = effort.count(ROUNDS)
     for name in UNDER_FAULTS:
         found = uvloop.run(_part(name, rounds))
@@ -46,55 +67,75 @@ async def _part(name: str, rounds: int) -> balancer.Figures:
             scene.close()
 
 
-async def _beside_alone(rounds: int) -> list[Figure]:
-    """Each round: HAProxy alone, ours, HAProxy alone again. What it varies by itself is the
-    spread that ours must lie within."""
-    ours: list[float] = []
-    itself: list[float] = []
-    p99: dict[str, list[float]] = {"ours": [], "alone": []}
-    rates: dict[str, list[float]] = {"ours": [], "alone": []}
+class _Round(NamedTuple):
+    """HAProxy alone, ours, HAProxy alone again."""
+
+    before: Loaded
+    ours: Loaded
+    after: Loaded
+
+
+async def _beside_alone(effort: Effort) -> list[Figure]:
+    """What HAProxy alone differs from itself within a round is the spread to lie within."""
     with tempfile.TemporaryDirectory(prefix="ix-bench-", dir="/tmp") as folder:
         scene = Scene(Path(folder))
         try:
-            await scene.serve(balancers=2)
-            port = next(scene.ports)
-            alone = await balancer._start_minimal(scene, port)
-            try:
-                for _ in range(rounds):
-                    turn = {}
-                    for name, at in (("alone", port), ("ours", scene.port), ("again", port)):
-                        turn[name] = await balancer._wrk(at)
-                        await asyncio.sleep(0.2)
-                    before, middle, after = turn["alone"], turn["ours"], turn["again"]
-                    ours.append(2 * middle[0] / (before[0] + after[0]))
-                    itself.append(after[0] / before[0])
-                    rates["ours"].append(middle[0])
-                    rates["alone"] += [before[0], after[0]]
-                    p99["ours"].append(middle[1])
-                    p99["alone"] += [before[1], after[1]]
-            finally:
-                for process in alone:
-                    process.kill()
-                    process.wait()
+            await scene.serve()
+            port, socket = next(scene.ports), scene.folder / "by-hand.sock"
+            file = scene.folder / "by-hand.cfg"
+            servers = "\n".join(
+                f"    server s{number} 127.0.0.1:{replica}"
+                for number, replica in enumerate(scene.replica_ports)
+            )
+            file.write_text(BY_HAND.format(socket=socket, port=port, servers=servers))
+            with running([_bundled_binary(), "-db", "-f", file]):
+                _wait_for(socket)
+                seconds = effort.duration_s(SECONDS, 1.0)
+                rounds = [
+                    _Round(*(_load(at, seconds) for at in (port, scene.port, port)))
+                    for _ in range(effort.count(ROUNDS))
+                ]
         finally:
             scene.close()
+    return _figures(rounds)
+
+
+def _wait_for(socket: Path) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not socket.exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError("HAProxy alone does not start")
+        time.sleep(0.01)
+
+
+def _load(port: int, seconds: float) -> Loaded:
+    with closed_gets(port, IN_FLIGHT, seconds) as load:
+        return load.result()
+
+
+def _figures(rounds: list[_Round]) -> list[Figure]:
+    ratios = [2 * one.ours.rate / (one.before.rate + one.after.rate) for one in rounds]
+    itself = [one.after.rate / one.before.rate for one in rounds]
     least, most = min(itself), max(itself)
+    alone = [load for one in rounds for load in (one.before, one.after)]
+    ours_p99 = percentile([one.ours.p99_ms for one in rounds], 0.5)
+    alone_p99 = [load.p99_ms for load in alone]
     return [
         Figure(
             measure="requests/s, ours / HAProxy alone: median of rounds",
-            value=percentile(ours, 0.5),
+            value=percentile(ratios, 0.5),
             unit="times",
             goal=at_least(least),
             note=f"goal: the spread of HAProxy alone against itself, {least:.2f} to {most:.2f}; "
-            f"ours {percentile(rates['ours'], 0.5):,.0f}/s, "
-            f"alone {percentile(rates['alone'], 0.5):,.0f}/s",
+            f"ours {percentile([one.ours.rate for one in rounds], 0.5):,.0f}/s, "
+            f"alone {percentile([load.rate for load in alone], 0.5):,.0f}/s",
         ),
         Figure(
-            measure="p99 of the same, 32 connections as fast as they can",
-            value=percentile(p99["ours"], 0.5),
+            measure=f"p99 of the same, {IN_FLIGHT} in flight",
+            value=ours_p99,
             unit="ms",
-            goal=at_most(max(p99["alone"])),
-            beside=(Beside("HAProxy alone", percentile(p99["alone"], 0.5)),),
-            note=f"goal: the worst round of HAProxy alone; alone from {min(p99['alone']):.2f} ms",
+            goal=at_most(max(alone_p99)),
+            beside=(Beside("HAProxy alone", percentile(alone_p99, 0.5)),),
+            note=f"goal: its worst round; alone from {min(alone_p99):.2f} ms",
         ),
     ]

@@ -32,6 +32,11 @@ class Loaded(msgspec.Struct, frozen=True):
     sent_late_p99_ms: float
     slowest: list[tuple[float, float]]
 
+    @property
+    def rate(self) -> float:
+        """Successes a second."""
+        return self.ok / self.seconds
+
     def words(self) -> str:
         """One line for people."""
         kinds = ("refused", "broken", "wrong_status", "timed_out")
@@ -72,14 +77,26 @@ def open_loop(port: int, rate: float, seconds: float) -> Iterator[Load]:
 
 
 @contextmanager
-def closed_loop(
-    sockets: list[Path], in_flight: int, seconds: float, path: str, body: str
+def closed_gets(port: int, in_flight: int, seconds: float) -> Iterator[Load]:
+    """GET requests to 127.0.0.1, so many under way all the time."""
+    yield from _load(["--port", str(port), "--closed", str(in_flight), "--seconds", str(seconds)])
+
+
+@contextmanager
+def closed_posts(
+    socket: Path, in_flight: int, seconds: float, path: str, body: str
 ) -> Iterator[Load]:
-    """POST requests to Unix sockets, so many under way all the time; ``{n}`` counts in the body."""
-    command = ["--closed", str(in_flight), "--seconds", str(seconds), "--path", path]
-    for socket in sockets:
-        command += ["--unix", str(socket)]
-    yield from _load([*command, "--post", body])
+    """POST requests to a Unix socket, so many under way all the time.
+
+    Args:
+        socket: where to.
+        in_flight: how many.
+        seconds: how long new ones are sent.
+        path: of the request.
+        body: ``{n}`` in it is replaced by a number that differs for each.
+    """
+    command = ["--unix", str(socket), "--closed", str(in_flight), "--seconds", str(seconds)]
+    yield from _load([*command, "--path", path, "--post", body])
 
 
 def _load(arguments: list[str]) -> Iterator[Load]:

@@ -17,17 +17,21 @@ CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 @contextmanager
 def running(
-    command: Sequence[str | Path], *, stdout: int = subprocess.DEVNULL
+    command: Sequence[str | Path],
+    *,
+    stdin: int = subprocess.DEVNULL,
+    stdout: int = subprocess.DEVNULL,
 ) -> Iterator[subprocess.Popen[str]]:
     """A process in a session of its own; it and all that it started are killed on leaving.
 
     Args:
         command: program and arguments.
+        stdin: ``subprocess.PIPE`` to write to it.
         stdout: ``subprocess.PIPE`` to read it; else nothing is read or shown.
     """
     process = subprocess.Popen(
         [str(word) for word in command],
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=stdout,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -38,8 +42,9 @@ def running(
     finally:
         _end_tree(process.pid)
         process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
 
 
 def _end_tree(pid: int) -> None:

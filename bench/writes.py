@@ -12,7 +12,7 @@ from pathlib import Path
 from bench.failover import HARMLESS
 from bench.figures import Beside, Effort, Figure, at_least
 from bench.fleet import Fleet
-from bench.loading import closed_loop
+from bench.loading import closed_posts
 from bench.processes import free_ports, running, scratch
 from bench.specs import agreed_leader, bare
 from bench.statistics import percentile
@@ -50,12 +50,12 @@ def writes(effort: Effort) -> Iterator[Figure]:
     with Fleet(bare()) as fleet:
         leader = agreed_leader(fleet)
         body = json.dumps({"id": "bench-{n}", "operations": [HARMLESS]})
-        sockets = [fleet.layout.api_socket(leader)]
-        with closed_loop(sockets, IN_FLIGHT, seconds, "/v1/changes", body) as load:
+        socket = fleet.layout.api_socket(leader)
+        with closed_posts(socket, IN_FLIGHT, seconds, "/v1/changes", body) as load:
             loaded = load.result()
     yield Figure(
         measure=f"whole workers, POST /v1/changes, {IN_FLIGHT} in flight",
-        value=loaded.ok / loaded.seconds,
+        value=loaded.rate,
         unit="writes/s",
         note=loaded.words(),
     )
