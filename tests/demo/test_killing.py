@@ -37,6 +37,10 @@ def _child(environment: dict[str, str], *arguments: str) -> Iterator[subprocess.
         child.kill()
 
 
+def _never(at: int) -> None:
+    raise AssertionError("somebody was signalled")
+
+
 def _instance(layout: Layout) -> dict[str, str]:
     return {INSTANCE_VARIABLE: Instances(layout.host(LOCAL_HOST)).new(REPLICA, 1, 1)}
 
@@ -44,7 +48,9 @@ def _instance(layout: Layout) -> dict[str, str]:
 async def test_a_replica_of_this_fleet_is_killed_and_seen_dead(tmp_path: Path) -> None:
     layout = Layout(tmp_path, "demo")
     with _child(_instance(layout)) as child:
-        await kill((Process(Part.REPLICA, REPLICA, child.pid),), layout)
+        sent: list[int] = []
+        await kill((Process(Part.REPLICA, REPLICA, child.pid),), layout, sent.append)
+        assert len(sent) == 1
         assert ProcessIdentity.of(child.pid) is None  # it is not even a zombie
 
 
@@ -56,7 +62,7 @@ async def test_none_is_killed_if_one_is_somebody_elses(tmp_path: Path) -> None:
             Process(Part.REPLICA, REPLICA, stranger.pid),
         )
         with pytest.raises(NotOurs, match=f"pid {stranger.pid} is not"):
-            await kill(targets, ours)
+            await kill(targets, ours, _never)
         assert child.poll() is None
         assert stranger.poll() is None
 
@@ -74,7 +80,7 @@ async def test_a_worker_is_known_by_its_command_line(tmp_path: Path) -> None:
             open_verified(Process(Part.WORKER, "worker-1", child.pid), layout)
         with pytest.raises(NotOurs):
             open_verified(Process(Part.WORKER, "worker-2", child.pid), other)
-        await kill((Process(Part.WORKER, "worker-2", child.pid),), layout)
+        await kill((Process(Part.WORKER, "worker-2", child.pid),), layout, lambda at: None)
 
 
 async def test_a_dead_process_is_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 from interrex.core.errors import InterrexError
@@ -51,11 +52,12 @@ def _is(process: Process, layout: Layout) -> bool:
     return (instance_of(process.pid) or "").startswith(prefix)
 
 
-async def kill(processes: tuple[Process, ...], layout: Layout) -> int:
+async def kill(processes: tuple[Process, ...], layout: Layout, sent: Callable[[int], None]) -> None:
     """SIGKILL several processes at the same moment, and wait until all are dead.
 
-    Returns:
-        When the signals were sent (ns).
+    Args:
+        processes: as the status document has them; layout: of their fleet.
+        sent: hears when the signals were sent (ns), before anything else can happen.
 
     Raises:
         NotOurs: one of them is not what it was taken for; then none is signalled.
@@ -67,13 +69,13 @@ async def kill(processes: tuple[Process, ...], layout: Layout) -> int:
         killed_at = now_ns()
         for pidfd in pidfds:
             send_signal(pidfd, signal.SIGKILL)
+        sent(killed_at)
         await asyncio.gather(*(death_of(pidfd) for pidfd in pidfds))
         for pidfd in pidfds:
             reap(pidfd)  # the workers that the demo has started are its children
     finally:
         for pidfd in pidfds:
             os.close(pidfd)
-    return killed_at
 
 
 async def death_of(pidfd: int) -> None:

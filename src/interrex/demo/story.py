@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from interrex.core.errors import InterrexError
 from interrex.core.time import S
-from interrex.demo.faults import Fault, Kind, Part, processes_of, schedule, victims
+from interrex.demo.faults import Fault, Kind, Part, Process, processes_of, schedule, victims
 from interrex.demo.fleet import Fleet
 from interrex.demo.killing import kill
 from interrex.demo.load_client import LoadClient
@@ -87,10 +87,8 @@ class Story:
         self._stage.say(opening_of(number, of, fault, killed))
         self._scene.deed = f"killed {fault.kind}"
         self._watch.new_events()
-        killed_at = await kill(killed, self._fleet.layout)
-        if any(process.part is not Part.WORKER for process in killed):
-            self._scene.tally.killed(killed_at)
         healing = Healing(fault, killed, self._scene.tally.begin_span())
+        killed_at = await self._kill(killed)
         noticing = Noticing(killed, time.time() - _since(killed_at))
         if fault.kind is Kind.ALL_WORKERS:
             await self._play_systemd(fault, healing, killed_at)
@@ -110,6 +108,18 @@ class Story:
             healing.disturbed = disturbed(before, now, killed)
         self._scene.doing = "healed" if not healing.missing else "not healed"
         return healing
+
+    async def _kill(self, killed: tuple[Process, ...]) -> int:
+        """Returns when (ns). The tally knows before it hears of any request that was cut off."""
+        moments: list[int] = []
+
+        def sent(at: int) -> None:
+            moments.append(at)
+            if any(process.part is not Part.WORKER for process in killed):
+                self._scene.tally.killed(at)
+
+        await kill(killed, self._fleet.layout, sent)
+        return moments[0]
 
     async def _play_systemd(self, fault: Fault, healing: Healing, killed_at: int) -> None:
         self._scene.doing = "nobody supervises; requests are served all the same"
