@@ -2,6 +2,8 @@
 
 import sys
 import time
+from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +17,7 @@ from interrex.cli.terminal import has_colours
 from interrex.cli.values import LastLines
 from interrex.core.ids import SlotName, service_of, slot_order
 from interrex.runtime.layout import Layout
-from interrex.runtime.log_reading import LogReader
+from interrex.runtime.log_reading import LogReader, read_logs
 from interrex.runtime.unsupervised import hosts_here
 
 LOOK_S = 0.1
@@ -53,17 +55,17 @@ def logs(
         raise unknown("service or replica", of, {*paths, *map(service_of, paths)})
     last = LAST_WHEN_FOLLOWING if follow and lines is None else lines
     output = _Output(named=target.slot is None and (len(chosen) > 1 or follow))
+    if not follow:
+        for slot in chosen:
+            for line in _last_lines(paths[slot], last):
+                output.line(slot, line)
+        return Exit.OK
     readers = {slot: _reader(paths[slot], last) for slot in chosen}
-    for slot, reader in readers.items():
-        output.write(slot, reader)
-        if not follow and reader.rest():
-            output.line(slot, reader.rest())
-    while follow:
-        time.sleep(LOOK_S)
-        _add_new(layout, target, readers)
+    while True:
         for slot, reader in readers.items():
             output.write(slot, reader)
-    return Exit.OK
+        time.sleep(LOOK_S)
+        _add_new(layout, target, readers)
 
 
 def log_files(layout: Layout) -> dict[SlotName, Path]:
@@ -93,6 +95,12 @@ class _Output:
         """One line."""
         name = painted(f"{slot} | ", "strong", self._colours) if self._named else ""
         sys.stdout.buffer.write(name.encode() + line + b"\n")
+
+
+def _last_lines(path: Path, last: int | None) -> Iterable[bytes]:
+    """The log may grow while it is read: so many lines and no more."""
+    found = read_logs(path, None if last is None else max(last, 0))
+    return found if last is None else deque(found, max(last, 0))
 
 
 def _reader(path: Path, last: int | None) -> LogReader:
