@@ -205,7 +205,7 @@ async def test_a_peer_that_sends_nonsense_is_disconnected_and_dialed_again(town:
     await a.next("lost")
     await b.next("lost")
     await connect(a, b)
-    assert a.transport.counters["bad_messages"] == 1
+    assert a.transport.counters["disconnected"] == 1
 
 
 async def test_peers_come_and_go(town: Town) -> None:

@@ -70,6 +70,7 @@ class Dialer:
         self._again = False
         self._connecting: set[asyncio.Task[object]] = set()
         self._task = self._loop.create_task(self._run(), name=f"dial {peer}")
+        self._task.add_done_callback(self._ended)
 
     def poke(self) -> None:
         """Try now: something tells that the peer is there, whatever we believe."""
@@ -87,6 +88,12 @@ class Dialer:
         """Stops trying."""
         self._task.cancel()
         await asyncio.wait([self._task, *self._connecting])
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Nobody else would notice that a peer is not looked for any more."""
+        if not task.cancelled() and (error := task.exception()):
+            message = f"looking for {self._peer} ended unexpectedly"
+            self._loop.call_exception_handler({"message": message, "exception": error})
 
     async def _run(self) -> None:
         while True:

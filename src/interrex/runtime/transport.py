@@ -186,9 +186,9 @@ class Transport:
             self._dialers[worker].poke()
 
     def disconnect(self, worker: WorkerName, reason: str) -> None:
-        """Ends the connection of a peer that sent nonsense; it is dialed again later."""
+        """Ends the connection of a peer that sends nonsense, or nothing; it is dialed again."""
         if worker in self._links:
-            self._links[worker].fault("bad_messages", reason)
+            self._links[worker].fault("disconnected", reason)
 
     def kill_peer(self, worker: WorkerName, number: int) -> bool:
         """Signals the process that last was this peer, connected or not.
