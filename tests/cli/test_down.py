@@ -28,6 +28,7 @@ def test_what_was_asked_for_is_still_asked_for_after_a_stop(fleet: RealFleet) ->
     fleet.up()
     assert fleet.run("scale", "web", "3").returncode == 0
     assert fleet.run("down").returncode == 0
+    assert fleet.status()["services"]["web"]["desired"] == 3
     fleet.write(replicas=3)
     done = fleet.run("up", fleet.file, "--detach", "--timeout", "45s")
     assert (done.returncode, "applying" in done.stdout) == (0, False)

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from interrex.runtime.genesis import read_genesis
 from tests.cli.real_fleet import RealFleet
 
 
@@ -64,6 +65,8 @@ def test_a_file_that_changed_while_the_fleet_was_down_is_applied(fleet: RealFlee
     assert "web: replicas 2 -> 3" in done.stdout
     assert fleet.status()["services"]["web"]["ready"] == 3
     assert "nothing to change" in fleet.run("apply", fleet.file).stdout
+    # Times that leader and followers must share are taken up while none of them runs.
+    assert read_genesis(fleet.layout.genesis).spec.timing.heartbeat == 0.04
 
 
 def test_services_without_workers_are_adopted_by_the_next_up(fleet: RealFleet) -> None:

@@ -89,6 +89,19 @@ def test_what_lives_is_unsupervised_and_what_does_not_is_stopped(
     ]
 
 
+def test_what_runs_of_a_service_that_nobody_asks_for_is_shown_too(
+    layout: Layout, child: ProcessIdentity
+) -> None:
+    record(layout, "old.0", 4, child)
+    record(layout, "older.0", 4, None)
+    services = status_from_files(layout, SPEC, []).services
+    assert list(services) == ["old", "web"]
+    assert (services[ServiceName("old")].desired, len(services[ServiceName("old")].replicas)) == (
+        0,
+        1,
+    )
+
+
 def test_a_worker_that_lives_and_does_not_answer_is_silent(
     layout: Layout, child: ProcessIdentity
 ) -> None:

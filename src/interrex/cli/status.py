@@ -81,9 +81,10 @@ def _report(layout: Layout, found: Status) -> list[str]:
 def from_files(layout: Layout) -> bytes:
     """The document without any worker's word."""
     from interrex.runtime.genesis import read_genesis
+    from interrex.runtime.last_state import last_spec
     from interrex.runtime.unsupervised import status_from_files
     from interrex.runtime.worker_processes import worker_processes
 
-    spec = read_genesis(layout.genesis).spec
+    spec = last_spec(layout, read_genesis(layout.genesis))
     processes = worker_processes(layout.root, layout.cluster)
     return msgspec.json.encode(status_from_files(layout, spec, processes))

@@ -93,15 +93,17 @@ def wait_ready(layout: Layout, timeout_s: float) -> list[str]:
     """
     deadline = time.monotonic() + timeout_s
     while True:
-        missing = still_missing(status_of_cluster(layout))
+        missing = still_missing(layout, status_of_cluster(layout))
         if not missing or time.monotonic() >= deadline:
             return missing
         time.sleep(READY_LOOK_S)
 
 
-def still_missing(status: Status | None) -> list[str]:
+def still_missing(layout: Layout, status: Status | None) -> list[str]:
     """What is not (yet) as asked for."""
-    return ["no worker answers yet"] if status is None else missing_parts(status)
+    if status is not None:
+        return missing_parts(status)
+    return [f"no worker answers yet (see {layout.home}/workers/*/worker.log)"]
 
 
 def watch(plan: Plan, screen: Screen) -> None:
@@ -120,7 +122,7 @@ def watch(plan: Plan, screen: Screen) -> None:
         for event in tails.read():
             screen.line(event_line(event, has_colours(sys.stdout)))
         screen.show(report(status, True) if status is not None else [])
-        missing = "; ".join(still_missing(status))
+        missing = "; ".join(still_missing(layout, status))
         if not ready and not missing and status is not None:
             ready = True
             screen.line(ready_line(status))

@@ -8,6 +8,7 @@ from interrex.core.ids import WorkerName
 from interrex.core.spec import ClusterSpec
 from interrex.core.storage import Stored
 from interrex.elections.interface import Election
+from interrex.elections.raft.payload import committed_data, snapshot_parts
 from interrex.elections.raft.raft import Raft
 from interrex.elections.raft.settings import settings_from
 
@@ -39,3 +40,22 @@ def new_election(
         raise InterrexError(f"no election is called {spec.election!r}: {', '.join(ELECTIONS)}")
     settings = settings_from(spec.timing)
     return Raft(worker, member, stored, settings, genesis, random)
+
+
+def contents(spec: ClusterSpec, stored: Stored) -> tuple[bytes | None, list[tuple[int, bytes]]]:
+    """What the log of an election holds, for those who only read.
+
+    Returns:
+        The state in its snapshot, None where there is none yet; and the index and the bytes of
+        each change after it, acknowledged or not.
+
+    Raises:
+        InterrexError: no such election.
+        msgspec.DecodeError: the log is none of this election's.
+    """
+    if spec.election not in ELECTIONS:
+        raise InterrexError(f"no election is called {spec.election!r}: {', '.join(ELECTIONS)}")
+    snapshot = None if stored.snapshot is None else snapshot_parts(stored.snapshot.data).data
+    floor = 0 if stored.snapshot is None else stored.snapshot.index
+    later = ((entry.index, committed_data(entry.data)) for entry in stored.entries)
+    return snapshot, [(at, change) for at, change in later if change is not None and at > floor]

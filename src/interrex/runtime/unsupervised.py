@@ -16,7 +16,7 @@ from interrex.core.ids import (
     slot_order,
 )
 from interrex.core.replicas import ReplicaState
-from interrex.core.spec import ClusterSpec, ServiceSpec
+from interrex.core.spec import ClusterSpec
 from interrex.core.state import workers_of
 from interrex.runtime.adoption import is_recorded_process
 from interrex.runtime.layout import Layout
@@ -100,10 +100,7 @@ def status_from_files(
             _worker(layout, name, host, processes, at)
             for name, host in sorted(workers_of(spec).items())
         ],
-        services={
-            name: _service(name, service, replicas)
-            for name, service in sorted(spec.services.items())
-        },
+        services=_services(spec, replicas),
         balancer=[_balancer(found) for found in replicas if _service_of(found) == BALANCER],
     )
 
@@ -125,14 +122,22 @@ def _worker(
     )
 
 
-def _service(name: ServiceName, service: ServiceSpec, replicas: list[Found]) -> ServiceStatus:
-    """``ready`` is 0: nobody asks the replicas for their health."""
-    return ServiceStatus(
-        desired=service.replicas,
-        ready=0,
-        expose=show_address(service.expose),
-        replicas=[_replica(found) for found in replicas if _service_of(found) == name],
-    )
+def _services(spec: ClusterSpec, replicas: list[Found]) -> dict[ServiceName, ServiceStatus]:
+    """Those that are asked for, and those of which something still runs.
+
+    ``ready`` is 0: nobody asks the replicas for their health.
+    """
+    running = {_service_of(found) for found in replicas if found.alive}
+    services = {}
+    for name in sorted({*spec.services, *running} - {BALANCER}):
+        service = spec.services.get(name)
+        services[name] = ServiceStatus(
+            desired=service.replicas if service is not None else 0,
+            ready=0,
+            expose=show_address(service.expose) if service is not None else None,
+            replicas=[_replica(found) for found in replicas if _service_of(found) == name],
+        )
+    return services
 
 
 def _replica(found: Found) -> ReplicaStatus:
