@@ -13,7 +13,10 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import re
+import signal
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
@@ -41,6 +44,7 @@ from interrex.runtime.haproxy_socket import (
     ask_once,
     conversation,
 )
+from interrex.runtime.listening import is_taken, ports_of
 
 PUBLISH_TIMEOUT_S = 2.0
 PROBE_TIMEOUT_S = 4.0
@@ -51,6 +55,7 @@ SIBLING_TIMEOUT_S = 0.05
 STARTING_TIMEOUT_S = 1.0
 """How long ``command`` waits for a sibling that is just starting."""
 _RENEWED_POLL_S = 0.002
+_RELOADING_POLL_S = 0.005
 _ADDRESS_PASSES = 2
 """A server whose address changed is removed in the first pass and added in the second."""
 
@@ -204,9 +209,66 @@ class Balancer:
         async with conversation(self.admin_socket, PUBLISH_TIMEOUT_S) as talk:
             if parse_shape(await talk.ask("show info")) == wanted.shape:
                 return await self._command(talk, table, risen)
-        await self.reload()
-        await self._renewed(wanted.shape)
+        async with self._reloading():
+            taken = await self._taken(table)
+            if taken and await self._shared_by_sibling(taken):
+                await self._leave()
+                raise HaproxyUnreachable(f"{self._slot} starts again to share a sibling's port")
+            if taken:
+                ports = ", ".join(str(port) for port in sorted(taken))
+                raise HaproxyUnreachable(f"{self._slot}: another program listens on port {ports}")
+            await self.reload()
+            await self._renewed(wanted.shape)
         return Followed(epoch=table.epoch, version=table.version, reloaded=True)
+
+    @contextlib.asynccontextmanager
+    async def _reloading(self) -> AsyncIterator[None]:
+        """One reload a host at a time: of two that bind a new port, one would fail.
+
+        A worker process that cannot bind makes its predecessor pause, and that shuts down the
+        sockets which all balancers share: every exposed port would refuse connections.
+        """
+        path = self._folder.parent / "reloading.lock"
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        deadline = time.monotonic() + RELOAD_TIMEOUT_S
+        try:
+            while True:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() >= deadline:
+                        raise HaproxyUnreachable(f"{self._slot}: a sibling is reloading") from None
+                await asyncio.sleep(_RELOADING_POLL_S)
+            yield
+        finally:
+            os.close(lock)
+
+    async def _taken(self, table: RouteTable) -> frozenset[int]:
+        """The ports to be opened that it does not listen on itself, and that somebody else does."""
+        own = await _ports(self.admin_socket)
+        return frozenset(
+            route.expose.port
+            for route in table.services
+            if route.expose.port not in own and is_taken(route.expose.address, route.expose.port)
+        )
+
+    async def _shared_by_sibling(self, ports: frozenset[int]) -> bool:
+        theirs: frozenset[int] = frozenset()
+        for folder in sorted(self._folder.parent.iterdir()):
+            if folder != self._folder and (folder / ADMIN_SOCKET).exists():
+                with contextlib.suppress(HaproxyUnreachable):
+                    theirs |= await _ports(folder / ADMIN_SOCKET)
+        return ports <= theirs
+
+    async def _leave(self) -> None:
+        """End in order: a reload keeps only its own sockets, a start takes over a sibling's."""
+        answer = await ask_once(self._folder / MASTER_SOCKET, "show proc", PUBLISH_TIMEOUT_S)
+        master = re.search(r"^(\d+)\s+master\b", answer, re.MULTILINE)
+        if master is None:
+            raise HaproxyUnreachable(f"{self._slot} does not tell its master's pid")
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(master[1]), signal.SIGUSR1)
 
     async def _command(
         self, talk: Conversation, table: RouteTable, risen: frozenset[SlotName]
@@ -282,6 +344,12 @@ class Balancer:
         if self._starting is not None:
             os.close(self._starting)
             self._starting = None
+
+
+async def _ports(admin_socket: Path) -> frozenset[int]:
+    answer = await ask_once(admin_socket, "show info", PUBLISH_TIMEOUT_S)
+    worker = re.search(r"^Pid: (\d+)$", answer, re.MULTILINE)
+    return frozenset() if worker is None else ports_of(int(worker[1]))
 
 
 def _bundled_binary() -> str:
