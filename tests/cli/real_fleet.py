@@ -145,13 +145,13 @@ stop_timeout = "2s"
     def up(self) -> None:
         """Bring it up, ready."""
         done = self.run("up", self.file, "--detach", "--timeout", "45s")
-        assert done.returncode == 0, self.told(done)
+        assert done.returncode == 0, "\n".join([done.stdout, done.stderr, self.story()])
 
-    def told(self, done: subprocess.CompletedProcess[str]) -> str:
-        """What is to be known when a command failed."""
-        more = [self.run("status").stdout, self.run("events").stdout]
-        more += [path.read_text() for path in self.layout.home.glob("workers/*/worker.log")]
-        return "\n".join([done.stdout, done.stderr, *more])
+    def story(self) -> str:
+        """What is to be known when something failed."""
+        parts = [self.run("status").stdout, self.run("events").stdout]
+        parts += [path.read_text() for path in self.layout.home.glob("workers/*/worker.log")]
+        return "\n".join(parts)
 
     def status(self) -> dict[str, Any]:
         """The status document."""
@@ -204,7 +204,7 @@ stop_timeout = "2s"
         deadline = time.monotonic() + LIMIT_S
         while not condition():
             if time.monotonic() > deadline:
-                raise TimeoutError(self.run("status").stdout)
+                raise TimeoutError(self.story())
             time.sleep(0.01)
 
     def _command(self, words: tuple[str | Path, ...]) -> list[str]:

@@ -47,7 +47,11 @@ class _Leftover(msgspec.Struct):
     def stop(self) -> None:
         """Ask it to end, as its service wants to be asked."""
         self.deadline = time.monotonic() + self.record.stop_timeout
-        signal_group(self.pidfd, self.pid, signal.Signals[self.record.stop_signal])
+        number = signal.Signals[self.record.stop_signal]
+        if service_of(self.record.slot) == BALANCER:
+            send_signal(self.pidfd, number)  # it passes it on itself: twice would cut requests off
+        else:
+            signal_group(self.pidfd, self.pid, number)
 
     def kill(self) -> None:
         signal_group(self.pidfd, self.pid, signal.SIGKILL)
