@@ -70,8 +70,11 @@ class EpochGate:
         if isinstance(command, Assignment):
             self._assignment = command
             records.append(SetFact(ASSIGNMENT_FACT, msgspec.msgpack.encode(command)))
-        if records or self._waiting:
+        if records:
             self._waiting.append((token, command))
+        elif self._waiting:
+            # Nothing of its own is written: a token of its own might never be told of.
+            self._waiting.append((self._waiting[-1][0], command))
         return tuple(records)
 
     @property
