@@ -11,7 +11,8 @@
  *   else          200, the name as the body
  *
  * Every request is logged as "METHOD PATH NAME" by one append to FILE before it is carried out, so
- * a request executed twice is seen twice. SIGTERM: no new connections, what was begun is finished.
+ * a request executed twice is seen twice. "Connection: close" is obeyed. SIGTERM: no new
+ * connections, what was begun is finished.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -32,6 +33,7 @@ enum { MAX_FDS = 16384, BUFFER = 16384, EVENTS = 256 };
 
 struct connection {
     int open;
+    int closing;     /* the client said "Connection: close" */
     int status;      /* of the answer that waits for `due` */
     long due;        /* ms; 0: no answer waits */
     size_t have;     /* bytes in `buffer` */
@@ -73,7 +75,8 @@ static int reply(int fd, int status, const char *body) {
     int size = snprintf(out, sizeof out,
                         "HTTP/1.1 %d %s\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n%s\r\n%s",
                         status, status < 400 ? "OK" : "Error", strlen(body),
-                        stopping ? "Connection: close\r\n" : "", body);
+                        stopping || connections[fd]->closing ? "Connection: close\r\n" : "",
+                        body);
     return send(fd, out, (size_t)size, MSG_NOSIGNAL) == size ? 0 : -1;
 }
 
@@ -114,6 +117,8 @@ static int consume(int fd, struct connection *c) {
             at += skip;
             continue;
         }
+        if (c->closing)
+            break;
         char *head = c->buffer + at;
         char *end = memmem(head, c->have - at, "\r\n\r\n", 4);
         if (!end)
@@ -122,13 +127,15 @@ static int consume(int fd, struct connection *c) {
         char *length = strcasestr(head, "\r\ncontent-length:");
         if (length)
             c->body = strtoul(length + 17, NULL, 10);
+        if (strcasestr(head, "\r\nconnection: close"))
+            c->closing = 1;
         at = (size_t)(end + 4 - c->buffer);
         if (handle(fd, c, head) < 0)
             return -1;
     }
     memmove(c->buffer, c->buffer + at, c->have - at);
     c->have -= at;
-    return 0;
+    return c->closing && !c->due && !c->body ? -1 : 0;
 }
 
 static void on_readable(int fd) {
@@ -173,7 +180,7 @@ static void on_connection(void) {
             fail("malloc");
         struct connection *c = connections[fd];
         c->open = 1;
-        c->due = 0;
+        c->due = c->closing = 0;
         c->have = c->body = 0;
         if (fd > highest)
             highest = fd;

@@ -21,6 +21,7 @@ from interrex.core.ids import BALANCER, HostName, WorkerName, service_of
 from interrex.core.journal import Note
 from interrex.core.messages import encode
 from interrex.core.state import genesis as genesis_state
+from interrex.core.time import MS
 from interrex.elections.interface import Persist, Persisted
 from interrex.elections.registry import new_election
 from interrex.runtime.addresses import addresses_of, listening_place, tls_files
@@ -260,8 +261,10 @@ class Node:
             self._timer = None
         self._timer_at = wake_at
         if wake_at is not None and not self._ended.done():
-            delay = max(0, wake_at - now_ns())
-            self._timer = self._loop.call_later(delay / 1e9, self._wake_up)
+            # Whole milliseconds, as the loop counts them, and rounded up: a timer that comes too
+            # early is set again and again (two in three were, and a third of an idle CPU's time).
+            delay_ms = -(-max(0, wake_at - now_ns()) // MS)
+            self._timer = self._loop.call_later(delay_ms / 1000, self._wake_up)
 
     def _wake_up(self) -> None:
         self._timer = None

@@ -10,7 +10,7 @@ import msgspec
 from interrex.core.ids import ChangeId, WorkerName
 from interrex.core.messages import Submit
 from interrex.core.state import Operation
-from interrex.core.time import MS, S, earliest
+from interrex.core.time import MS, S
 
 RETRY_AFTER = 200 * MS
 """How long (ns) after an unlucky attempt a change is sent again to the same leader."""
@@ -46,9 +46,11 @@ class Submissions:
     @property
     def wake_at(self) -> int | None:
         """When a retry or a give-up is due (ns)."""
-        oldest = next(iter(self._open.values()), None)
-        retry = min((time for time in self._unsent.values() if time), default=None)
-        return earliest(oldest.deadline if oldest is not None else None, retry)
+        if not self._open:
+            return None
+        oldest = next(iter(self._open.values()))
+        retries = (time for time in self._unsent.values() if time)
+        return min([oldest.deadline, *retries])
 
     def due(self, leader: WorkerName | None, now: int) -> list[Submit]:
         """What to send to the leader now; each is then taken as sent."""
