@@ -174,6 +174,10 @@ stop_timeout = "2s"
         found = worker_processes(self.layout.root, "shop")
         return sorted(process.identity.pid for process in found)
 
+    def members(self) -> tuple[list[int], list[int]]:
+        """The workers' and the replicas' main processes: a balancer's own children may change."""
+        return self.worker_pids(), self.replica_pids()
+
     def signal_workers(self, number: int) -> None:
         """Signal every worker, proved to be one."""
         for process in worker_processes(self.layout.root, "shop"):

@@ -46,13 +46,13 @@ def test_two_ups_at_once_start_one_fleet(fleet: RealFleet) -> None:
 
 def test_a_running_fleet_is_told_what_its_file_would_change(fleet: RealFleet) -> None:
     fleet.up()
-    before = fleet.processes()
+    before = fleet.members()
     fleet.write(replicas=3)
     done = fleet.run("up", fleet.file, "--detach")
     assert done.returncode == 0
     assert f"interrex apply {fleet.file} would change:\n  web: replicas 2 -> 3" in done.stdout
     assert fleet.status()["services"]["web"]["desired"] == 2
-    assert fleet.processes() == before
+    assert fleet.members() == before
 
 
 def test_a_file_that_changed_while_the_fleet_was_down_is_applied(fleet: RealFleet) -> None:
@@ -86,10 +86,10 @@ def test_services_without_workers_are_adopted_by_the_next_up(fleet: RealFleet) -
 def test_the_viewers_end_is_not_the_fleets(fleet: RealFleet, number: signal.Signals) -> None:
     viewer = fleet.start("up", fleet.file)
     viewer.until("shop is ready")
-    before = fleet.processes()
+    before = fleet.members()
     viewer.signal(number)
     viewer.end()
-    assert fleet.processes() == before
+    assert fleet.members() == before
     assert fleet.ask() == 200
 
 
@@ -114,13 +114,13 @@ def test_ctrl_c_brings_the_fleet_down_after_saying_so(fleet: RealFleet) -> None:
 def test_a_second_ctrl_c_leaves_the_fleet_running(fleet: RealFleet) -> None:
     viewer = fleet.start("up", fleet.file)
     viewer.until("shop is ready")
-    before = fleet.processes()
+    before = fleet.members()
     viewer.signal(signal.SIGINT)
     viewer.until("bringing shop down")
     viewer.signal(signal.SIGINT)
     viewer.until(f"goes on running. Watch it again with: interrex up {fleet.file}")
     assert viewer.end() == 130
-    assert fleet.processes() == before
+    assert fleet.members() == before
 
 
 def test_the_viewer_ends_when_the_fleet_is_brought_down_elsewhere(fleet: RealFleet) -> None:
