@@ -27,7 +27,13 @@ from interrex.core.storage import (
     TruncateFrom,
 )
 from interrex.core.time import MS, S
-from interrex.elections.interface import Persist, Persisted
+from interrex.elections.interface import (
+    ElectionEffect,
+    ElectionEvent,
+    LeaderChanged,
+    Persist,
+    Persisted,
+)
 from interrex.elections.registry import new_election
 from interrex.supervision.interface import (
     Claim,
@@ -276,6 +282,20 @@ class Town:
         for effect in self.workers[name].step(event, self.now):
             if name in self.workers:
                 self._perform(name, effect)
+
+    def lead_on(self, name: WorkerName) -> None:
+        """What its election tells a leader that heard no majority for a moment, then did again."""
+        worker = self.workers[name]
+        epoch = worker.epoch
+        told = [LeaderChanged(None, epoch, "late"), LeaderChanged(name, epoch, "a majority again")]
+        step = worker.election.step
+
+        def lapse(event: ElectionEvent, now: int) -> list[ElectionEffect]:
+            worker.election.step = step  # type: ignore[method-assign]
+            return [*told, *step(event, now)]
+
+        worker.election.step = lapse  # type: ignore[method-assign]
+        self.run_for(S)
 
     # Effects
 

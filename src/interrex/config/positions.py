@@ -21,13 +21,13 @@ class Position(NamedTuple):
 
 
 _BLANK = re.compile(r"[ \t]*+")
-_BLANK_LINES = re.compile(r"(?:[ \t\n]++|#[^\n]*+)*+")
-_BETWEEN_ITEMS = re.compile(r"(?:[ \t\n,]++|#[^\n]*+)*+")
+_BLANK_LINES = re.compile(r"(?:[ \t\n]++|#[^\n]*+)*")
+_BETWEEN_ITEMS = re.compile(r"(?:[ \t\n,]++|#[^\n]*+)*")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]++")
-_BASIC = re.compile(r'"(?:[^\\"\n]++|\\[^\n])*+"')
+_BASIC = re.compile(r'"(?:[^\\"\n]++|\\[^\n])*"')
 _LITERAL = re.compile(r"'[^'\n]*+'")
-_LONG_BASIC = re.compile(r'"""(?:[^\\"]++|\\.|"(?!""))*+"{3,5}', re.DOTALL)
-_LONG_LITERAL = re.compile(r"'''(?:[^']++|'(?!''))*+'{3,5}")
+_LONG_BASIC = re.compile(r'"""(?:[^\\"]++|\\.|"(?!""))*"{3,5}', re.DOTALL)
+_LONG_LITERAL = re.compile(r"'''(?:[^']++|'(?!''))*'{3,5}")
 _PLAIN = re.compile(r"[^,\]}#\n]++")
 
 

@@ -64,19 +64,29 @@ LeaderEffect = ProposeChange | Give | GrantVote
 
 
 class Leader:
-    """One leadership: made when it begins, dropped when it ends."""
+    """One leadership: made when it begins, dropped when it ends.
 
-    def __init__(self, me: WorkerName, host: HostName, epoch: int, state: ClusterState) -> None:
+    Args:
+        me: the worker that leads; ``host`` where it runs.
+        epoch: of the leadership.
+        state: the replicated state, for its times.
+        issued: how many commands and changes were already given under this epoch. A leader that
+            could not reach a majority for a moment may lead on in the same epoch: its numbers
+            go on, or its commands would be taken for old ones and its changes for repeated ones.
+    """
+
+    def __init__(
+        self, me: WorkerName, host: HostName, epoch: int, state: ClusterState, issued: int = 0
+    ) -> None:
         self._me = me
         self._host = host
-        self._epoch = epoch
+        self.epoch = epoch
         self._healer = Healer(me, state.spec.timing)
         self._rollout = Rollout()
         self._proposed: ChangeId | None = None
-        self._proposals = 0
+        self.issued = issued
         self._granting: WorkerName | None = None
         self._assigned: dict[WorkerName, tuple[SlotAssignment, ...]] = {}
-        self._assignments = 0
         self._routes: dict[HostName, tuple[ServiceRoute, ...]] = {}
         self._routes_sent: dict[WorkerName, int] = {}
         self._routes_version = 0
@@ -97,7 +107,7 @@ class Leader:
         """A change this leader asked for is applied, or was lost: plan anew."""
         if change == self._proposed:
             self._proposed = None
-        if self._granting is not None and change == vote_change(self._epoch, self._granting):
+        if self._granting is not None and change == vote_change(self.epoch, self._granting):
             self._granting = None
 
     def worker_lost(self, worker: WorkerName) -> None:
@@ -142,22 +152,23 @@ class Leader:
             routes = service_routes(state, fleet, draining, host)
             if routes != self._routes.get(host):
                 self._routes[host] = routes
-                self._routes_version += 1
+                self.issued += 1
+                self._routes_version = self.issued
                 self._routes_sent = {}
         for worker in fleet.connected():
             if self._routes_sent.get(worker) == self._routes_version:
                 continue
             self._routes_sent[worker] = self._routes_version
             services = self._routes.get(fleet.workers[worker].host, ())
-            yield Give(worker, Routes(RouteTable(self._epoch, self._routes_version, services)))
+            yield Give(worker, Routes(RouteTable(self.epoch, self._routes_version, services)))
 
     def _assign(self, state: ClusterState, fleet: Fleet) -> Iterator[Give]:
         for worker in fleet.connected():
             slots = slots_for(state, fleet, worker)
             if slots != self._assigned.get(worker):
                 self._assigned[worker] = slots
-                self._assignments += 1
-                yield Give(worker, Assignment(self._epoch, self._assignments, slots))
+                self.issued += 1
+                yield Give(worker, Assignment(self.epoch, self.issued, slots))
 
     def _heal(self, fleet: Fleet, now: int) -> Iterator[Give]:
         for worker, remedy in self._healer.remedies(fleet, None, leading=True, now=now):
@@ -165,9 +176,9 @@ class Leader:
             if helper is None:
                 continue
             if remedy is Remedy.LAUNCH:
-                yield Give(helper, LaunchWorker(self._epoch, worker))
+                yield Give(helper, LaunchWorker(self.epoch, worker))
             else:
-                yield Give(helper, KillWorker(self._epoch, worker))
+                yield Give(helper, KillWorker(self.epoch, worker))
 
     def _helper(self, fleet: Fleet, worker: WorkerName) -> WorkerName | None:
         """Who can reach a worker's process: the leader itself on its host, else a neighbour."""
@@ -180,7 +191,7 @@ class Leader:
     def _propose(self, state: ClusterState, fleet: Fleet, now: int) -> Iterator[LeaderEffect]:
         if self._proposed is not None:
             return
-        confirmed = Confirmation(state, fleet, (self._epoch, self._routes_version))
+        confirmed = Confirmation(state, fleet, (self.epoch, self._routes_version))
         operations: list[Operation] = [
             *Placer(state, fleet, set(self._bad_ports), now).operations(),
             *self._rollout.operations(state, fleet, confirmed, now),
@@ -188,9 +199,9 @@ class Leader:
         ]
         if not operations:
             return
-        self._proposals += 1
-        self._proposed = ChangeId(f"leader-{self._epoch}-{self._proposals}")
-        yield ProposeChange(Change(self._proposed, self._epoch, tuple(operations)))
+        self.issued += 1
+        self._proposed = ChangeId(f"leader-{self.epoch}-{self.issued}")
+        yield ProposeChange(Change(self._proposed, self.epoch, tuple(operations)))
 
     def _forget_workers(self, state: ClusterState, fleet: Fleet) -> Iterator[Operation]:
         for worker in self._leavers(state):
@@ -210,7 +221,7 @@ class Leader:
         for worker in leavers:
             view = fleet.workers.get(worker)
             if worker not in fleet.members and view is not None and view.connected:
-                yield Give(worker, Dismiss(self._epoch))
+                yield Give(worker, Dismiss(self.epoch))
         if self._granting is not None:
             return
         for worker, view in sorted(fleet.workers.items()):

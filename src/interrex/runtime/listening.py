@@ -5,8 +5,6 @@ import os
 import socket
 from pathlib import Path
 
-from interrex.runtime.procfs import descendants
-
 _LISTENS = "0A"
 _TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
 
@@ -43,16 +41,3 @@ def is_taken(address: str, port: int) -> bool:
     except OSError:
         return True
     return False
-
-
-def is_listening(pid: int, port: int) -> bool:
-    """Whether a process, or one that it started, listens on a port; True where that is hidden."""
-    hidden = False
-    for candidate in descendants([pid]):
-        try:
-            os.listdir(f"/proc/{candidate}/fd")
-        except OSError:
-            hidden = True
-        if port in ports_of(candidate):
-            return True
-    return hidden

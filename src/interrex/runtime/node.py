@@ -235,11 +235,15 @@ class Node:
 
     def _start_worker(self, worker: WorkerName) -> None:
         try:
-            launch_worker(self._layout, worker, self._host)
+            pid = launch_worker(self._layout, worker, self._host)
         except InterrexError as error:
-            self._journal.write(
-                Note(kind="worker.not_started", text=str(error), worker=worker), self.core.epoch
-            )
+            self._note("worker.not_started", str(error), worker)
+        else:
+            if pid is not None:
+                self._note("worker.launched", f"{worker} was started (pid {pid})", worker)
+
+    def _note(self, kind: str, text: str, worker: WorkerName) -> None:
+        self._journal.write(Note(kind=kind, text=text, worker=worker), self.core.epoch)
 
     def _take_new_identity(self, reason: str) -> None:
         """Put this log aside for good, and begin again as a new member."""

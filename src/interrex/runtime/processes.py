@@ -12,7 +12,7 @@ from typing import assert_never
 import msgspec
 
 from interrex.core.errors import ensure
-from interrex.core.ids import SlotName
+from interrex.core.ids import BALANCER, SlotName, service_of
 from interrex.runtime.adoption import open_recorded, rebuild_record
 from interrex.runtime.held_slot import HeldSlot, ReleasedChildren
 from interrex.runtime.pidfd import (
@@ -20,6 +20,7 @@ from interrex.runtime.pidfd import (
     become_subreaper,
     let_children_default_signals,
     reap,
+    send_signal,
     signal_group,
 )
 from interrex.runtime.probes import AdminProbe, Prober
@@ -296,7 +297,12 @@ class HostProcesses:
             return
         assert held.pidfd is not None
         number = signal.Signals[effect.signal]
-        if not signal_group(held.pidfd, held.pid, number):
+        if service_of(effect.slot) == BALANCER and number != signal.SIGKILL:
+            # HAProxy's master passes it on; a worker that gets it twice dies of the second one.
+            sent = send_signal(held.pidfd, number)
+        else:
+            sent = signal_group(held.pidfd, held.pid, number)
+        if not sent:
             _log.warning("%s did not get %s: it is dead or not ours", effect.slot, effect.signal)
 
     def _sweep(self, effect: Sweep) -> None:

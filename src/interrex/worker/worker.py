@@ -137,6 +137,7 @@ class Worker:
         self.supervisor = Supervisor(random)
         self.peers = Peers(me, host, member, now)
         self.lead: Leader | None = None
+        self._issued = (0, 0)
         if stored.snapshot is not None:
             self.state = decode_state(stored.snapshot.data)
         self._gate = EpochGate(stored.facts)
@@ -342,6 +343,8 @@ class Worker:
         self._look_dirty = True
         if self.lead is not None and (effect.leader != self.me or effect.epoch != self.epoch):
             self._note("leader.ended", f"no longer the leader: {effect.reason}")
+        if self.lead is not None:
+            self._issued = (self.lead.epoch, self.lead.issued)
         self.lead = None
         self._healer = Healer(self.me, self.state.spec.timing)
         self._submissions.leader_changed()
@@ -361,7 +364,9 @@ class Worker:
             text = "" if effect.confirmed else "this worker does not lead, or could not confirm it"
             self._effects.append(Answer(request, effect.confirmed, text, self.state.index))
         elif effect.confirmed and self.lead is None and self.election.leader == self.me:
-            self.lead = Leader(self.me, self.host, self.election.epoch, self.state)
+            epoch, issued = self._issued
+            issued = issued if epoch == self.election.epoch else 0
+            self.lead = Leader(self.me, self.host, self.election.epoch, self.state, issued)
             self._look_dirty = True
 
     def _on_submit(self, sender: WorkerName, message: Submit) -> None:
@@ -466,7 +471,6 @@ class Worker:
 
     def _launch(self, worker: WorkerName) -> None:
         if not self.leaving:
-            self._note("worker.launched", f"starting {worker}", worker=worker)
             self._effects.append(StartWorker(worker))
 
     def _kill(self, worker: WorkerName) -> None:
