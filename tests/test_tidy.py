@@ -12,11 +12,13 @@ LAYERS = [
     {"core"},
     {"elections", "supervision", "orchestration", "balancer"},
     {"worker"},
-    {"runtime", "config"},
+    {"runtime", "config", "simulator"},
     {"cli"},
     {"demo"},
 ]
-PURE = {"core", "elections", "supervision", "orchestration", "balancer", "worker"}
+PURE = {
+    "core", "elections", "supervision", "orchestration", "balancer", "worker", "simulator",
+}  # fmt: skip
 IMPURE_MODULES = {
     "asyncio", "os", "socket", "subprocess", "time", "datetime", "threading", "logging",
     "sqlite3", "pathlib", "signal", "shutil", "tempfile", "selectors", "ssl", "secrets", "uuid",

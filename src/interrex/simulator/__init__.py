@@ -1,0 +1,1 @@
+"""The whole fleet under every fault, from a seed: production's workers in a simulated world."""
