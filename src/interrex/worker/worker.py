@@ -138,8 +138,6 @@ class Worker:
         self.peers = Peers(me, host, member, now)
         self.lead: Leader | None = None
         self._issued = (0, 0)
-        if stored.snapshot is not None:
-            self.state = decode_state(stored.snapshot.data)
         self._gate = EpochGate(stored.facts)
         self._balancers = Balancers()
         self._submissions = Submissions()
