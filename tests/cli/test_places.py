@@ -7,6 +7,7 @@ import pytest
 from interrex.cli import places
 from interrex.cli.exits import CommandError, Exit
 from interrex.cli.places import clusters_in, find_cluster
+from interrex.core.ids import WorkerName
 from tests.cli.conftest import found
 
 
@@ -68,3 +69,17 @@ def test_a_half_founded_cluster_is_none_yet(state: Path) -> None:
     layout = found(state, "shop")
     layout.genesis.unlink()
     assert clusters_in(state) == []
+
+
+def test_a_cluster_whose_genesis_is_lost_is_found_by_a_workers_copy(state: Path) -> None:
+    layout = found(state, "shop")
+    layout.genesis.rename(layout.genesis_copy(WorkerName("worker-1")))
+    assert find_cluster(state, None).cluster == "shop"
+
+
+def test_a_cluster_whose_genesis_is_lost_is_found_by_its_workers(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found(state, "shop").genesis.unlink()
+    monkeypatch.setattr(places, "running_clusters", lambda root: ["shop"])
+    assert find_cluster(state, None).cluster == "shop"

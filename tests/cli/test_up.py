@@ -8,6 +8,9 @@ import sys
 
 import pytest
 
+from interrex.config import load
+from interrex.core.spec import LOCAL_HOST
+from interrex.runtime.founding import found_cluster
 from interrex.runtime.genesis import read_genesis
 from tests.cli.real_fleet import RealFleet
 
@@ -187,8 +190,7 @@ def test_a_port_that_a_stranger_holds_is_refused(fleet: RealFleet) -> None:
 
 
 def test_a_founding_that_was_interrupted_is_done_again(fleet: RealFleet) -> None:
-    fleet.up()
-    assert fleet.run("down").returncode == 0
+    found_cluster(fleet.layout, load(fleet.file), LOCAL_HOST)
     fleet.layout.genesis.unlink()
     done = fleet.run("up", fleet.file, "--detach", "--timeout", "45s")
     assert done.returncode == 0, done

@@ -42,7 +42,7 @@ def down(
     with only_command(layout, "down"):
         stop(layout, chosen)
         if purge:
-            shutil.rmtree(layout.home)
+            _remove(layout)
             print(f"{layout.home} is removed")
     return Exit.OK
 
@@ -69,6 +69,15 @@ def stop(layout: Layout, host: HostName | None = None) -> None:
         again = f"try again with: interrex down --cluster {name}"
         raise CommandError("\n".join([*problems, again]))
     print(f"{name} is down; its state stays in {layout.home}")
+
+
+def _remove(layout: Layout) -> None:
+    """At once for whoever looks: half a folder would look like a cluster that lost something."""
+    doomed = layout.root / f".{layout.cluster}.removed"
+    if doomed.exists():
+        shutil.rmtree(doomed)  # one that was interrupted
+    layout.home.rename(doomed)
+    shutil.rmtree(doomed)
 
 
 def _host(layout: Layout, host: str | None) -> HostName | None:

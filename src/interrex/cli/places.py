@@ -17,10 +17,16 @@ Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 
 
 def clusters_in(root: Path) -> list[str]:
-    """The clusters that were ever started in a state folder and not removed."""
+    """The clusters that were ever started in a state folder and not removed.
+
+    One whose genesis is lost is found by the workers' copies of it, or by what runs.
+    """
     if not root.is_dir():
         return []
-    return sorted(path.parent.name for path in root.glob("*/genesis.json"))
+    founded = {path.parent.name for path in root.glob("*/genesis.json")}
+    copied = {path.parents[2].name for path in root.glob("*/workers/*/genesis.json")}
+    running = {*running_clusters(root), *_unsupervised(root, founded | copied)}
+    return sorted(founded | copied | running)
 
 
 def running_clusters(root: Path) -> list[str]:
@@ -28,6 +34,18 @@ def running_clusters(root: Path) -> list[str]:
     from interrex.runtime.worker_processes import worker_processes
 
     return sorted({process.cluster for process in worker_processes(root)})
+
+
+def _unsupervised(root: Path, known: set[str]) -> set[str]:
+    """The folders that no genesis tells of, and a record there tells of a living process."""
+    from interrex.runtime.unsupervised import recorded_replicas
+
+    others = {path.parent.name for path in root.glob("*/hosts")} - known
+    return {
+        name
+        for name in others
+        if any(found.alive for found in recorded_replicas(Layout(root, name)))
+    }
 
 
 def find_cluster(state: Path | None, cluster: str | None) -> Layout:

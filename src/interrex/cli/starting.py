@@ -13,13 +13,14 @@ from interrex.cli.command_lock import only_command
 from interrex.cli.exits import CommandError, Exit
 from interrex.cli.names import meant
 from interrex.cli.preflight import check_machine, check_resources
-from interrex.cli.taking_down import see_out
+from interrex.cli.taking_down import anything_runs, see_out
 from interrex.config import ConfigError, check
 from interrex.core.ids import HostName, WorkerName
 from interrex.core.spec import ClusterSpec, hosts_of
 from interrex.core.state import workers_of
 from interrex.runtime.founding import found_cluster
-from interrex.runtime.genesis import Genesis, read_genesis, write_genesis
+from interrex.runtime.genesis import Genesis, newest_copy, read_genesis, write_genesis
+from interrex.runtime.last_state import was_used
 from interrex.runtime.launching import launch_worker
 from interrex.runtime.layout import Layout, state_root
 from interrex.runtime.worker_processes import WorkerProcess, worker_processes
@@ -107,7 +108,7 @@ def begin(plan: Plan) -> Begun:
         if layout.stopping.exists():
             _resume(layout, _running(plan))
         running = _running(plan)
-        new = not layout.genesis.exists()
+        new = _is_new(plan)
         if not running:
             for warning in check_machine(plan.spec, str(plan.file), plan.host):
                 print(f"note: {warning}", file=sys.stderr)
@@ -120,6 +121,28 @@ def begin(plan: Plan) -> Begun:
             marker.unlink(missing_ok=True)
         launched = launch_all(plan)
         return Begun(new, bool(running), launched)
+
+
+def _is_new(plan: Plan) -> bool:
+    """Whether the cluster was never founded; a lost genesis is restored from a worker's copy.
+
+    Raises:
+        CommandError: it was, and what it began with is lost.
+    """
+    layout = plan.layout
+    if layout.genesis.exists():
+        return False
+    copy = newest_copy(layout)
+    if copy is not None:
+        write_genesis(layout.genesis, copy)
+        print(f"{layout.genesis} was lost: restored from a worker's copy", file=sys.stderr)
+        return False
+    if anything_runs(layout) or any(map(was_used, map(layout.store, layout.worker_names()))):
+        raise CommandError(
+            f"{plan.name} was founded here, and {layout.genesis} is lost with every copy of it: "
+            "no worker can start\nrestore the file from a backup"
+        )
+    return True
 
 
 def launch_all(plan: Plan) -> list[WorkerName]:

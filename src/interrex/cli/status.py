@@ -10,6 +10,7 @@ from interrex.cli.exits import Exit
 from interrex.cli.places import ClusterOption, Flag, StateOption, find_cluster
 from interrex.cli.report import is_stopped, report
 from interrex.cli.terminal import has_colours
+from interrex.core.spec import ClusterSpec
 from interrex.runtime.layout import Layout
 from interrex.worker.status import Status
 
@@ -80,11 +81,14 @@ def _report(layout: Layout, found: Status) -> list[str]:
 
 def from_files(layout: Layout) -> bytes:
     """The document without any worker's word."""
-    from interrex.runtime.genesis import read_genesis
+    from interrex.runtime.genesis import find_genesis, newest_copy
     from interrex.runtime.last_state import last_spec
     from interrex.runtime.unsupervised import status_from_files
     from interrex.runtime.worker_processes import worker_processes
 
-    spec = last_spec(layout, read_genesis(layout.genesis))
+    if layout.genesis.exists() or newest_copy(layout) is not None:
+        spec = last_spec(layout, find_genesis(layout))
+    else:  # all of that is lost: nothing tells any more what was asked for
+        spec = ClusterSpec(name=layout.cluster, workers=len(layout.worker_names()))
     processes = worker_processes(layout.root, layout.cluster)
     return msgspec.json.encode(status_from_files(layout, spec, processes))

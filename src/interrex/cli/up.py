@@ -133,7 +133,7 @@ def _watch(plan: Plan, begun: Begun) -> int:
 
 
 def _after_the_end(plan: Plan, again: str) -> int:
-    if plan.layout.stopped.exists() or not plan.layout.genesis.exists():
+    if plan.layout.stopped.exists() or not plan.layout.home.exists():
         print(f"{plan.name} was brought down")
         return Exit.OK
     alive = sum(found.alive for found in recorded_replicas(plan.layout))

@@ -155,7 +155,7 @@ def guard_workers(layout: Layout, host: HostName, launch: Callable[[], object]) 
     while True:
         _until_all_dead(layout, host)
         time.sleep(LOOK_S)  # one that was started just before may not show yet
-        if layout.stopped.exists() or not layout.genesis.exists():
+        if layout.stopped.exists() or not layout.home.exists():
             return
         if layout.stopping.exists() or _workers_of(layout, host):
             continue

@@ -1,5 +1,10 @@
-"""How a cluster begins: the file that every worker of a machine starts from."""
+"""How a cluster begins: the file that every worker of a machine starts from, and its copies.
 
+Each worker keeps a copy in its own folder. They are made by workers, which start only once there
+is a genesis: so a copy proves that the cluster was founded, and was not merely being founded.
+"""
+
+import logging
 import os
 from pathlib import Path
 
@@ -9,6 +14,9 @@ from interrex.core.errors import InterrexError
 from interrex.core.ids import HostName, WorkerName
 from interrex.core.spec import ClusterSpec
 from interrex.core.state import workers_of
+from interrex.runtime.layout import Layout
+
+_log = logging.getLogger(__name__)
 
 
 class Genesis(msgspec.Struct, frozen=True):
@@ -56,3 +64,46 @@ def read_genesis(path: Path) -> Genesis:
             f"{path} cannot be read: {error}\nit is written once, by up: restore it, or move "
             "the folder away and start anew"
         ) from error
+
+
+def find_genesis(layout: Layout) -> Genesis:
+    """The cluster's genesis or, where it is lost, the newest copy of it.
+
+    Raises:
+        InterrexError: there is none and no copy, or what there is cannot be read.
+    """
+    try:
+        return read_genesis(layout.genesis)
+    except InterrexError:
+        copy = newest_copy(layout)
+        if copy is None:
+            raise
+        return copy
+
+
+def newest_copy(layout: Layout) -> Genesis | None:
+    """The copy that a worker wrote last, None where there is none."""
+    copies = []
+    for worker in layout.worker_names():
+        path = layout.genesis_copy(worker)
+        try:
+            copies.append((path.stat().st_mtime_ns, read_genesis(path)))
+        except (OSError, InterrexError):
+            continue
+    return max(copies, key=lambda copy: copy[0])[1] if copies else None
+
+
+def genesis_of_worker(layout: Layout, worker: WorkerName) -> Genesis:
+    """What a worker starts from; its own copy is kept current. The caller holds its lock.
+
+    Raises:
+        InterrexError: there is none and no copy, or what there is cannot be read.
+    """
+    genesis = find_genesis(layout)
+    path = layout.genesis_copy(worker)
+    try:
+        if not path.exists() or read_genesis(path) != genesis:
+            write_genesis(path, genesis)
+    except (OSError, InterrexError) as error:  # a full disk is no reason not to run
+        _log.warning("no copy of %s is kept: %s", layout.genesis, error)
+    return genesis

@@ -55,6 +55,12 @@ def read_log(folder: Path) -> Stored | None:
     return state.stored()
 
 
+def was_used(folder: Path) -> bool:
+    """Whether a worker's log was ever written to: one of an interrupted founding never was."""
+    stored = read_log(folder)
+    return (stored is not None and stored != Stored()) or any(folder.glob("*.corrupt-*"))
+
+
 def _half(path: Path) -> tuple[Header, bytes] | None:
     try:
         data = path.read_bytes()

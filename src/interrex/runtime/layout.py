@@ -7,6 +7,7 @@ STATE/                        one folder a cluster, 0700
   command.lock                held by the one command that starts or stops workers
   workers/NAME/               one folder a worker: locked by its one process
     lock  log/  events.jsonl  worker.log  peer.sock  api.sock
+    genesis.json              this worker's copy, from which a lost one is restored
   hosts/HOST/                 what the host's workers share
     replicas/  logs/  balancer/
 """
@@ -53,6 +54,9 @@ class Layout:
 
     def worker(self, worker: WorkerName) -> Path:
         return self.home / "workers" / worker
+
+    def genesis_copy(self, worker: WorkerName) -> Path:
+        return self.worker(worker) / "genesis.json"
 
     def worker_lock(self, worker: WorkerName) -> Path:
         return self.worker(worker) / "lock"

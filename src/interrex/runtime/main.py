@@ -11,7 +11,7 @@ from pathlib import Path
 
 from interrex.core.errors import InterrexError
 from interrex.core.ids import HostName, WorkerName
-from interrex.runtime.genesis import read_genesis
+from interrex.runtime.genesis import genesis_of_worker
 from interrex.runtime.launching import locked_worker
 from interrex.runtime.layout import Layout
 from interrex.runtime.node import Ending, Node
@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _run(layout: Layout, worker: WorkerName, host: HostName) -> int:
-    genesis = read_genesis(layout.genesis)
+    genesis = genesis_of_worker(layout, worker)
 
     async def work() -> Ending:
         opened = open_log(layout.store(worker), genesis, worker)
