@@ -163,10 +163,12 @@ class Host:
         """Waits for the death of the main process: its status."""
         return (await self.next(Exited)).status
 
-    async def probe(self, what: Check, port: int = 0, spec: ServiceSpec | None = None) -> Probed:
-        """Asks once."""
+    async def probe(
+        self, what: Check, port: int = 0, spec: ServiceSpec | None = None, *, own: bool = False
+    ) -> Probed:
+        """Asks once; ``own``: the answer has to be the replica's."""
         spec = spec or service("unused")
-        self.processes.perform(Probe(SLOT, 1, 11, port, what, spec))
+        self.processes.perform(Probe(SLOT, 1, 11, port, what, spec, own))
         return await self.next(Probed)
 
     def shell(self, script: str, **fields: Any) -> ServiceSpec:

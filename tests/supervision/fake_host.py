@@ -81,6 +81,7 @@ class Program:
     leaves: int = 0
     cannot_start: str = ""
     port_taken: bool = False
+    usurped: bool = False  # a stranger answers on its port
 
 
 @dataclass
@@ -343,6 +344,9 @@ class FakeHost:
         timed_out: bool,
     ) -> SupervisionEvent:
         self.asked.discard(asked)
+        if process.program.usurped and effect.own:
+            detail = "port 8000 is answered by another program: nc (pid 7)"
+            return Probed(effect.slot, effect.incarnation, effect.probe, False, detail, False, True)
         detail = "timed out" if timed_out else self._complaint(process, effect.check)
         return Probed(effect.slot, effect.incarnation, effect.probe, not detail, detail, timed_out)
 

@@ -117,6 +117,51 @@ def test_a_blocked_replica_is_started_at_once_on_another_port() -> None:
     assert not host.report("web.0").port_taken
 
 
+def test_a_stranger_that_takes_the_port_of_a_loading_replica_never_makes_it_ready() -> None:
+    spec = service(health=Health(readiness=READY_CHECK))
+    host = FakeHost()
+    host.assign(*slots(spec, 1))
+    host.run_until(lambda: bool(host.living()))
+    [loading] = host.living()
+    loading.program.usurped = True
+    host.program = lambda _: Program(cannot_start="port 8000 is taken", port_taken=True)
+    assert host.run_until(lambda: not loading.alive, 1 * S)
+    assert host.run_until(host.all_are(State.BLOCKED), 1 * S)
+    assert host.report("web.0").port_taken
+    assert "nc (pid 7)" in host.noted("port_taken")[0]
+    assert host.noted("ready") == []
+    host.program = lambda _: Program()
+    host.assign(msgspec.structs.replace(slots(spec, 1)[0], port=9000))
+    assert host.run_until(host.all_are(State.READY), 100 * MS)
+
+
+def test_one_wrong_look_at_the_port_costs_nothing() -> None:
+    host = FakeHost(program=lambda _: Program(boots_in=0))
+    host.assign(*slots(service(health=Health(readiness=READY_CHECK)), 1))
+    host.run_until(lambda: bool(host.living()))
+    [loading] = host.living()
+    loading.program.usurped = True
+    host.run(1 * MS)
+    loading.program.usurped = False
+    assert host.run_until(host.all_are(State.READY), 1 * S)
+    assert len(host.starts) == 1
+
+
+def test_a_replica_that_was_ready_is_not_asked_whose_port_it_is() -> None:
+    host = ready(1)
+    host.living()[0].program.usurped = True
+    host.run(60 * S)
+    assert host.all_are(State.READY)()
+
+
+def test_a_suspicion_that_is_wrong_each_time_restarts_it_ever_later() -> None:
+    host = FakeHost(program=lambda _: Program(usurped=True))
+    host.assign(*slots(service(health=Health(readiness=READY_CHECK)), 1))
+    host.run(300 * S)
+    assert len(host.starts) <= 60
+    assert host.report("web.0").crash_looping
+
+
 # Dying
 
 

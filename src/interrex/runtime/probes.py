@@ -2,29 +2,37 @@
 
 A probe to a port is a fresh connection to 127.0.0.1, so that it also finds a server that still
 serves old connections and accepts no new one. TCP says only that the kernel accepts: a stopped
-process passes it. HTTP reads the status line and nothing else.
+process passes it. HTTP reads the status line and nothing else. Where it matters who answers, a
+good answer counts only when no stranger certainly listens there.
 """
 
 import asyncio
 import errno
 import functools
+import logging
 import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
+
+import msgspec
 
 from interrex.core.errors import InterrexError
 from interrex.core.ids import SlotName
 from interrex.core.spec import CheckKind
 from interrex.runtime.pidfd import reap, signal_group
 from interrex.runtime.spawning import CannotSpawn, Child, Output, Place, reason_of, spawn
+from interrex.runtime.strangers import Family, listens_itself, stranger_at
 from interrex.supervision.interface import Probe, Probed
 
 AdminProbe = Callable[[SlotName], Awaitable[str | None]]
 """Asks a balancer's process through its own socket: what is wrong, None when nothing is."""
 
 Answer = Callable[[Probed], None]
+
+_log = logging.getLogger(__name__)
 
 MAX_STATUS_LINE_BYTES = 1024
 MAX_DRAINED_BYTES = 65536
@@ -59,12 +67,22 @@ class Prober:
         self._null = null
         self._admin_probe = admin_probe
         self._asking: set[_Asking] = set()
+        self._looker: ThreadPoolExecutor | None = None
 
-    def start(self, probe: Probe, place: Place) -> None:
-        """Asks once; ``place`` is for exec, which gets the environment of its replica."""
+    def start(self, probe: Probe, place: Place, family: Family | None = None) -> None:
+        """Asks once.
+
+        Args:
+            probe: What to ask.
+            place: For exec, which gets the environment of its replica.
+            family: For a probe whose answer has to be the replica's own: whom it may come from.
+        """
         match probe.check.kind:
             case CheckKind.HTTP | CheckKind.TCP:
-                self._connect(probe)
+                answer = self._answer
+                if probe.own and family is not None:
+                    answer = functools.partial(self._trust, probe, family)
+                self._connect(probe, answer)
             case CheckKind.EXEC:
                 self._execute(probe, place)
             case CheckKind.ADMIN:
@@ -76,14 +94,47 @@ class Prober:
         """Ends all probes; those under way are not answered."""
         for asking in list(self._asking):
             asking.cancel()
+        if self._looker is not None:
+            self._looker.shutdown(wait=False)
 
-    def _connect(self, probe: Probe) -> None:
+    def _trust(self, probe: Probe, family: Family, probed: Probed) -> None:
+        """Passes an answer on, unless a stranger gave it."""
+        if not probed.ok or self._is_sure(probe.port, family):
+            self._answer(probed)
+            return
+        task = self._loop.create_task(self._look_for_stranger(probe, family, probed))
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+
+    def _is_sure(self, port: int, family: Family) -> bool:
+        try:
+            return listens_itself(port, family)
+        except OSError:
+            return False
+
+    async def _look_for_stranger(self, probe: Probe, family: Family, probed: Probed) -> None:
+        if self._looker is None:
+            self._looker = ThreadPoolExecutor(1, thread_name_prefix="port-holders")
+        look = functools.partial(stranger_at, probe.port, family)
+        try:
+            stranger = await self._loop.run_in_executor(self._looker, look)
+        except OSError as error:
+            _log.warning(
+                "%s: who listens on port %d is not known: %s", probe.slot, probe.port, error
+            )
+            stranger = None
+        if stranger is not None:
+            detail = f"port {probe.port} is answered by another program: {stranger}"
+            probed = msgspec.structs.replace(probed, ok=False, detail=detail, stranger=True)
+        self._answer(probed)
+
+    def _connect(self, probe: Probe, answer: Answer) -> None:
         try:
             sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         except OSError as error:
-            self._answer(_probed(probe, False, reason_of(error, "the probe")))
+            answer(_probed(probe, False, reason_of(error, "the probe")))
             return
-        _Connection(self._loop, probe, self._answer, self._asking, sock).connect()
+        _Connection(self._loop, probe, answer, self._asking, sock).connect()
 
     def _execute(self, probe: Probe, place: Place) -> None:
         try:

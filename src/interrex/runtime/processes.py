@@ -32,6 +32,7 @@ from interrex.runtime.records import (
 )
 from interrex.runtime.rotation import Rotator
 from interrex.runtime.spawning import CannotSpawn, Output, Place, check_port, reason_of, spawn
+from interrex.runtime.strangers import Family
 from interrex.runtime.sweeping import Remains, Sweeper
 from interrex.supervision.interface import (
     Claim,
@@ -338,7 +339,10 @@ class HostProcesses:
             self._tell(Probed(effect.slot, effect.incarnation, effect.probe, False, detail))
             return
         place = Place(effect.slot, effect.port, record.epoch, record.instance, self._address)
-        self._prober.start(effect, place)
+        family = None
+        if effect.own and held is not None and held.alive:
+            family = Family(held.pid, self._instances.prefix(effect.slot), self._children)
+        self._prober.start(effect, place, family)
 
     # Keeping house
 

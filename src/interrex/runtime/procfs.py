@@ -88,6 +88,12 @@ def instance_of(pid: int) -> str | None:
     return None
 
 
+def name_of(pid: int) -> str | None:
+    """The name of the program that a process runs, at most 15 characters; None when it is gone."""
+    text = _read(f"/proc/{pid}/comm")
+    return os.fsdecode(text).rstrip("\n") if text else None
+
+
 def all_pids() -> list[int]:
     """Every process that we may see: some 7 us each to look at, so not on every restart."""
     return [int(name) for name in os.listdir("/proc") if name[0] in "123456789"]

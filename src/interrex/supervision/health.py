@@ -88,23 +88,25 @@ class Poll:
     good: int = 0
     bad: int = 0
     timeouts: int = 0
+    strangers: int = 0
     bad_since: int = 0
     detail: str = ""
 
-    def record(self, ok: bool, timed_out: bool, detail: str, now: int) -> None:
+    def record(self, ok: bool, timed_out: bool, detail: str, now: int, stranger: bool) -> None:
         self.in_flight = None
         self.answered_at = now
         self.ok = ok
         self.detail = detail
         if ok:
             self.good += 1
-            self.bad = self.timeouts = 0
+            self.bad = self.timeouts = self.strangers = 0
             return
         if self.bad == 0:
             self.bad_since = now
         self.good = 0
         self.bad += 1
         self.timeouts = self.timeouts + 1 if timed_out else 0
+        self.strangers = self.strangers + 1 if stranger else 0
 
     @property
     def failed(self) -> bool:
@@ -115,12 +117,18 @@ class Poll:
         """Not one of the failures that count was an answer."""
         return self.timeouts >= self.question.fall
 
+    @property
+    def usurped(self) -> bool:
+        """All failures that count were answers of somebody else on the replica's port."""
+        return self.strangers >= self.question.fall
+
 
 class Health:
     """The health of one incarnation.
 
     ``started``: the startup check has succeeded. ``ready``: it may be sent requests. ``gate`` is
-    the poll that is asked fast because READY waits for it, until it first succeeds.
+    the poll that is asked fast because READY waits for it, until it first succeeds. ``unknown``:
+    it was never ready, so whoever answers on its port may be a stranger.
     """
 
     __slots__ = (
@@ -137,6 +145,7 @@ class Health:
         "ready",
         "started",
         "startup",
+        "unknown",
         "wake_at",
     )  # fmt: skip
 
@@ -159,6 +168,7 @@ class Health:
         self._polls = tuple(polls.values())
         self.started = False
         self.ready = False
+        self.unknown = True
         self.deadline: int | None = None
         self.gate: Poll | None = None
         self.wake_at: int | None = None
@@ -176,6 +186,7 @@ class Health:
     def adopt(self) -> None:
         """Watch a process that served before this supervisor came: ask at once, doubt nothing."""
         self.started = self._adopted = True
+        self.unknown = False
         self.gate = self.readiness or self.liveness or self.startup
         self.ready = self.gate is None
         self._schedule_steady(self._began)
@@ -186,6 +197,7 @@ class Health:
     def carry_on(self, old: "Health", now: int) -> None:
         """Watch the same process by other checks: the verdicts so far stand."""
         self._began = old._began
+        self.unknown = old.unknown
         if not old.started:
             self.start()
             if self.gate is not None:
@@ -215,7 +227,13 @@ class Health:
         return probes
 
     def answered(
-        self, number: int, ok: bool, timed_out: bool, detail: str, now: int
+        self,
+        number: int,
+        ok: bool,
+        timed_out: bool,
+        detail: str,
+        now: int,
+        stranger: bool = False,
     ) -> Poll | None:
         """Take one answer.
 
@@ -227,11 +245,12 @@ class Health:
                 break
         else:
             return None
-        poll.record(ok, timed_out, detail, now)
+        poll.record(ok, timed_out, detail, now, stranger)
         if not self.started:
             self._judge_start(poll, now)
         else:
             self._judge_readiness(poll, now)
+        self.unknown = self.unknown and not self.ready
         if poll.next_at is None:
             poll.next_at = self._next_time(poll, now)
         self._rearm()

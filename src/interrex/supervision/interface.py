@@ -90,7 +90,8 @@ class Swept(msgspec.Struct, frozen=True):
 class Probed(msgspec.Struct, frozen=True):
     """The answer to ``Probe``; ``detail`` says what was wrong.
 
-    ``timed_out`` tells a replica that does not answer (hung) from one that answers badly.
+    ``timed_out`` tells a replica that does not answer (hung) from one that answers badly;
+    ``stranger`` that another program answered in its place, which ``detail`` names.
     """
 
     slot: SlotName
@@ -99,6 +100,7 @@ class Probed(msgspec.Struct, frozen=True):
     ok: bool
     detail: str = ""
     timed_out: bool = False
+    stranger: bool = False
 
 
 class WakeUp(msgspec.Struct, frozen=True):
@@ -169,7 +171,10 @@ class Sweep(msgspec.Struct, frozen=True):
 
 
 class Probe(msgspec.Struct, frozen=True):
-    """Ask the replica once: answered by ``Probed`` at the latest after the check's time-out."""
+    """Ask the replica once: answered by ``Probed`` at the latest after the check's time-out.
+
+    ``own``: who answers on its port has to be the replica, not a stranger that came first.
+    """
 
     slot: SlotName
     incarnation: int
@@ -177,6 +182,7 @@ class Probe(msgspec.Struct, frozen=True):
     port: int
     check: Check
     spec: ServiceSpec
+    own: bool = False
 
 
 SupervisionEffect = Claim | Release | Forget | Spawn | Signal | Sweep | Probe | Note

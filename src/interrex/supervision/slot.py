@@ -192,7 +192,9 @@ class Slot(Standing):
         if health is None or event.incarnation != self.incarnation:
             return
         started, ready = health.started, health.ready
-        poll = health.answered(event.probe, event.ok, event.timed_out, event.detail, now)
+        poll = health.answered(
+            event.probe, event.ok, event.timed_out, event.detail, now, event.stranger
+        )
         if poll is None:
             return
         self._touch()
@@ -205,7 +207,9 @@ class Slot(Standing):
         elif not ready and not event.ok and poll in (health.gate, health.readiness):
             yet = " yet" if self.state is State.STARTING else ""
             self.reason = self._suspension or f"not ready{yet}: {event.detail}"
-        if poll is health.liveness and started:
+        if poll.usurped:
+            self._give_up_port(event.detail, now)
+        elif poll is health.liveness and started:
             self._judge_liveness(poll.ok, poll.failed, now)
         self._probe_due(now)
 
@@ -377,8 +381,11 @@ class Slot(Standing):
         port = self._ran[1] if self._ran else self.assignment.port
         for number, check in health.due(now):
             self._emit(
-                Probe(self.name, self.incarnation, number, port, check, self.assignment.spec)
-            )
+                Probe(
+                    self.name, self.incarnation, number, port, check, self.assignment.spec,
+                    own=health.unknown,
+                )
+            )  # fmt: skip
 
     def _count_health(self, now: int) -> None:
         self._history.healthy(now)
@@ -401,6 +408,15 @@ class Slot(Standing):
         words = f"never became ready in {span(self._plan.start_timeout)}: last answer: {answer}"
         self._stop(words, HUNG_GRACE if gate is not None and gate.hung else None, now)
         self._note("never_ready", f"{words}: restarted")
+        self._count_failure(words, now)
+        self._governor.failed(self, now)
+
+    def _give_up_port(self, words: str, now: int) -> None:
+        """A stranger listens on its port, as its next start finds out if it still is so: then it
+        gets another. Counted as a failure, so that a wrong suspicion restarts it ever later."""
+        self._stop(words, None, now)
+        advice = "if that one listens for it, give the service an exec check"
+        self._note("port_taken", f"{words}: stopped, to be started on another port ({advice})")
         self._count_failure(words, now)
         self._governor.failed(self, now)
 
