@@ -1,0 +1,180 @@
+"""Bugs in a worker: the epoch gate, changes that are applied once, leading too early, healing."""
+
+from interrex.simulator.mutants.mutant import Edit, Mutant, bug
+
+_BALANCERS = "interrex.worker.balancers"
+_GATE = "interrex.worker.gate"
+_HEALING = "interrex.orchestration.healing"
+_LEAVING = "interrex.worker.leaving"
+_PEERS = "interrex.worker.peers"
+_STATE = "interrex.core.state"
+_WORKER = "interrex.worker.worker"
+
+COMMANDS = (
+    Mutant(
+        "stale-epoch-accepted",
+        "A command of an older epoch than the newest obeyed is refused; here it is obeyed.",
+        (
+            Edit(
+                _GATE,
+                "        if epoch_of(command) < self._highest:\n            return False\n",
+                "",
+            ),
+            Edit(
+                _GATE,
+                "        ensure(epoch_of(command) >= self._highest,"
+                ' "an old command is never let in")\n',
+                "",
+            ),
+        ),
+    ),
+    bug(
+        "older-assignment-accepted",
+        "Of two assignments the newer one holds; here the one that arrives later.",
+        _GATE,
+        "            and (command.epoch, command.version) <= (newest.epoch, newest.version)\n",
+        "            and command.epoch < newest.epoch\n",
+    ),
+    bug(
+        "epoch-not-persisted",
+        "The highest epoch is on disk before it is obeyed; here it is kept in memory only.",
+        _GATE,
+        '            records.append(SetFact(EPOCH_FACT, b"%d" % self._highest))\n',
+        "",
+    ),
+    bug(
+        "obeyed-before-disk",
+        "A command waits until its epoch is on disk; here it is obeyed at once, and once more.",
+        _WORKER,
+        "            self._persist(records)\n        elif not self._gate.must_wait:\n",
+        "            self._persist(records)\n"
+        "            self._obey(command)\n"
+        "        elif not self._gate.must_wait:\n",
+    ),
+    bug(
+        "election-told-too-early",
+        "The election hears of its own writes as they are done; here of all with the first one.",
+        _WORKER,
+        "        done = [token for token in self._election_tokens if token <= event.token]\n",
+        "        done = list(self._election_tokens)\n",
+    ),
+    bug(
+        "leads-before-it-is-confirmed",
+        "A leader acts when a majority has confirmed that it knows all; here when it is elected.",
+        _WORKER,
+        "        return [self._confirm_read(None)]\n",
+        "        self.lead = Leader(self.me, self.host, self.election.epoch, self.state, 0)\n"
+        "        return []\n",
+    ),
+    bug(
+        "numbers-begin-again",
+        "A leader that leads on in its epoch numbers its commands on; here it begins anew.",
+        _WORKER,
+        "            issued = issued if epoch == self.election.epoch else 0\n",
+        "            issued = 0\n",
+    ),
+    bug(
+        "stored-snapshot-decoded",
+        "A stored snapshot is the election's to read; here the worker takes it for its state.",
+        _WORKER,
+        "        self._gate = EpochGate(stored.facts)\n",
+        "        if stored.snapshot is not None:\n"
+        "            self.state = decode_state(stored.snapshot.data)\n"
+        "        self._gate = EpochGate(stored.facts)\n",
+    ),
+    bug(
+        "change-applied-twice",
+        "A change is applied once, however often it is asked for; here each time.",
+        _STATE,
+        "    if change.id in state.applied:\n        return False\n",
+        "",
+    ),
+    bug(
+        "change-forgotten-in-snapshots",
+        "The ids of applied changes are part of the state; here a snapshot leaves them out.",
+        _STATE,
+        "    return _encoder.encode(state)\n",
+        "    return _encoder.encode(msgspec.structs.replace(state, applied={}))\n",
+    ),
+    bug(
+        "change-forgotten-soon",
+        "Applied changes are remembered for thousands more; here only the last one is.",
+        _STATE,
+        "REMEMBERED_CHANGES = 4096\n",
+        "REMEMBERED_CHANGES = 1\n",
+    ),
+    bug(
+        "asked-change-dropped",
+        "A change that was in flight as the leader died goes to the next one; here it is dropped.",
+        "interrex.worker.submissions",
+        "        self._unsent = dict.fromkeys(self._open, 0)\n",
+        "        self._unsent = {}\n",
+    ),
+    bug(
+        "user-told-before-it-is-applied",
+        "A user's change is answered when it is applied; here when it is sent to the leader.",
+        _WORKER,
+        "                self._effects.append(Send(self.election.leader, submit))\n",
+        "                self._effects.append(Send(self.election.leader, submit))\n"
+        "                self._on_submitted(submit.change, self.state.index + 1)\n",
+    ),
+    bug(
+        "lost-command-not-repeated",
+        "What was sent to a worker that was lost is sent again; here it counts as obeyed.",
+        _WORKER,
+        "            self.lead.worker_lost(event.peer)\n",
+        "",
+    ),
+    bug(
+        "worker-never-launched",
+        "A worker that is gone is started again; here nobody does.",
+        _HEALING,
+        "        if now < due:\n"
+        "            self._wake_at = earliest(self._wake_at, due)\n"
+        "            return None\n"
+        "        attempt.not_before",
+        "        if now < due or attempt.count >= 0:\n"
+        "            return None\n"
+        "        attempt.not_before",
+    ),
+    bug(
+        "silent-worker-never-killed",
+        "A worker that says nothing is killed and replaced; here it is waited for.",
+        _WORKER,
+        "        self._effects.append(EndWorker(worker))\n",
+        "",
+    ),
+    Mutant(
+        "own-pause-taken-for-silence",
+        "Who was stopped itself holds nobody's silence against them; here it kills them all.",
+        (
+            Edit(
+                _PEERS,
+                "        self._heard = dict.fromkeys(self._heard, now)\n",
+                "        self._heard = dict(self._heard)\n",
+            ),
+        ),
+    ),
+    bug(
+        "confirmed-before-followed",
+        "A balancer confirms routes when its process follows them; here when it is told.",
+        _BALANCERS,
+        "                told.append(FollowRoutes(slot, running, table))\n",
+        "                told.append(FollowRoutes(slot, running, table))\n"
+        "                following.report = BalancerReport(slot, table.epoch, table.version)\n",
+    ),
+    bug(
+        "balancer-told-once",
+        "A balancer that did not follow is told again; here it is left with its old routes.",
+        _BALANCERS,
+        "            following.again_at = now + RETRY_AFTER\n",
+        "            following.again_at = None\n",
+    ),
+    bug(
+        "leaves-while-replicas-run",
+        "A worker that is taken down ends when all that it supervised has; here it forgets one.",
+        _LEAVING,
+        "        return self._services_too and not any(_is_up(replica) for replica in own)\n",
+        "        return self._services_too and not any(_is_up(replica) for replica in own[1:])\n",
+    ),
+)

@@ -1,0 +1,137 @@
+"""Bugs in orchestration: placing, replacing, routes."""
+
+from interrex.simulator.mutants.mutant import bug
+
+_ASSIGNMENTS = "interrex.orchestration.assignments"
+_LEADER = "interrex.orchestration.leader"
+_PLACEMENT = "interrex.orchestration.placement"
+_ROLLOUT = "interrex.orchestration.rollout"
+_ROUTES = "interrex.balancer.routes"
+_ROUTING = "interrex.orchestration.routing"
+_STATE = "interrex.core.state"
+
+FLEET = (
+    bug(
+        "placed-on-the-lost",
+        "Slots are placed on workers that are connected; here also on those that are gone.",
+        _PLACEMENT,
+        "            for worker in self._fleet.connected(host)\n"
+        "            if worker in self._asked_for",
+        "            for worker, view in sorted(self._fleet.workers.items())\n"
+        "            if host in (None, view.host) and worker in self._asked_for",
+    ),
+    bug(
+        "lost-worker-keeps-its-slots",
+        "The slots of a lost worker go to another one of its host; here they wait for it.",
+        _PLACEMENT,
+        "                if worker != placement.worker:\n",
+        "                if worker != placement.worker and not asked_for:\n",
+    ),
+    bug(
+        "lost-host-keeps-its-slots",
+        "The slots of a lost host go to another host; here they wait for it.",
+        _PLACEMENT,
+        "        if worker is not None:\n            yield Evict(placement.slot)\n",
+        "        if worker is None:\n            yield Evict(placement.slot)\n",
+    ),
+    bug(
+        "surplus-not-removed",
+        "Replicas that are asked for no more are stopped; here they run on.",
+        _PLACEMENT,
+        "            if service is None or number >= service.spec.replicas:\n",
+        "            if service is None:\n",
+    ),
+    bug(
+        "evicted-not-remembered",
+        "What was moved away from a lost host is stopped there when it is back; here forgotten.",
+        _STATE,
+        "                state.evicted = (*state.evicted, gone)\n",
+        "                state.evicted = (*state.evicted,)\n",
+    ),
+    bug(
+        "evicted-not-stopped",
+        "What was moved away from a lost host is stopped there when it is back; here left alone.",
+        _ASSIGNMENTS,
+        "        if worker == _stopper(fleet, placement)\n",
+        '        if worker == _stopper(fleet, placement) == ""\n',
+    ),
+    bug(
+        "port-given-twice",
+        "A port belongs to one slot of a host; here several new slots get the same one.",
+        _PLACEMENT,
+        "                used.add(port)\n",
+        "",
+    ),
+    bug(
+        "port-free-while-in-use",
+        "A slot being stopped, or evicted, keeps its port; here it is given away at once.",
+        _STATE,
+        "        for placement in (*state.placements.values(), *state.evicted)\n"
+        "        if placement.host == host\n",
+        "        for placement in (*state.placements.values(), *state.evicted)\n"
+        "        if placement.host == host and placement.wanted\n",
+    ),
+    bug(
+        "port-free-before-all-confirmed",
+        "A port is given away when every balancer has confirmed new routes; here before.",
+        _ROLLOUT,
+        "        if confirmed.everywhere:\n",
+        "        if confirmed.everywhere or not confirmed.everywhere:\n",
+    ),
+    bug(
+        "routes-under-an-old-number",
+        "New routes have a new number; here balancers that follow older ones count as up to date.",
+        _LEADER,
+        "                self._routes_version = self.issued\n",
+        "                self._routes_version = self._routes_version or self.issued\n",
+    ),
+    bug(
+        "routes-not-renewed",
+        "Routes follow what is placed and ready; here each host's first ones stay.",
+        _LEADER,
+        "            if routes != self._routes.get(host):\n",
+        "            if host not in self._routes:\n",
+    ),
+    bug(
+        "rollout-stops-two",
+        "One slot of a service is replaced at a time, while the others are ready; here several.",
+        _ROLLOUT,
+        "        return outdated[0] if outdated and not unready else None\n",
+        "        return outdated[0] if outdated else None\n",
+    ),
+    bug(
+        "rollout-does-not-drain",
+        "A slot is replaced when its requests have ended; here at once.",
+        _ROLLOUT,
+        "            if drained or not ready or now - since >= timeout:\n",
+        "            if drained or not ready or now >= since:\n",
+    ),
+    bug(
+        "rollout-never-ends",
+        "A slot that has drained is replaced; here it drains for ever.",
+        _ROLLOUT,
+        "                yield Advance(slot)\n",
+        "                yield from ()\n",
+    ),
+    bug(
+        "restart-of-one-for-all",
+        "A restart of one slot replaces that slot; here all of its service.",
+        _STATE,
+        "        if operation.slot in (None, placement.slot):\n",
+        "        if operation.slot is None or placement.slot:\n",
+    ),
+    bug(
+        "unready-routed-to",
+        "Routes hold what is ready; here everything that its host knows.",
+        _ROUTES,
+        "    state = _OWN_VIEW.get(view.state, EndpointState.DOWN)\n",
+        "    state = EndpointState.READY\n",
+    ),
+    bug(
+        "new-identity-not-let-in",
+        "A worker that lost its log votes again under a new identity; here it is never let in.",
+        _LEADER,
+        "            if fleet.members.get(worker) != wanted:\n",
+        "            if fleet.members.get(worker) != wanted and wanted is None:\n",
+    ),
+)

@@ -1,0 +1,153 @@
+"""Bugs in leading: the deadline, reads, membership, snapshots, handing over."""
+
+from interrex.simulator.mutants.mutant import Edit, Mutant, bug
+
+_CHANGES = "interrex.elections.raft.changes"
+_DETECTION = "interrex.elections.raft.detection"
+_HANDOVER = "interrex.elections.raft.handover"
+_LEADER = "interrex.elections.raft.leader"
+_LEASE = "interrex.elections.raft.lease"
+_NODE = "interrex.elections.raft.node"
+_RAFT = "interrex.elections.raft.raft"
+_SERVER = "interrex.elections.raft.server"
+_SETTINGS = "interrex.elections.raft.settings"
+
+LEADERSHIP = (
+    bug(
+        "no-check-quorum",
+        "A leader goes on while a majority answers; here while it hears itself.",
+        _LEASE,
+        "        number = agreed_index(voters, self._answers)\n",
+        "        number = self._answers[leader] if leader in voters else 0\n",
+        "thesis, 6.2",
+    ),
+    bug(
+        "lease-from-the-answer",
+        "A lease counts from when the answered heartbeat was sent; here from its answer.",
+        _LEADER,
+        "        self._lease.deadline = max(self._lease.deadline, settled.sent_at + lease)\n",
+        "        self._lease.deadline = max(self._lease.deadline, node.now + lease)\n",
+        "thesis, 6.4.1",
+    ),
+    bug(
+        "lease-without-margin",
+        "A lease is shorter than the followers' patience, as clocks differ; here it is longer.",
+        _SETTINGS,
+        "        return timeout * (1000 - self.clock_error_per_mille) // 1000\n",
+        "        return 3 * timeout\n",
+        "thesis, 6.4.1",
+    ),
+    bug(
+        "leads-past-its-deadline",
+        "Past its own deadline a leader does not call itself one; here it does.",
+        _SERVER,
+        "        return isinstance(self.role, Leader) and self.node.now < self.role.deadline\n",
+        "        return isinstance(self.role, Leader)\n",
+        "thesis, 6.4.1",
+    ),
+    bug(
+        "read-without-a-round",
+        "A read waits until a majority has answered a round sent after it; here for nothing.",
+        _RAFT,
+        "                    server.role.on_confirm_read(event)\n",
+        "                    server.node.effects.append(ReadConfirmed(read, confirmed=True))\n",
+        "thesis, 6.4",
+    ),
+    bug(
+        "read-by-an-earlier-round",
+        "A read waits for a round sent after it was asked; here one sent before confirms it.",
+        _LEADER,
+        "        self._reads.ask(read, self._lease.number + 1)\n",
+        "        self._reads.ask(read, self._lease.answered + 1)\n",
+        "thesis, 6.4",
+    ),
+    bug(
+        "read-before-the-no-op",
+        "A new leader confirms reads once an entry of its own is committed; here before.",
+        _LEADER,
+        "        if self._has_committed:\n            self._ask_read(event.read)\n",
+        "        if self._has_committed or event.read:\n            self._ask_read(event.read)\n",
+        "thesis, 6.4",
+    ),
+    bug(
+        "membership-before-the-no-op",
+        "A leader changes members once an entry of its own is committed; here before.",
+        _CHANGES,
+        "        while self._queue and ready and membership.index <= node.commit:\n",
+        "        while self._queue and membership.index <= node.commit:\n",
+        "raft-dev, 2015-07-10",
+    ),
+    bug(
+        "two-memberships-at-once",
+        "A configuration waits until the one before it is committed; here it does not.",
+        _CHANGES,
+        "        while self._queue and ready and membership.index <= node.commit:\n",
+        "        while self._queue and ready:\n",
+        "thesis, 4.1",
+    ),
+    bug(
+        "snapshot-forgets-the-configuration",
+        "A snapshot holds the configuration of its index; here an empty one.",
+        _NODE,
+        "        configuration = self.membership.at(taken.index)\n",
+        "        configuration = NOBODY\n",
+        "thesis, 5.1",
+    ),
+    bug(
+        "snapshot-keeps-a-foreign-log",
+        "A log that does not fit the leader's snapshot goes, on disk too; here it stays there.",
+        _NODE,
+        "            self.disk.record(SaveSnapshot(snapshot, snapshot.index, discard_log=True))\n",
+        "            self.disk.record(SaveSnapshot(snapshot, snapshot.index))\n",
+        "paper, figure 13",
+    ),
+    bug(
+        "snapshot-not-handed-out",
+        "A server that starts hands out the state in its snapshot; here it starts from nothing.",
+        _NODE,
+        "        if self.log.snapshot is not None:\n            parts =",
+        "        if self.log.snapshot is not None and self.now < 0:\n            parts =",
+        "paper, 7",
+    ),
+    bug(
+        "commit-forgotten-behind-a-snapshot",
+        "What a leader's snapshot covers is committed and applied; here its state is dropped.",
+        _NODE,
+        "        self.commit = snapshot.index\n"
+        "        self.effects.append(Restored(snapshot.index, parts.data))\n",
+        "        self.commit = snapshot.index\n",
+        "paper, figure 13",
+    ),
+    Mutant(
+        "transfer-never-given-up",
+        "A transfer whose target does not take over is given up; here the leader waits for ever.",
+        (
+            Edit(
+                _HANDOVER,
+                "        self.until = node.now + node.settings.election_timeout\n",
+                "        self.until = node.now + (node.settings.election_timeout << 20)\n",
+            ),
+            Edit(
+                _HANDOVER,
+                "        if self._target == member:\n",
+                "        if self._target == -member:\n",
+            ),
+        ),
+        "thesis, 3.10",
+    ),
+    bug(
+        "dead-leader-named",
+        "A leader that is gone is named no more; here until there is another.",
+        _RAFT,
+        "        if server.detection.loss in (Loss.ENDED, Loss.SILENT):\n",
+        "        if server.detection.loss is Loss.DISCONNECTED and server.node.now < 0:\n",
+    ),
+    bug(
+        "leader-of-an-older-term-named",
+        "A newer term has no leader until one is heard in it; here the older one's is believed.",
+        _DETECTION,
+        "        self.leader = self.leader_worker = None\n        self.loss = Loss.NONE\n",
+        "        self.loss = Loss.NONE\n",
+        "paper, 5.2",
+    ),
+)
