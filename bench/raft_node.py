@@ -43,6 +43,7 @@ from interrex.runtime.disk import Writer
 from interrex.runtime.genesis import read_genesis
 from interrex.runtime.greeting import Hello
 from interrex.runtime.layout import Layout, make_private
+from interrex.runtime.lifeline import NO_LIFELINE
 from interrex.runtime.node import hello_of_this_process
 from interrex.runtime.opening import open_log
 from interrex.runtime.transport import Transport
@@ -70,7 +71,7 @@ class RaftNode:
             genesis.spec, worker, opened.member, opened.stored, opened.first_members, Random()
         )
         self._writer = Writer(opened.store, self, self._loop)
-        hello = hello_of_this_process(genesis, worker, LOCAL_HOST, opened)
+        hello = hello_of_this_process(genesis, worker, LOCAL_HOST, opened, NO_LIFELINE)
         self._transport = Transport(hello, self)
         self._transport.listen_unix(layout.peer_socket(worker))
         workers = dict.fromkeys(genesis.members.values(), LOCAL_HOST)
@@ -150,6 +151,9 @@ class RaftNode:
 
     def peer_died(self, hello: Hello) -> None:
         self.post(PeerLost(hello.worker, True))
+
+    def peer_ended(self, hello: Hello) -> None:
+        """Nobody is started here."""
 
     def message(self, worker: WorkerName, payload: bytes) -> None:
         self.post(PayloadReceived(worker, payload))

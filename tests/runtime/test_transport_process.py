@@ -143,7 +143,8 @@ async def test_a_stopped_peer_can_be_killed_though_its_connection_is_cut(
 class Deaths:
     def __init__(self) -> None:
         self.heard: asyncio.Queue[Hello] = asyncio.Queue()
-        self.processes = PeerProcesses(self.heard.put_nowait)
+        self.ended: asyncio.Queue[Hello] = asyncio.Queue()
+        self.processes = PeerProcesses(self.heard.put_nowait, self.ended.put_nowait)
 
 
 def sleeper() -> "subprocess.Popen[bytes]":

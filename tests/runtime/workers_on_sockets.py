@@ -61,6 +61,8 @@ class Listener:
 
     def __init__(self) -> None:
         self._heard: asyncio.Queue[Heard] = asyncio.Queue()
+        self.ended: asyncio.Queue[Hello] = asyncio.Queue()
+        """Apart: the end of a process comes when the kernel has cleared up, after anything."""
 
     def peer_connected(self, hello: Hello) -> None:
         self._heard.put_nowait(Heard("connected", hello.worker, hello))
@@ -70,6 +72,9 @@ class Listener:
 
     def peer_died(self, hello: Hello) -> None:
         self._heard.put_nowait(Heard("died", hello.worker, hello))
+
+    def peer_ended(self, hello: Hello) -> None:
+        self.ended.put_nowait(hello)
 
     def message(self, worker: WorkerName, payload: bytes) -> None:
         self._heard.put_nowait(Heard("message", worker, payload=payload))
@@ -153,6 +158,9 @@ class _Echo:
         pass
 
     def peer_died(self, hello: Hello) -> None:
+        pass
+
+    def peer_ended(self, hello: Hello) -> None:
         pass
 
     def message(self, worker: WorkerName, payload: bytes) -> None:

@@ -9,6 +9,7 @@ the end of that connection.
 import msgspec
 
 from interrex.core.ids import HostName, WorkerName
+from interrex.runtime.lifeline import NO_LIFELINE
 from interrex.runtime.pidfd import ProcessIdentity
 
 VERSION = 1
@@ -26,7 +27,8 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):
     Unknown fields are ignored, so that another version is understood well enough to be refused.
     ``member`` is the identity under which its log votes; ``incarnation`` tells one start of a
     worker from its next; ``unproven`` says that its log is empty though it
-    began with the cluster; ``boot_id`` and ``pid_namespace`` say where the pid counts.
+    began with the cluster; ``boot_id`` and ``pid_namespace`` say where the pid counts; ``lifeline``
+    is the descriptor that this host's others may wait at for its death.
     """
 
     version: int = VERSION
@@ -42,6 +44,7 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):
     pid_namespace: int
     knock: bool = False
     unproven: bool = False
+    lifeline: int = NO_LIFELINE
 
     @property
     def process(self) -> ProcessIdentity:

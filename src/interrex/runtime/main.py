@@ -14,6 +14,7 @@ from interrex.core.ids import HostName, WorkerName
 from interrex.runtime.genesis import genesis_of_worker
 from interrex.runtime.launching import locked_worker
 from interrex.runtime.layout import Layout
+from interrex.runtime.lifeline import hold_lifeline
 from interrex.runtime.node import Ending, Node
 from interrex.runtime.opening import open_log
 
@@ -50,10 +51,11 @@ def main(arguments: list[str]) -> int:
 
 def _run(layout: Layout, worker: WorkerName, host: HostName) -> int:
     genesis = genesis_of_worker(layout, worker)
+    lifeline = hold_lifeline()
 
     async def work() -> Ending:
         opened = open_log(layout.store(worker), genesis, worker)
-        return await Node(layout, genesis, worker, host, opened).run()
+        return await Node(layout, genesis, worker, host, opened, lifeline).run()
 
     gc.freeze()
     gc.enable()

@@ -95,6 +95,7 @@ class Node:
         genesis: how the cluster began.
         worker: which of its workers this process is (the caller holds its lock), on which host.
         opened: its log.
+        lifeline: where others of this host may wait for this process's death.
     """
 
     def __init__(
@@ -104,6 +105,7 @@ class Node:
         worker: WorkerName,
         host: HostName,
         opened: OpenedLog,
+        lifeline: int,
     ) -> None:
         self._layout = layout
         self._host = host
@@ -151,12 +153,16 @@ class Node:
         )
         spec = self.core.state.spec
         self._transport = Transport(
-            hello_of_this_process(genesis, worker, host, opened), self, tls=tls_files(spec, host)
+            hello_of_this_process(genesis, worker, host, opened, lifeline),
+            self,
+            tls=tls_files(spec, host),
         )
         self._transport.listen_unix(layout.peer_socket(worker))
         if spec.hosts:
             self._transport.listen_tcp(*listening_place(spec, worker, host))
         self._connected: set[WorkerName] = set()
+        self._not_ended: set[WorkerName] = set()
+        """To be started when the process that has their lock, and may be dying, has ended."""
         if opened.loss:
             self._journal.write(Note(kind="log.lost", text=opened.loss, worker=worker), 0)
 
@@ -175,14 +181,18 @@ class Node:
         if self._stepping:
             return
         self._stepping = True
+        sound = False
         try:
             while self._queue and not self._ended.done():
                 for effect in self.core.step(self._queue.popleft(), now_ns()):
                     self._perform(effect)
+            sound = True
         except InvariantViolation as error:
             self._stop(f"a safety rule was about to be broken: {error}")
         finally:
             self._stepping = False
+            if not sound:
+                self._stop("an internal error left the worker's state in doubt", again=True)
         self._tell_leader()
         self._arm()
 
@@ -234,12 +244,15 @@ class Node:
         self._processes.perform(msgspec.structs.replace(effect, spec=spec))
 
     def _start_worker(self, worker: WorkerName) -> None:
+        self._not_ended.discard(worker)
         try:
             pid = launch_worker(self._layout, worker, self._host)
         except InterrexError as error:
             self._note("worker.not_started", str(error), worker)
         else:
-            if pid is not None:
+            if pid is None:
+                self._not_ended.add(worker)
+            else:
                 self._note("worker.launched", f"{worker} was started (pid {pid})", worker)
 
     def _note(self, kind: str, text: str, worker: WorkerName) -> None:
@@ -326,6 +339,7 @@ class Node:
 
     def peer_connected(self, hello: Hello) -> None:
         self._connected.add(hello.worker)
+        self._not_ended.discard(hello.worker)
         self.post(PeerJoined(hello.worker, hello.host, hello.member, hello.unproven))
 
     def peer_lost(self, hello: Hello, proved_dead: bool) -> None:
@@ -334,6 +348,10 @@ class Node:
 
     def peer_died(self, hello: Hello) -> None:
         self.post(PeerLeft(hello.worker, proved_dead=True))
+
+    def peer_ended(self, hello: Hello) -> None:
+        if hello.worker in self._not_ended:
+            self._start_worker(hello.worker)
 
     def message(self, worker: WorkerName, payload: bytes) -> None:
         self.post(MessageReceived(worker, payload))
@@ -407,7 +425,7 @@ def _probation(genesis: Genesis, worker: WorkerName, opened: OpenedLog) -> Proba
 
 
 def hello_of_this_process(
-    genesis: Genesis, worker: WorkerName, host: HostName, opened: OpenedLog
+    genesis: Genesis, worker: WorkerName, host: HostName, opened: OpenedLog, lifeline: int
 ) -> Hello:
     """What this process says of itself to its peers."""
     process = ProcessIdentity.of(os.getpid())
@@ -420,6 +438,7 @@ def hello_of_this_process(
         member=opened.member,
         unproven=opened.empty and opened.first_members is not None,
         incarnation=secrets.randbits(63),
+        lifeline=lifeline,
         pid=process.pid,
         start_time=process.start_time,
         boot_id=process.boot_id,

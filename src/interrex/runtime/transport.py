@@ -7,7 +7,8 @@ one always replaces the older.
 
 What the end of a connection means:
 - ``peer_lost(proved_dead=False)``: suspicion. The process may live, or be dying this instant;
-- ``peer_lost(proved_dead=True)``, ``peer_died``: its pidfd fired. Only on one host.
+- ``peer_lost(proved_dead=True)``, ``peer_died``: its lifeline broke or its pidfd fired. Only on
+  one host.
 
 Not guaranteed: messages are neither repeated nor confirmed. What was sent around the end of a
 connection may be lost; on one connection order is kept.
@@ -62,6 +63,9 @@ class TransportListener(Protocol):
         Not called for a process whose successor has connected meanwhile.
         """
 
+    def peer_ended(self, hello: Hello) -> None:
+        """The process of a peer that died before has ended now: what it had locked is free."""
+
     def message(self, worker: WorkerName, payload: bytes) -> None:
         """A peer's message; ``disconnect`` the peer if it makes no sense."""
 
@@ -93,7 +97,7 @@ class Transport:
         """How often each fault was seen: ``bad_frames``, ``refused``, ``slow_readers``, ..."""
         self._listener = listener
         self._contexts: TlsContexts | None = tls_contexts(tls) if tls else None
-        self._processes = PeerProcesses(self._process_died)
+        self._processes = PeerProcesses(self._process_died, self._process_ended)
         self._acceptors: list[Acceptor] = []
         self._dialers: dict[WorkerName, Dialer] = {}
         self._links: dict[WorkerName, Link] = {}
@@ -292,6 +296,7 @@ class Transport:
     def link_message(self, link: Link, payload: bytes) -> None:
         """Hands a message up."""
         assert link.peer is not None
+        self._processes.look()
         if not self._closing:
             self._listener.message(link.peer.worker, payload)
 
@@ -326,7 +331,7 @@ class Transport:
         """Whether a process is proved dead; if so, that is not reported again."""
         if not self._processes.is_dead(hello):
             return False
-        self._processes.forget(hello)
+        self._processes.settle(hello)
         return True
 
     def _process_died(self, hello: Hello) -> None:
@@ -339,6 +344,10 @@ class Transport:
                 self._dialers[hello.worker].connection_changed()
         elif (known := self._known.get(hello.worker)) and known.process == hello.process:
             self._listener.peer_died(hello)
+
+    def _process_ended(self, hello: Hello) -> None:
+        if not self._closing:
+            self._listener.peer_ended(hello)
 
     def _greeted(self, link: Link) -> None:
         for acceptor in self._acceptors:

@@ -10,7 +10,7 @@ from typing import assert_never
 import msgspec
 
 from interrex.core.errors import ensure
-from interrex.core.ids import ChangeId, HostName, WorkerName
+from interrex.core.ids import HostName, WorkerName
 from interrex.core.journal import Note
 from interrex.core.messages import (
     Alive,
@@ -30,7 +30,6 @@ from interrex.core.messages import (
 )
 from interrex.core.replicas import SlotAssignment
 from interrex.core.state import (
-    Change,
     ClusterState,
     apply,
     decode_change,
@@ -43,7 +42,6 @@ from interrex.core.time import MS, earliest, seconds
 from interrex.elections import interface as election_interface
 from interrex.elections.interface import (
     Committed,
-    ConfirmRead,
     Election,
     ElectionEvent,
     LeaderChanged,
@@ -96,7 +94,7 @@ from interrex.worker.leaving import Leaving
 from interrex.worker.peers import PULSE_SHARE, Peers
 from interrex.worker.probation import LOST_LOG, Probation
 from interrex.worker.reporting import Reporter
-from interrex.worker.submissions import Submissions
+from interrex.worker.requests import Requests
 
 LEADER_SPACING = 5 * MS
 """The leader looks at the whole fleet at most this often (ns)."""
@@ -140,10 +138,7 @@ class Worker:
         self._issued = (0, 0)
         self._gate = EpochGate(stored.facts)
         self._balancers = Balancers()
-        self._submissions = Submissions()
-        self._asked_by_peers: dict[ChangeId, WorkerName] = {}
-        self._reads: dict[int, int | None] = {}
-        self._read_number = 0
+        self._requests = Requests(me, election, self._elect, self._emit)
         self._healer = Healer(me, self.state.spec.timing)
         self._leaving: Leaving | None = None
         self._probation = probation
@@ -178,7 +173,7 @@ class Worker:
             self.election.wake_at if self._probation is None else None,
             self.supervisor.wake_at,
             self._balancers.wake_at,
-            self._submissions.wake_at,
+            self._requests.wake_at,
             self._look_wake,
             self._reporter.wake_at,
             self._leaving.wake_at if self._leaving is not None else None,
@@ -230,9 +225,7 @@ class Worker:
             self._elect(election_interface.WakeUp())
         if _is_due(self.supervisor.wake_at, self._now):
             self._supervise(supervision_interface.WakeUp())
-        for request in self._submissions.expired(self._now):
-            text = "no leader took the change in time; it may still be applied"
-            self._effects.append(Answer(request, False, text))
+        self._requests.expire(self._now)
 
     def _on_peer_joined(self, event: PeerJoined) -> None:
         self.peers.joined(event.peer, event.host, event.member, self._now)
@@ -248,6 +241,9 @@ class Worker:
         self._look_dirty = True
         self._tell_supervision()
         self._elect(PeerLost(event.peer, event.proved_dead))
+        if event.proved_dead and self._reporter.latest is not None:
+            # It wakes those whose own proof waits for a CPU that the dying process is using.
+            self._effects.append(Send(None, Alive(self._reporter.latest.version)))
         if self.lead is not None:
             self.lead.worker_lost(event.peer)
             if was_connected and not self.leaving:
@@ -269,9 +265,9 @@ class Worker:
                 case Assignment() | Routes() | LaunchWorker() | KillWorker() | Dismiss():
                     self._on_command(sender, message)
                 case Submit():
-                    self._on_submit(sender, message)
+                    self._requests.submit(sender, message, self.state, self._now)
                 case Submitted():
-                    self._on_submitted(message.change, message.index)
+                    self._requests.submitted(message, self._now)
                 case HandOver():
                     self._elect(StepDown(message.successor))
                 case _:
@@ -345,88 +341,40 @@ class Worker:
             self._issued = (self.lead.epoch, self.lead.issued)
         self.lead = None
         self._healer = Healer(self.me, self.state.spec.timing)
-        self._submissions.leader_changed()
+        self._requests.leader_changed()
         if effect.leader != self.me:
             return []
         self._note("leader.elected", f"{self.me} leads: {effect.reason}", worker=self.me)
-        return [self._confirm_read(None)]
-
-    def _confirm_read(self, request: int | None) -> ConfirmRead:
-        self._read_number += 1
-        self._reads[self._read_number] = request
-        return ConfirmRead(self._read_number)
+        return [self._requests.new_read(None)]
 
     def _on_read_confirmed(self, effect: ReadConfirmed) -> None:
-        request = self._reads.pop(effect.read, None)
-        if request is not None:
-            text = "" if effect.confirmed else "this worker does not lead, or could not confirm it"
-            self._effects.append(Answer(request, effect.confirmed, text, self.state.index))
-        elif effect.confirmed and self.lead is None and self.election.leader == self.me:
+        mine = self._requests.read_confirmed(effect.read, effect.confirmed, self.state.index)
+        if mine and effect.confirmed and self.lead is None and self.election.leader == self.me:
             epoch, issued = self._issued
             issued = issued if epoch == self.election.epoch else 0
             self.lead = Leader(self.me, self.host, self.election.epoch, self.state, issued)
             self._look_dirty = True
 
-    def _on_submit(self, sender: WorkerName, message: Submit) -> None:
-        applied = self.state.applied.get(message.change)
-        if applied is not None:
-            self._reply_to(sender, message.change, applied, "")
-        elif not self.election.leading:
-            self._reply_to(sender, message.change, None, "not the leader")
-        else:
-            self._asked_by_peers[message.change] = sender
-            change = Change(message.change, 0, message.operations)
-            self._elect(Propose(message.change, encode_change(change)))
-
     def _on_settled(self, effect: ProposalSettled) -> None:
         if self.lead is not None:
             self.lead.proposal_settled(effect.change)
         self._look_dirty = True
-        sender = self._asked_by_peers.pop(effect.change, None)
-        if sender is not None:
-            self._reply_to(sender, effect.change, effect.index, effect.reason)
-
-    def _reply_to(
-        self, sender: WorkerName, change: ChangeId, index: int | None, reason: str
-    ) -> None:
-        if sender == self.me:
-            self._on_submitted(change, index)
-        else:
-            self._effects.append(Send(sender, Submitted(change, index, reason)))
-
-    def _on_submitted(self, change: ChangeId, index: int | None) -> None:
-        if index is None:
-            self._submissions.unlucky(change, self._now)
-            return
-        request = self._submissions.settle(change)
-        if request is not None:
-            self._effects.append(Answer(request, True, "", index))
+        self._requests.settled(effect, self._now)
 
     def _on_request(self, event: UserRequest) -> None:
         match event:
             case ChangeAsked():
-                self._submissions.add(event.change, event.request, event.operations, self._now)
+                self._requests.change(event, self._now)
             case ReadAsked():
-                self._elect(self._confirm_read(event.request))
+                self._elect(self._requests.new_read(event.request))
             case HandOverAsked():
-                self._on_hand_over(event)
+                self._requests.hand_over(event)
             case LeaveAsked():
                 self._leaving = self._leaving or Leaving(event.request, self._now)
                 self._reporter.changed = True
                 self._note("worker.leaving", f"{self.me} stops everything it supervises")
             case _:
                 assert_never(event)
-
-    def _on_hand_over(self, event: HandOverAsked) -> None:
-        leader = self.election.leader
-        if leader is None:
-            self._effects.append(Answer(event.request, False, "nobody leads just now"))
-            return
-        if leader == self.me:
-            self._elect(StepDown(event.successor))
-        else:
-            self._effects.append(Send(leader, HandOver(event.successor)))
-        self._effects.append(Answer(event.request, True, f"asked {leader} to step down"))
 
     def _on_command(self, sender: WorkerName, command: Command) -> None:
         """The one gate for every command, the leader's own to itself included."""
@@ -496,11 +444,7 @@ class Worker:
         alive = self._reporter.pulse(self._pulse, self._now)
         if alive is not None:
             self._effects.append(Send(None, alive))
-        for submit in self._submissions.due(self.election.leader, self._now):
-            if self.election.leader == self.me:
-                self._on_submit(self.me, submit)
-            else:
-                self._effects.append(Send(self.election.leader, submit))
+        self._requests.send_due(self.state, self._now)
         self._look()
 
     def _go_on_leaving(self, leaving: Leaving) -> None:
@@ -585,6 +529,9 @@ class Worker:
         if time is not None:
             time = max(time, self._now + LEADER_SPACING)
             self._look_wake = earliest(self._look_wake, time)
+
+    def _emit(self, effect: WorkerEffect) -> None:
+        self._effects.append(effect)
 
     def _note(self, kind: str, text: str, worker: WorkerName | None = None) -> None:
         self._effects.append(
