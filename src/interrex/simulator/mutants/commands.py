@@ -62,7 +62,7 @@ COMMANDS = (
         "leads-before-it-is-confirmed",
         "A leader acts when a majority has confirmed that it knows all; here when it is elected.",
         _WORKER,
-        "        return [self._confirm_read(None)]\n",
+        "        return [self._requests.new_read(None)]\n",
         "        self.lead = Leader(self.me, self.host, self.election.epoch, self.state, 0)\n"
         "        return []\n",
     ),
@@ -113,10 +113,10 @@ COMMANDS = (
     bug(
         "user-told-before-it-is-applied",
         "A user's change is answered when it is applied; here when it is sent to the leader.",
-        _WORKER,
-        "                self._effects.append(Send(self.election.leader, submit))\n",
-        "                self._effects.append(Send(self.election.leader, submit))\n"
-        "                self._on_submitted(submit.change, self.state.index + 1)\n",
+        "interrex.worker.requests",
+        "                self._emit(Send(self._election.leader, submit))\n",
+        "                self._emit(Send(self._election.leader, submit))\n"
+        '                self.submitted(Submitted(submit.change, state.index + 1, ""), now)\n',
     ),
     bug(
         "lost-command-not-repeated",

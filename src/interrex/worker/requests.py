@@ -1,0 +1,145 @@
+"""What users ask of a worker, and what its peers pass on to it while it leads.
+
+A user's change goes to whoever leads, this worker included, and comes back as ``Submitted``; a
+peer's is proposed here, and answered when it is settled.
+"""
+
+from collections.abc import Callable
+
+from interrex.core.ids import ChangeId, WorkerName
+from interrex.core.messages import HandOver, Submit, Submitted
+from interrex.core.state import Change, ClusterState, encode_change
+from interrex.elections.interface import (
+    ConfirmRead,
+    Election,
+    ElectionEvent,
+    ProposalSettled,
+    Propose,
+    StepDown,
+)
+from interrex.worker.interface import Answer, ChangeAsked, HandOverAsked, Send, WorkerEffect
+from interrex.worker.submissions import Submissions
+
+
+class Requests:
+    """The open requests of one worker.
+
+    Args:
+        me: its name.
+        election: what proposals and hand-overs are for.
+        elect: lets the election take an event.
+        emit: takes an effect.
+    """
+
+    def __init__(
+        self,
+        me: WorkerName,
+        election: Election,
+        elect: Callable[[ElectionEvent], None],
+        emit: Callable[[WorkerEffect], None],
+    ) -> None:
+        self._me = me
+        self._election = election
+        self._elect = elect
+        self._emit = emit
+        self._submissions = Submissions()
+        self._asked_by_peers: dict[ChangeId, WorkerName] = {}
+        self._reads: dict[int, int | None] = {}
+        self._read_number = 0
+
+    @property
+    def wake_at(self) -> int | None:
+        """When something is to be sent again or given up (ns)."""
+        return self._submissions.wake_at
+
+    # Changes
+
+    def change(self, event: ChangeAsked, now: int) -> None:
+        """A user asks for a change."""
+        self._submissions.add(event.change, event.request, event.operations, now)
+
+    def expire(self, now: int) -> None:
+        """Tell those who have waited too long."""
+        for request in self._submissions.expired(now):
+            text = "no leader took the change in time; it may still be applied"
+            self._emit(Answer(request, False, text))
+
+    def send_due(self, state: ClusterState, now: int) -> None:
+        """Send what waits for a leader to the one there is."""
+        for submit in self._submissions.due(self._election.leader, now):
+            if self._election.leader == self._me:
+                self.submit(self._me, submit, state, now)
+            else:
+                self._emit(Send(self._election.leader, submit))
+
+    def leader_changed(self) -> None:
+        """Whatever was sent to the last leader may be lost."""
+        self._submissions.leader_changed()
+
+    def submit(self, sender: WorkerName, message: Submit, state: ClusterState, now: int) -> None:
+        """Somebody, perhaps this worker itself, takes it for the leader."""
+        applied = state.applied.get(message.change)
+        if applied is not None:
+            self._reply(sender, Submitted(message.change, applied, ""), now)
+        elif not self._election.leading:
+            self._reply(sender, Submitted(message.change, None, "not the leader"), now)
+        else:
+            self._asked_by_peers[message.change] = sender
+            change = Change(message.change, 0, message.operations)
+            self._elect(Propose(message.change, encode_change(change)))
+
+    def settled(self, effect: ProposalSettled, now: int) -> None:
+        """A proposal came to its end: whoever asked for it is told."""
+        sender = self._asked_by_peers.pop(effect.change, None)
+        if sender is not None:
+            self._reply(sender, Submitted(effect.change, effect.index, effect.reason), now)
+
+    def submitted(self, message: Submitted, now: int) -> None:
+        """What became of a change of this worker's user."""
+        if message.index is None:
+            self._submissions.unlucky(message.change, now)
+            return
+        request = self._submissions.settle(message.change)
+        if request is not None:
+            self._emit(Answer(request, True, "", message.index))
+
+    def _reply(self, sender: WorkerName, message: Submitted, now: int) -> None:
+        if sender == self._me:
+            self.submitted(message, now)
+        else:
+            self._emit(Send(sender, message))
+
+    # Reads
+
+    def new_read(self, request: int | None) -> ConfirmRead:
+        """The question whether this worker leads, for a user or (None) for itself."""
+        self._read_number += 1
+        self._reads[self._read_number] = request
+        return ConfirmRead(self._read_number)
+
+    def read_confirmed(self, read: int, confirmed: bool, index: int) -> bool:
+        """Answers the user who asked.
+
+        Returns:
+            Whether the worker itself did.
+        """
+        request = self._reads.pop(read, None)
+        if request is None:
+            return True
+        text = "" if confirmed else "this worker does not lead, or could not confirm it"
+        self._emit(Answer(request, confirmed, text, index))
+        return False
+
+    # Handing over
+
+    def hand_over(self, event: HandOverAsked) -> None:
+        """A user wants another leader."""
+        leader = self._election.leader
+        if leader is None:
+            self._emit(Answer(event.request, False, "nobody leads just now"))
+            return
+        if leader == self._me:
+            self._elect(StepDown(event.successor))
+        else:
+            self._emit(Send(leader, HandOver(event.successor)))
+        self._emit(Answer(event.request, True, f"asked {leader} to step down"))
