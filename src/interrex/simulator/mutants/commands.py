@@ -167,8 +167,8 @@ COMMANDS = (
         "balancer-told-once",
         "A balancer that did not follow is told again; here it is left with its old routes.",
         _BALANCERS,
-        "            following.again_at = now + RETRY_AFTER\n",
-        "            following.again_at = None\n",
+        "        if event.problem:\n            following.again_at = now + RETRY_AFTER\n",
+        "        if event.problem:\n            following.again_at = None\n",
     ),
     bug(
         "leaves-while-replicas-run",
