@@ -1,0 +1,130 @@
+"""Drawing a plan from a seed: the cluster's shape, its conditions, and its faults."""
+
+from collections.abc import Collection
+
+from interrex.core.ids import ServiceName
+from interrex.core.spec import (
+    Check,
+    CheckKind,
+    ClusterSpec,
+    Expose,
+    Health,
+    Restart,
+    ServiceSpec,
+    hosts_of,
+)
+from interrex.core.state import workers_of
+from interrex.core.time import MS, US, S
+from interrex.simulator.chance import Chance
+from interrex.simulator.faults.catalogue import FAMILIES
+from interrex.simulator.faults.kind import Scene
+from interrex.simulator.plan import Conditions, Fault, FaultPlan
+
+QUIET = 2 * S
+"""How long (ns) a fleet is left alone to come up before the first fault."""
+
+
+def usual_spec() -> ClusterSpec:
+    """Three workers, nine replicas of two services, two balancers, on one machine."""
+    return ClusterSpec(
+        name="sim",
+        services={
+            ServiceName("web"): _service("web", 6, 8080),
+            ServiceName("api"): _service("api", 3, 8081),
+        },
+    )
+
+
+def _service(name: str, replicas: int, port: int | None) -> ServiceSpec:
+    ready = Check(kind=CheckKind.HTTP, interval=1.0, timeout=1.0, rise=1, fall=2)
+    lives = Check(kind=CheckKind.HTTP, interval=1.0, timeout=1.0, rise=1, fall=6)
+    return ServiceSpec(
+        name=ServiceName(name),
+        command=(name, "{port}"),
+        replicas=replicas,
+        expose=Expose(port=port) if port is not None else None,
+        stop_timeout=2.0,
+        health=Health(startup=ready, liveness=lives, readiness=ready, start_timeout=10.0),
+        restart=Restart(base_delay=0.2, max_delay=5.0, reset_after=10.0),
+    )
+
+
+def draw_plan(
+    spec: ClusterSpec | None, seed: int, duration: int, faults: Collection[str]
+) -> FaultPlan:
+    """Everything that a seed stands for.
+
+    Args:
+        spec: the cluster; None: its shape is drawn.
+        seed: what it is drawn from.
+        duration: how long faults may begin (ns).
+        faults: the names of the families to draw from.
+    """
+    chance = Chance(seed)
+    shape, weather, mischief = chance.fork(), chance.fork(), chance.fork()
+    if spec is None:
+        spec = _draw_spec(shape)
+    conditions = _draw_conditions(weather)
+    scene = Scene(
+        chance=mischief,
+        spec=spec,
+        conditions=conditions,
+        workers=tuple(workers_of(spec)),
+        hosts=tuple(host.name for host in hosts_of(spec)),
+        services=tuple(spec.services),
+    )
+    return FaultPlan(
+        seed=seed,
+        spec=spec,
+        conditions=conditions,
+        duration=duration,
+        faults=_draw_faults(scene, duration, [name for name in FAMILIES if name in faults]),
+    )
+
+
+def _draw_spec(chance: Chance) -> ClusterSpec:
+    return usual_spec()
+
+
+def _draw_conditions(chance: Chance) -> Conditions:
+    return Conditions(
+        datagrams=chance.one_in(3),
+        loss=chance.below(301) if chance.one_in(2) else 0,
+        doubled=chance.below(200),
+        overtaken=chance.below(200),
+        near=chance.scale(20 * US, 5 * MS),
+        far=chance.scale(100 * US, 20 * MS),
+        sync=chance.scale(100 * US, 20 * MS),
+        boot=chance.scale(20 * MS, 500 * MS),
+        proof=chance.scale(100 * US, 5 * MS),
+        systemd=chance.one_in(2),
+    )
+
+
+def _draw_faults(scene: Scene, duration: int, families: list[str]) -> tuple[Fault, ...]:
+    """At intervals that are short in some runs and long in others."""
+    chance = scene.chance
+    if not families or duration <= QUIET:
+        return ()
+    mean = chance.scale(300 * MS, 5 * S)
+    at = QUIET // 4 + chance.below(QUIET)
+    faults: list[Fault] = []
+    while at < duration:
+        faults.append(_draw_fault(scene, len(faults) + 1, at, chance.pick(families)))
+        at += MS + chance.exponential(mean)
+    return tuple(faults)
+
+
+def _draw_fault(scene: Scene, number: int, at: int, family: str) -> Fault:
+    kind = scene.chance.pick(FAMILIES[family].kinds)
+    drawn = kind.draw(scene)
+    return Fault(
+        number=number,
+        kind=family,
+        name=kind.name,
+        at=at,
+        lasts=drawn.lasts,
+        targets=drawn.targets,
+        values=drawn.values,
+        when=drawn.when,
+    )

@@ -1,0 +1,68 @@
+"""What a kind of fault is: how its numbers are drawn, and what it does to a world."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from interrex.core.ids import HostName, ServiceName, WorkerName
+from interrex.core.spec import ClusterSpec
+from interrex.simulator.chance import Chance
+from interrex.simulator.plan import Conditions, Fault
+
+if TYPE_CHECKING:
+    from interrex.simulator.world import World
+
+LEADER = "leader"
+"""As a target: whoever leads when the fault begins."""
+
+
+class Scene(msgspec.Struct):
+    """What is known of a run before it begins: what faults may choose from."""
+
+    chance: Chance
+    spec: ClusterSpec
+    conditions: Conditions
+    workers: tuple[WorkerName, ...]
+    hosts: tuple[HostName, ...]
+    services: tuple[ServiceName, ...]
+
+
+class Drawn(msgspec.Struct, frozen=True):
+    """A fault's own numbers, as in ``Fault``."""
+
+    lasts: int = 0
+    targets: tuple[str, ...] = ()
+    values: dict[str, int] = {}
+    when: str = ""
+
+
+Undo = Callable[[], None]
+
+
+def over_at_once() -> None:
+    """There is nothing to undo."""
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """One kind of fault.
+
+    ``begin`` returns what ends it; None where it could not happen just now, and nothing did.
+    """
+
+    name: str
+    draw: Callable[[Scene], Drawn]
+    begin: Callable[["World", Fault], Undo | None]
+
+
+class Family(msgspec.Struct, frozen=True):
+    """Kinds of faults of one sort."""
+
+    name: str
+    kinds: tuple[Kind, ...]
+    needs_hosts: int = 1
+
+
+def a_worker(scene: Scene) -> str:
+    """Some worker, the leader rather often."""
+    return LEADER if scene.chance.one_in(3) else scene.chance.pick(scene.workers)

@@ -1,0 +1,394 @@
+"""A machine: its processes, their records and locks, its ports and pids.
+
+It does what ``runtime.processes`` does for a worker: whoever supervises a slot holds the lock on
+its record, the lock falls with its holder, and a process outlives whoever started it.
+"""
+
+from typing import Protocol
+
+from interrex.core.errors import InvariantViolation
+from interrex.core.ids import BALANCER, HostName, ServiceName, SlotName, WorkerName, service_of
+from interrex.core.routes import RouteTable
+from interrex.core.time import MS, S, seconds
+from interrex.simulator.agenda import Agenda
+from interrex.simulator.balancer import BalancerProcess
+from interrex.simulator.chance import Chance
+from interrex.simulator.clock import Clock
+from interrex.simulator.observation import (
+    Adopted,
+    Cause,
+    Occurrence,
+    ProcessBegan,
+    ProcessEnded,
+)
+from interrex.simulator.observation import RoutesFollowed as Followed
+from interrex.simulator.replica import Habits, Process
+from interrex.supervision.interface import (
+    Claim,
+    Claimed,
+    ClaimOutcome,
+    Exited,
+    Forget,
+    Probe,
+    Probed,
+    Release,
+    Signal,
+    Spawn,
+    Spawned,
+    SpawnFailed,
+    Sweep,
+    Swept,
+)
+from interrex.worker.interface import FollowRoutes, RoutesFollowed, WorkerEvent
+
+PIDS = 200
+"""So few that pids are soon used again."""
+NOT_RUNNING = -1
+"""The incarnation of a balancer that has no process: its file is kept current all the same."""
+PUBLISH_TIMEOUT = 2 * S
+QUICK = MS // 5
+
+
+class Supervisor(Protocol):
+    """A worker's process as its machine sees it."""
+
+    worker: WorkerName
+    life: int
+    alive: bool
+
+    def post(self, event: WorkerEvent) -> None:
+        """Let it take an event."""
+
+
+class Told(Protocol):
+    """Who is told what happens on a machine."""
+
+    def __call__(self, what: Occurrence) -> None: ...
+
+
+class Record:
+    """What the record of a slot holds; ``process`` is what its pid and start time name."""
+
+    __slots__ = ("corrupt", "process")
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.corrupt = False
+
+
+class Held:
+    """What one worker holds of one slot; ``child`` tells whether it started the process itself."""
+
+    __slots__ = ("child", "holder", "watched")
+
+    def __init__(self, holder: Supervisor) -> None:
+        self.holder = holder
+        self.watched: Process | None = None
+        self.child = False
+
+
+class Machine:
+    """One machine.
+
+    Args:
+        agenda, chance: the world's.
+        name: of the host.
+        clock: its own.
+        tell: told of every beginning and end of a process.
+        habits: how the processes of each service behave.
+    """
+
+    def __init__(
+        self,
+        agenda: Agenda,
+        chance: Chance,
+        name: HostName,
+        clock: Clock,
+        tell: Told,
+        habits: dict[ServiceName, Habits],
+    ) -> None:
+        self._agenda = agenda
+        self._chance = chance
+        self._tell = tell
+        self._habits = habits
+        self.name = name
+        self.clock = clock
+        self.on = True
+        self.worker_locks: dict[WorkerName, int] = {}
+        """Which life holds each worker's lock."""
+        self.processes: dict[SlotName, Process] = {}
+        """The living main process of each slot."""
+        self.records: dict[SlotName, Record] = {}
+        self.held: dict[SlotName, Held] = {}
+        self.files: dict[SlotName, RouteTable] = {}
+        """What each balancer starts from."""
+        self.ports: dict[int, object] = {}
+        """Who listens on each port."""
+        self._pids: dict[int, None] = {}
+        self._last_pid = 300
+
+    def new_pid(self) -> int:
+        """A pid that no process has just now."""
+        while True:
+            self._last_pid = 300 + (self._last_pid - 299) % PIDS
+            if self._last_pid not in self._pids:
+                self._pids[self._last_pid] = None
+                return self._last_pid
+
+    def free_pid(self, pid: int) -> None:
+        self._pids.pop(pid, None)
+
+    def habits_of(self, service: ServiceName) -> Habits:
+        if service not in self._habits:
+            self._habits[service] = Habits()
+        return self._habits[service]
+
+    def let_go(self, holder: Supervisor) -> None:
+        """A worker's process is gone: its locks fall."""
+        self.held = {slot: held for slot, held in self.held.items() if held.holder is not holder}
+
+    def _later(self, holder: Supervisor, event: WorkerEvent, delay: int = QUICK) -> None:
+        self._agenda.after(1 + self._chance.exponential(delay), holder.post, event)
+
+    def _own(self, holder: Supervisor, slot: SlotName) -> Held | None:
+        held = self.held.get(slot)
+        return held if held is not None and held.holder is holder else None
+
+    def _current(self, holder: Supervisor, slot: SlotName, incarnation: int) -> Held | None:
+        held, record = self._own(holder, slot), self.records.get(slot)
+        if held is None or record is None or record.process.incarnation != incarnation:
+            return None
+        return held
+
+    # What supervision asks for
+
+    def claim(self, holder: Supervisor, effect: Claim) -> None:
+        slot = effect.slot
+        held = self.held.get(slot)
+        if held is not None and held.holder is not holder:
+            self._later(holder, Claimed(slot, ClaimOutcome.LOCKED))
+            return
+        if held is None:
+            held = self.held[slot] = Held(holder)
+        record = self.records.get(slot)
+        if record is None:
+            self._later(holder, Claimed(slot, ClaimOutcome.ABSENT))
+            return
+        process = record.process
+        if record.corrupt and not process.alive:
+            del self.records[slot]
+            self._later(holder, Claimed(slot, ClaimOutcome.GONE), 5 * MS)
+            return
+        record.corrupt = False  # made again from what the process itself says
+        outcome = ClaimOutcome.ADOPTED if process.alive else ClaimOutcome.GONE
+        pid = process.pid if process.alive else None
+        if process.alive:
+            held.watched = process
+            self._tell(Adopted(self.name, slot, process.pid, holder.worker))
+        claimed = Claimed(slot, outcome, process.incarnation, process.generation, pid, process.port)
+        self._later(holder, claimed)
+
+    def release(self, holder: Supervisor, effect: Release | Forget) -> None:
+        if self._own(holder, effect.slot) is not None:
+            del self.held[effect.slot]
+
+    def forget(self, holder: Supervisor, effect: Forget) -> None:
+        if self._own(holder, effect.slot) is not None:
+            self.records.pop(effect.slot, None)
+            self.release(holder, effect)
+
+    def spawn(self, holder: Supervisor, effect: Spawn) -> None:
+        slot = effect.slot
+        held = self._own(holder, slot)
+        if held is None:
+            raise InvariantViolation(f"{slot} is started without its record's lock")
+        if held.watched is not None:
+            raise InvariantViolation(f"{slot} is started while its process lives")
+        if effect.port and effect.port in self.ports:
+            reason = f"port {effect.port} is taken by another program"
+            failed = SpawnFailed(slot, effect.incarnation, reason, port_taken=True)
+            self._later(holder, failed)
+            return
+        process = self._new_process(effect)
+        self._tell(
+            ProcessBegan(
+                self.name, slot, effect.incarnation, process.pid, effect.port, effect.epoch,
+                holder.worker,
+            )
+        )  # fmt: skip
+        self.records[slot] = Record(process)
+        self.processes[slot] = process
+        if effect.port:
+            self.ports[effect.port] = process
+        held.watched, held.child = process, True
+        self._later(holder, Spawned(slot, effect.incarnation, process.pid), MS)
+        ends_after = process.begin(self._agenda.now, self._chance)
+        if ends_after:
+            self._agenda.after(ends_after, self.end, process, 1, Cause.OWN)
+        if isinstance(process, BalancerProcess) and slot in self.files:
+            self._agenda.at(process.answers_at, self._start_from_file, process)
+
+    def _new_process(self, effect: Spawn) -> Process:
+        slot, pid = effect.slot, self.new_pid()
+        habits = self.habits_of(service_of(slot))
+        if service_of(slot) == BALANCER:
+            return BalancerProcess(
+                slot, effect.incarnation, effect.generation, pid, effect.epoch, habits
+            )
+        return Process(
+            slot, effect.incarnation, effect.generation, pid, effect.port, effect.epoch, habits
+        )
+
+    def signal(self, holder: Supervisor, effect: Signal) -> None:
+        held = self._current(holder, effect.slot, effect.incarnation)
+        if held is None or held.watched is None or not held.watched.alive:
+            return
+        process = held.watched
+        if effect.signal == "SIGKILL":
+            self.end(process, -9, Cause.SIGNAL, holder.worker)
+        elif not (process.ignores_term or process.hung or process.stopping):
+            process.stopping = True
+            delay = self._chance.spread(process.habits.stop)
+            self._agenda.after(delay, self.end, process, 0, Cause.SIGNAL, holder.worker)
+
+    def sweep(self, holder: Supervisor, effect: Sweep) -> None:
+        held = self._own(holder, effect.slot)
+        if held is None or held.watched is not None:
+            return
+        record = self.records.get(effect.slot)
+        killed = 0
+        if record is not None and record.process.children:
+            killed, record.process.children = record.process.children, 0
+            self._free_port(record.process)
+        swept = Swept(effect.slot, effect.incarnation, killed)
+        self._later(holder, swept, 10 * MS if killed else QUICK)
+
+    def probe(self, holder: Supervisor, effect: Probe) -> None:
+        if self._current(holder, effect.slot, effect.incarnation) is None:
+            detail = "its process is not supervised here"
+            self._later(
+                holder, Probed(effect.slot, effect.incarnation, effect.probe, False, detail)
+            )
+            return
+        delay = 1 + self._chance.exponential(MS)
+        process = self.records[effect.slot].process
+        self._agenda.after(delay, self._answer, holder, effect, process, self._agenda.now)
+
+    def _answer(self, holder: Supervisor, effect: Probe, process: Process, asked: int) -> None:
+        now = self._agenda.now
+        if self._own(holder, effect.slot) is None:
+            return
+        if process.alive and process.hung:
+            late = asked + seconds(effect.check.timeout)
+            if now < late:
+                self._agenda.at(late, self._answer, holder, effect, process, asked)
+                return
+            detail, timed_out = "no answer in time", True
+        else:
+            detail, timed_out = process.complaint(now), False
+        holder.post(
+            Probed(effect.slot, effect.incarnation, effect.probe, not detail, detail, timed_out)
+        )
+
+    # Ends
+
+    def end(
+        self, process: Process, status: int, cause: Cause, by: WorkerName | None = None
+    ) -> None:
+        """A process dies; what it has started may live on."""
+        if not process.alive:
+            return
+        process.alive = False
+        del self.processes[process.slot]
+        self.free_pid(process.pid)
+        if not process.children:
+            self._free_port(process)
+        self._tell(
+            ProcessEnded(self.name, process.slot, process.incarnation, process.pid, cause, by)
+        )
+        held = self.held.get(process.slot)
+        if held is not None and held.watched is process:
+            self._agenda.after(1 + self._chance.exponential(MS), self._died, held, process, status)
+
+    def _died(self, held: Held, process: Process, status: int) -> None:
+        """The pidfd fires, unless the slot was released meanwhile."""
+        if self.held.get(process.slot) is not held or held.watched is not process:
+            return
+        held.watched = None
+        told = status if held.child else None
+        held.child = False
+        held.holder.post(Exited(process.slot, process.incarnation, told))
+
+    def _free_port(self, process: Process) -> None:
+        if self.ports.get(process.port) is process:
+            del self.ports[process.port]
+
+    def lose_power(self) -> None:
+        """Everything that runs here is gone at once; what is on its disks stays."""
+        self.on = False
+        self.held.clear()
+        for process in list(self.processes.values()):
+            self.end(process, -9, Cause.MACHINE)
+        for record in self.records.values():
+            record.process.children = 0
+        self.ports.clear()
+        self.worker_locks.clear()
+
+    def start(self) -> None:
+        """The machine is on again, and its boot-time clock begins anew."""
+        self.on = True
+        self.clock.reboot(self._agenda.now)
+
+    # Balancers
+
+    def follow(self, holder: Supervisor, effect: FollowRoutes) -> None:
+        delay = MS + self._chance.exponential(2 * MS)
+        self._agenda.after(delay, self._publish, holder, effect, self._agenda.now)
+
+    def _publish(self, holder: Supervisor, effect: FollowRoutes, asked: int) -> None:
+        if not (holder.alive and self.on):
+            return
+        process = self.processes.get(effect.slot)
+        now = self._agenda.now
+        problem = ""
+        busy: tuple[SlotName, ...] = ()
+        known = self.files.get(effect.slot)
+        if known is not None and _age(effect.table) < _age(known):
+            problem = "it has followed a newer table"
+        else:
+            self.files[effect.slot] = effect.table
+            if not isinstance(process, BalancerProcess) or now < process.answers_at:
+                problem = "" if effect.incarnation == NOT_RUNNING else "it does not answer"
+            elif process.hung:
+                if now < asked + PUBLISH_TIMEOUT:
+                    later = asked + PUBLISH_TIMEOUT
+                    self._agenda.at(later, self._publish, holder, effect, asked)
+                    return
+                problem = "" if effect.incarnation == NOT_RUNNING else "it does not answer in time"
+            else:
+                self._take_over(process, effect.table)
+                busy = process.busy(now)
+        holder.post(RoutesFollowed(effect.slot, effect.incarnation, effect.table, busy, problem))
+
+    def _start_from_file(self, process: BalancerProcess) -> None:
+        if process.alive:
+            self._take_over(process, self.files[process.slot])
+
+    def _take_over(self, process: BalancerProcess, table: RouteTable) -> None:
+        process.follow(table, self._agenda.now, self._chance)
+        self._tell(Followed(self.name, process.slot, table))
+
+    def balancers(self) -> list[BalancerProcess]:
+        """Those that accept requests, by slot."""
+        now = self._agenda.now
+        return [
+            process
+            for _, process in sorted(self.processes.items())
+            if isinstance(process, BalancerProcess)
+            and not process.hung
+            and now >= process.answers_at
+        ]
+
+
+def _age(table: RouteTable) -> tuple[int, int]:
+    return table.epoch, table.version

@@ -1,0 +1,344 @@
+"""A simulated world: machines, disks, a network, users, and the workers' own cores among them.
+
+It constructs the very ``Worker`` that ``runtime.node`` constructs, from the very same parts, and is
+a second interpreter of its effects. What happens follows from the plan alone.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from interrex.core.ids import HostName, ServiceName, WorkerName
+from interrex.core.journal import Note
+from interrex.core.routes import RouteTable
+from interrex.core.spec import hosts_of
+from interrex.core.state import genesis, workers_of
+from interrex.core.storage import Record, Stored
+from interrex.core.time import MS, S
+from interrex.elections.registry import new_election
+from interrex.simulator.agenda import Agenda
+from interrex.simulator.chance import Chance
+from interrex.simulator.client import Clients
+from interrex.simulator.clock import Clock
+from interrex.simulator.disk import Disk, DiskBroken
+from interrex.simulator.faults.running import RunningFaults
+from interrex.simulator.machine import Machine
+from interrex.simulator.network import Network
+from interrex.simulator.node import Node
+from interrex.simulator.observation import (
+    Cause,
+    Checker,
+    DiskWritten,
+    Healed,
+    Occurrence,
+    Step,
+    WorkerBegan,
+    WorkerEnded,
+)
+from interrex.simulator.plan import FaultPlan
+from interrex.simulator.replica import Habits
+from interrex.worker.interface import Started, WorkerEffect, WorkerEvent
+from interrex.worker.probation import Probation
+from interrex.worker.status import is_ready, status_of
+from interrex.worker.worker import Worker
+
+if TYPE_CHECKING:
+    from interrex.simulator.trace import Trace
+
+AGAIN_AFTER = 500 * MS
+"""How long (ns) a process waits before it begins again under a new identity."""
+GUARD_LOOKS_EVERY = 500 * MS
+"""How often (ns) systemd's unit looks whether a machine has any worker left."""
+LATEST_FIRST_START = 20 * MS
+
+
+class World:
+    """Everything of one run.
+
+    Args:
+        plan: what happens.
+        checkers: told of every step and occurrence, in order.
+        trace: written to, where there is one.
+    """
+
+    def __init__(
+        self, plan: FaultPlan, checkers: Sequence[Checker] = (), trace: "Trace | None" = None
+    ) -> None:
+        self.plan = plan
+        self.spec = plan.spec
+        self.conditions = plan.conditions
+        self.agenda = Agenda()
+        self.steps = 0
+        """How many events cores have taken."""
+        self.notes: list[tuple[int, WorkerName, Note]] = []
+        self.nodes: dict[WorkerName, Node] = {}
+        """The process of each worker that has one, starting or running."""
+        self.disks: dict[WorkerName, Disk] = {}
+        self.homes: dict[WorkerName, HostName] = {}
+        self.habits: dict[ServiceName, Habits] = {}
+        self.systemd = plan.conditions.systemd
+        self._genesis_members = dict(enumerate(workers_of(plan.spec), start=1))
+        self._identities: dict[WorkerName, int] = {}
+        self._lives = 0
+        self._trace = trace
+        self._watchers = [checker.step for checker in checkers]
+        self._listeners = [checker.occurred for checker in checkers]
+        chance = Chance(plan.seed)
+        self._starts, self._disk_chance, self._core_chance, self._machine_chance = (
+            chance.fork() for _ in range(4)
+        )
+        self.network = Network(self.agenda, chance.fork(), plan.conditions)
+        self.clients = Clients(self, chance.fork())
+        self.faults = RunningFaults(self, chance.fork())
+        self.machines = {host.name: self._new_machine(host.name) for host in hosts_of(plan.spec)}
+        self._addresses = {
+            host.address.rpartition(":")[0]: host.name
+            for host in hosts_of(plan.spec)
+            if host.address
+        }
+        for member, worker in self._genesis_members.items():
+            self._welcome(worker, workers_of(plan.spec)[worker], member)
+
+    def _new_machine(self, name: HostName) -> Machine:
+        chance = self._machine_chance
+        skew = self.conditions.skew_ppm
+        clock = Clock(self.agenda.now, chance.between(-skew, skew))
+        return Machine(self.agenda, chance.fork(), name, clock, self.tell, self.habits)
+
+    def _welcome(self, worker: WorkerName, host: HostName, member: int) -> None:
+        """A worker's place exists from now on, with an empty disk."""
+
+        def written(life: int, token: int, records: tuple[Record, ...]) -> None:
+            self.tell(DiskWritten(worker, life, token, records))
+
+        self.homes[worker] = host
+        self._identities[worker] = member
+        self.disks[worker] = Disk(
+            self.agenda, self._disk_chance.fork(), self.conditions.sync, written
+        )
+        self.network.welcome(worker, host)
+
+    def start(self) -> None:
+        """``interrex up``: start all workers, and let the plan begin."""
+        for worker in self.homes:
+            self.agenda.after(self._starts.below(LATEST_FIRST_START), self.start_worker, worker)
+        self.clients.start()
+        self.faults.start(self.plan.faults)
+        self.agenda.after(GUARD_LOOKS_EVERY, self._guard)
+
+    def run_for(self, duration: int) -> None:
+        """Let time pass (ns)."""
+        self.agenda.run_until(self.agenda.now + duration)
+
+    def heal(self) -> None:
+        """End all faults: from now on the fleet must come to what was asked of it."""
+        self.faults.end_all()
+        self.clients.busy = False
+        self.systemd = True
+        self.tell(Healed())
+
+    # Telling
+
+    def tell(self, what: Occurrence) -> None:
+        """Tell the checkers that something has happened."""
+        at = self.agenda.now
+        if self._trace is not None:
+            self._trace.occurred(at, what)
+        for listener in self._listeners:
+            listener(at, what)
+
+    def stepped(
+        self, node: Node, core: Worker, event: WorkerEvent, effects: list[WorkerEffect], now: int
+    ) -> None:
+        """Tell the checkers of a step, before its effects are performed."""
+        self.steps += 1
+        step = Step(self.agenda.now, now, node.worker, node.life, event, effects, core)
+        if self._trace is not None:
+            self._trace.step(step)
+        for watcher in self._watchers:
+            watcher(step)
+
+    def noted(self, note: Note) -> None:
+        """A worker's journal has one line more; the trace has it among the effects."""
+
+    # Workers' processes
+
+    def running(self) -> list[Node]:
+        """The workers' processes that have read their log, by name."""
+        return [node for _, node in sorted(self.nodes.items()) if node.core is not None]
+
+    def leader(self) -> Node | None:
+        """Who leads, confirmed; the newest where an older one has not noticed its end."""
+        leading = [node for node in self.running() if node.core and node.core.election.leading]
+        return max(leading, key=lambda node: node.core.epoch if node.core else 0, default=None)
+
+    def start_worker(self, worker: WorkerName) -> None:
+        self.launch(worker, self.homes[worker])
+
+    def launch(self, worker: WorkerName, host: HostName) -> None:
+        """Start a worker's process, unless its lock is held."""
+        machine = self.machines[host]
+        if not machine.on or worker in machine.worker_locks:
+            return
+        if worker not in self.disks:
+            self._welcome(worker, host, self._new_member())
+        self._new_life(worker, machine, machine.new_pid())
+
+    def _new_life(self, worker: WorkerName, machine: Machine, pid: int) -> None:
+        self._lives += 1
+        machine.worker_locks[worker] = self._lives
+        disk, chance = self.disks[worker], self._starts.fork()
+        node = Node(self, worker, self._lives, pid, machine, disk, self.network, chance)
+        self.nodes[worker] = node
+        self.agenda.after(chance.spread(self.conditions.boot), self._begin, node)
+
+    def _new_member(self) -> int:
+        return self._starts.getrandbits(62) + (1 << 32)
+
+    def _begin(self, node: Node) -> None:
+        """Its log is read: the core is made, as ``runtime.node`` makes it."""
+        if not node.alive:
+            return
+        if node.stops:
+            self.agenda.after(10 * MS, self._begin, node)
+            return
+        worker = node.worker
+        try:
+            stored = node.disk.open(node)
+        except DiskBroken as broken:
+            self.end(node, Cause.OWN, str(broken))
+            return
+        if stored is None:
+            self._identities[worker] = self._new_member()
+            stored = Stored()
+        member = node.member = self._identities[worker]
+        first = self._genesis_members if member in self._genesis_members else None
+        empty = not stored.facts and not stored.entries and stored.snapshot is None
+        node.unproven = empty and first is not None
+        self.tell(WorkerBegan(worker, node.life, node.host, member, stored))
+        random = self._core_chance.fork()
+        election = new_election(self.spec, worker, member, stored, first, random)
+        node.core = Worker(
+            worker,
+            node.host,
+            member,
+            node.pid,
+            genesis(self.spec),
+            stored,
+            election,
+            random,
+            node.machine.clock.read(self.agenda.now),
+            self._probation(worker) if node.unproven and self.spec.hosts else None,
+        )
+        node.post(Started())
+        self.network.began(node)
+
+    def _probation(self, worker: WorkerName) -> Probation:
+        return Probation(name for name in self._genesis_members.values() if name != worker)
+
+    def end(self, node: Node, cause: Cause, reason: str, again: bool = False) -> None:
+        """A worker's process ends; ``again``: it begins anew by itself."""
+        if not node.alive:
+            return
+        core, node.alive = node.core, False
+        node.machine.let_go(node)
+        if core is not None:
+            node.disk.process_died()
+            self.network.ended(node, silently=cause is Cause.MACHINE)
+            self.clients.cut_off(node)
+            self.tell(WorkerEnded(node.worker, node.life, cause, reason))
+        if again:
+            self.agenda.after(AGAIN_AFTER, self._begin_again, node)
+            return
+        self._forget_process(node)
+        if cause is not Cause.MACHINE:
+            self._prove_dead(node)
+        if core is not None and core.election.leading:
+            self.faults.happened("leader-ends")
+
+    def _begin_again(self, node: Node) -> None:
+        if self.nodes.get(node.worker) is node:
+            self._new_life(node.worker, node.machine, node.pid)
+
+    def _forget_process(self, node: Node) -> None:
+        del self.nodes[node.worker]
+        node.machine.worker_locks.pop(node.worker, None)
+        node.machine.free_pid(node.pid)
+
+    def _prove_dead(self, dead: Node) -> None:
+        """The others of its machine are told by their pidfds."""
+        for node in self.running():
+            if node.host == dead.host:
+                delay = 1 + self._starts.exponential(self.conditions.proof)
+                self.agenda.after(delay, self.network.proved_dead, node, dead)
+
+    def _guard(self) -> None:
+        """systemd starts the workers of a machine that has none left."""
+        if self.systemd:
+            for machine in self.machines.values():
+                if machine.on and not machine.worker_locks:
+                    for worker, host in self.homes.items():
+                        if host == machine.name:
+                            self.start_worker(worker)
+        self.agenda.after(GUARD_LOOKS_EVERY, self._guard)
+
+    # Machines
+
+    def lose_machine(self, host: HostName) -> None:
+        """A machine is off at once, without a word to anybody."""
+        machine = self.machines[host]
+        for node in [node for node in self.nodes.values() if node.host == host]:
+            if node.alive:
+                self.end(node, Cause.MACHINE, f"{host} was lost")
+            else:
+                self._forget_process(node)
+        machine.lose_power()
+        self._cut_machine(host, self.network.cut)
+
+    def return_machine(self, host: HostName) -> None:
+        """It is on again; systemd, or an administrator, starts its workers."""
+        self.machines[host].start()
+        self._cut_machine(host, self.network.mend)
+        for worker, home in self.homes.items():
+            if home == host:
+                self.agenda.after(self._starts.below(S), self.start_worker, worker)
+
+    def _cut_machine(self, host: HostName, act: object) -> None:
+        assert callable(act)
+        for worker, home in self.homes.items():
+            for other, its in self.homes.items():
+                if worker != other and host in (home, its):
+                    act(worker, other)
+
+    def machine_at(self, address: str, seen_from: HostName) -> Machine | None:
+        """The machine that a balancer reaches by an address."""
+        return self.machines.get(self._addresses.get(address, seen_from))
+
+    # Questions
+
+    def unsettled(self) -> str:
+        """What is not yet as it was asked for: empty where the fleet has converged."""
+        leader = self.leader()
+        if leader is None or leader.core is None:
+            return "nobody leads"
+        for worker in sorted(leader.core.state.workers):
+            node = self.nodes.get(worker)
+            core = node.core if node is not None else None
+            if node is None or core is None:
+                return f"{worker} does not run"
+            if core.election.leader != leader.worker:
+                return f"{worker} does not follow {leader.worker}"
+            now = max(node.machine.clock.read(self.agenda.now), 0)
+            status = status_of(core, now)
+            if not is_ready(status):
+                return f"{worker}: not everything is ready"
+        state = leader.core.state
+        for placement in state.placements.values():
+            if placement.generation != placement.target or not placement.wanted:
+                return f"{placement.slot} is to be replaced"
+        return f"{len(state.evicted)} evicted replicas" if state.evicted else ""
+
+    def tables(self) -> list[RouteTable]:
+        """What each balancer process follows just now."""
+        return [
+            balancer.table for machine in self.machines.values() for balancer in machine.balancers()
+        ]
