@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +11,6 @@ import pytest
 
 from bench.load import GET, POST, Outcome, open_loop
 from interrex.balancer.configuration import RETRIES
-from interrex.core.ids import ServiceName
-from interrex.core.routes import RouteTable, ServiceRoute
-from interrex.core.spec import Expose
 from tests.runtime.haproxy_harness import Scene, children, ended, listening_sockets, until
 
 RATE = 300.0
@@ -188,15 +184,6 @@ async def test_a_balancer_starts_beside_a_stopped_one_once_that_is_killed(scene:
     assert listening_sockets(scene.port) == 1
 
 
-async def test_a_port_that_another_program_listens_on_is_not_shared(scene: Scene) -> None:
-    with socket.socket() as stranger:
-        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        stranger.bind(("127.0.0.1", scene.port))
-        stranger.listen()
-        await scene.publish(scene.all_ready())
-        assert "cannot bind" in await scene.fail_to_start_balancer(0)
-
-
 @pytest.mark.parametrize("keep", [True, False], ids=["kept", "fresh"])
 async def test_balancers_replaced_one_after_the_other_fail_no_request(
     scene: Scene, keep: bool
@@ -224,50 +211,6 @@ async def test_reloads_fail_no_request(scene: Scene, keep: bool) -> None:
     await load.goes_on()
     assert (await load.outcome()).failures == {}
     assert listening_sockets(scene.port) == 1
-
-
-async def test_a_new_port_of_two_balancers_fails_no_request_on_the_others(scene: Scene) -> None:
-    await scene.serve(balancers=2)
-    load = Load(scene, keep=False)
-    await load.goes_on(30)
-    port = next(scene.ports)
-    table = _with_another_port(scene.all_ready(), port)
-    followed = await asyncio.gather(*(_published(scene, table, number) for number in (0, 1)))
-    problems = [problem for problem in followed if problem]
-    assert len(problems) == 1
-    assert "to share a sibling's port" in problems[0]
-    leaving = followed.index(problems[0])
-    await scene.balancer_ended(leaving)
-    await scene.start_balancer(leaving)
-    assert await _published(scene, table, leaving) == ""
-    await load.goes_on()
-    assert (await load.outcome()).failures == {}
-    assert listening_sockets(scene.port) == listening_sockets(port) == 1
-
-
-async def test_a_new_port_that_a_stranger_has_costs_the_others_nothing(scene: Scene) -> None:
-    await scene.serve(balancers=2)
-    load = Load(scene, keep=False)
-    await load.goes_on(30)
-    with socket.socket() as stranger:
-        stranger.bind(("127.0.0.1", 0))
-        stranger.listen()
-        port = stranger.getsockname()[1]
-        table = _with_another_port(scene.all_ready(), port)
-        for number in (0, 1):
-            assert f"listens on port {port}" in await _published(scene, table, number)
-    await load.goes_on()
-    assert (await load.outcome()).failures == {}
-
-
-def _with_another_port(table: RouteTable, port: int) -> RouteTable:
-    web = table.services[0]
-    other = ServiceRoute(ServiceName("other"), Expose(port=port), web.check, ())
-    return RouteTable(table.epoch, table.version, (web, other))
-
-
-async def _published(scene: Scene, table: RouteTable, number: int) -> str:
-    return (await scene.publish(table, number)).problem
 
 
 async def test_a_reload_lets_a_long_request_finish(scene: Scene) -> None:

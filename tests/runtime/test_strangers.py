@@ -3,13 +3,14 @@
 import os
 import socket
 from collections.abc import AsyncIterator, Iterator
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
 from interrex.core.ids import SlotName
 from interrex.core.spec import CheckKind, ServiceSpec
-from interrex.runtime.listening import listeners_at, ports_of, sockets_of
+from interrex.runtime.listening import addresses_of, listeners_at, sockets_of
 from interrex.runtime.procfs import name_of
 from tests.runtime.host_harness import Host, check, service
 
@@ -151,7 +152,7 @@ def test_a_listener_is_found_on_every_address_that_the_loopback_reaches(address:
         port = listener.getsockname()[1]
         assert listeners_at(port) == {os.fstat(listener.fileno()).st_ino}
         assert listeners_at(port) <= (sockets_of(os.getpid()) or frozenset())
-        assert port in ports_of(os.getpid())
+        assert (str(ip_address(address)), port) in addresses_of(os.getpid())
 
 
 def test_a_listener_elsewhere_and_a_bound_socket_answer_nobody_here() -> None:

@@ -49,16 +49,20 @@ class HostBalancers:
         driver = self._driver(effect.slot)
         risen = _ready(effect.table) - _ready(self._tables.get(effect.slot))
         busy: tuple[SlotName, ...] = ()
+        left_out = ""
         try:
             followed = await driver.publish(effect.table, spec, risen)
-            busy, problem = followed.busy, followed.problem
+            busy, problem, left_out = followed.busy, followed.problem, followed.left_out
         except (InterrexError, OSError) as error:
             problem = str(error)
         else:
             self._tables[effect.slot] = effect.table
             if effect.incarnation == NOT_RUNNING:
                 problem = ""
-        self._emit(RoutesFollowed(effect.slot, effect.incarnation, effect.table, busy, problem))
+        told = RoutesFollowed(
+            effect.slot, effect.incarnation, effect.table, busy, problem, left_out
+        )
+        self._emit(told)
 
     def close(self) -> None:
         """Forget the processes, which live on."""

@@ -37,6 +37,7 @@ from interrex.core.routes import EndpointState, RouteTable
 from interrex.core.spec import BalancerSpec
 from interrex.runtime.haproxy_files import BalancerFiles, StaleRoutes
 from interrex.runtime.haproxy_names import HostNames
+from interrex.runtime.haproxy_ports import openings
 from interrex.runtime.haproxy_socket import (
     Conversation,
     HaproxyUnreachable,
@@ -44,7 +45,6 @@ from interrex.runtime.haproxy_socket import (
     ask_once,
     conversation,
 )
-from interrex.runtime.listening import is_taken, ports_of
 
 PUBLISH_TIMEOUT_S = 2.0
 PROBE_TIMEOUT_S = 4.0
@@ -66,9 +66,10 @@ class Followed(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a table: its file is written in any case.
 
     ``problem`` is empty when the running process follows it, and otherwise says why not: it is
-    to be published again (a process that starts later follows the file). ``busy`` are the slots
-    that get no new requests and still have some; ``reloaded`` says that a new worker process had
-    to take over.
+    to be published again (a process that starts later follows the file). ``left_out`` is empty
+    when it listens on every exposed address, and otherwise says which services cannot be reached
+    through it, and why: all others follow. ``busy`` are the slots that get no new requests and
+    still have some; ``reloaded`` says that a new worker process had to take over.
     """
 
     epoch: int
@@ -76,6 +77,7 @@ class Followed(msgspec.Struct, frozen=True, kw_only=True):
     busy: tuple[SlotName, ...] = ()
     reloaded: bool = False
     problem: str = ""
+    left_out: str = ""
 
 
 class Balancer:
@@ -93,6 +95,9 @@ class Balancer:
         self._publishing = asyncio.Lock()
         self._names: HostNames | None = None
         self._starting: int | None = None
+        self._shape = ""
+        """Of the process, when it last followed a table: while that does not change, no address
+        is to be opened."""
 
     @property
     def admin_socket(self) -> Path:
@@ -149,13 +154,10 @@ class Balancer:
         async with self._publishing:
             known = await self._known_names(table)
             unknown = [name for name in host_names(table) if name not in known]
-            table = resolved(table, known)
-            wanted = configuration(table, spec, self._slot, remembered_lines(known))
-            await asyncio.to_thread(self._files.write, wanted, table.epoch, table.version)
-            try:
-                followed = await self._bring_in_line(table, wanted, risen)
-            except (HaproxyUnreachable, ValueError) as error:
-                return Followed(epoch=table.epoch, version=table.version, problem=str(error))
+            followed = await self._follow(resolved(table, known), spec, known, risen)
+            if followed.left_out and not followed.problem:
+                # What was just closed under its old address may be open to be taken now.
+                followed = await self._follow(resolved(table, known), spec, known, risen)
         if unknown:
             problem = f"{', '.join(unknown)}: no such host; its replicas get no requests"
             return msgspec.structs.replace(followed, problem=followed.problem or problem)
@@ -203,6 +205,27 @@ class Balancer:
             self._names = HostNames(remembered)
         return await self._names.look_up(table)
 
+    async def _follow(
+        self,
+        table: RouteTable,
+        spec: BalancerSpec,
+        known: dict[str, str],
+        risen: frozenset[SlotName],
+    ) -> Followed:
+        wanted = configuration(table, spec, self._slot, remembered_lines(known))
+        left_out = ""
+        if wanted.shape != self._shape:
+            table, left_out, _ = await openings(self._folder, table)
+            wanted = configuration(table, spec, self._slot, remembered_lines(known))
+        await asyncio.to_thread(self._files.write, wanted, table.epoch, table.version)
+        try:
+            followed = await self._bring_in_line(table, wanted, risen)
+        except (HaproxyUnreachable, ValueError) as error:
+            self._shape = ""
+            return Followed(epoch=table.epoch, version=table.version, problem=str(error))
+        self._shape = wanted.shape
+        return msgspec.structs.replace(followed, left_out=left_out)
+
     async def _bring_in_line(
         self, table: RouteTable, wanted: Configuration, risen: frozenset[SlotName]
     ) -> Followed:
@@ -210,13 +233,12 @@ class Balancer:
             if parse_shape(await talk.ask("show info")) == wanted.shape:
                 return await self._command(talk, table, risen)
         async with self._reloading():
-            taken = await self._taken(table)
-            if taken and await self._shared_by_sibling(taken):
+            found = await openings(self._folder, table)
+            if found.shared:
                 await self._leave()
                 raise HaproxyUnreachable(f"{self._slot} starts again to share a sibling's port")
-            if taken:
-                ports = ", ".join(str(port) for port in sorted(taken))
-                raise HaproxyUnreachable(f"{self._slot}: another program listens on port {ports}")
+            if found.left_out:  # since we looked last
+                raise HaproxyUnreachable(f"{self._slot}: {found.left_out}")
             await self.reload()
             await self._renewed(wanted.shape)
         return Followed(epoch=table.epoch, version=table.version, reloaded=True)
@@ -243,23 +265,6 @@ class Balancer:
             yield
         finally:
             os.close(lock)
-
-    async def _taken(self, table: RouteTable) -> frozenset[int]:
-        """The ports to be opened that it does not listen on itself, and that somebody else does."""
-        own = await _ports(self.admin_socket)
-        return frozenset(
-            route.expose.port
-            for route in table.services
-            if route.expose.port not in own and is_taken(route.expose.address, route.expose.port)
-        )
-
-    async def _shared_by_sibling(self, ports: frozenset[int]) -> bool:
-        theirs: frozenset[int] = frozenset()
-        for folder in sorted(self._folder.parent.iterdir()):
-            if folder != self._folder and (folder / ADMIN_SOCKET).exists():
-                with contextlib.suppress(HaproxyUnreachable):
-                    theirs |= await _ports(folder / ADMIN_SOCKET)
-        return ports <= theirs
 
     async def _leave(self) -> None:
         """End in order: a reload keeps only its own sockets, a start takes over a sibling's."""
@@ -344,12 +349,6 @@ class Balancer:
         if self._starting is not None:
             os.close(self._starting)
             self._starting = None
-
-
-async def _ports(admin_socket: Path) -> frozenset[int]:
-    answer = await ask_once(admin_socket, "show info", PUBLISH_TIMEOUT_S)
-    worker = re.search(r"^Pid: (\d+)$", answer, re.MULTILINE)
-    return frozenset() if worker is None else ports_of(int(worker[1]))
 
 
 def _bundled_binary() -> str:

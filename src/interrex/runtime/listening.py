@@ -7,6 +7,7 @@ import contextlib
 import os
 import socket
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,18 +27,26 @@ _REACHED_FROM_LOOPBACK = frozenset(
 as the kernel prints them on a little-endian machine."""
 
 
+Address = tuple[str, int]
+"""An IP address in its shortest form, and a port."""
+
+
 class _Listener(NamedTuple):
     address: str
     port: int
     inode: int
 
 
-def ports_of(pid: int) -> frozenset[int]:
-    """The TCP ports that a process listens on; none if it is gone or somebody else's."""
+def addresses_of(pid: int) -> frozenset[Address]:
+    """Where a process listens with TCP; nowhere if it is gone or somebody else's."""
     held = sockets_of(pid)
     if not held:
         return frozenset()
-    return frozenset(listener.port for listener in _listeners() if listener.inode in held)
+    return frozenset(
+        (_readable(listener.address), listener.port)
+        for listener in _listeners()
+        if listener.inode in held
+    )
 
 
 def listeners_at(port: int) -> frozenset[int]:
@@ -78,6 +87,12 @@ def _listeners() -> Iterator[_Listener]:
                     break
                 address, _, port = fields[1].rpartition(":")
                 yield _Listener(address, int(port, 16), int(fields[9]))
+
+
+def _readable(address: str) -> str:
+    """``0100007F`` is ``127.0.0.1``: four bytes at a time, the last one first."""
+    data = bytes.fromhex(address)
+    return str(ip_address(b"".join(data[at : at + 4][::-1] for at in range(0, len(data), 4))))
 
 
 def is_taken(address: str, port: int) -> bool:

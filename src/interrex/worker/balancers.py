@@ -9,6 +9,7 @@ import msgspec
 
 from interrex.balancer.routes import merge
 from interrex.core.ids import BALANCER, SlotName, service_of
+from interrex.core.journal import Note
 from interrex.core.messages import BalancerReport, Report
 from interrex.core.replicas import ReplicaReport, ReplicaState
 from interrex.core.routes import EndpointState, RouteTable
@@ -32,6 +33,7 @@ class _Following(msgspec.Struct):
     pending: bool = False
     again_at: int | None = None
     report: BalancerReport | None = None
+    left_out: str = ""
 
 
 class Balancers:
@@ -94,6 +96,15 @@ class Balancers:
                 told.append(FollowRoutes(slot, running, table))
         return told
 
+    def notes(self, event: RoutesFollowed) -> list[Note]:
+        """What is new about services that a balancer cannot listen for; before ``followed``."""
+        following = self._following.get(event.slot)
+        if following is None or event.problem or event.left_out == following.left_out:
+            return []
+        following.left_out = event.left_out
+        text = event.left_out or "every exposed port is open again"
+        return [Note(kind="balancer.ports", text=text, slot=event.slot)]
+
     def followed(self, event: RoutesFollowed, now: int) -> bool:
         """A balancer has answered; returns whether its report has changed."""
         following = self._following.get(event.slot)
@@ -110,6 +121,8 @@ class Balancers:
         )
         if draining and event.busy:
             following.again_at = now + BUSY_POLL
+        elif event.left_out:  # not even listened for, so nothing is sent to these: all is followed
+            following.again_at = now + RETRY_AFTER
         before = following.report
         following.report = BalancerReport(
             event.slot, event.table.epoch, event.table.version, event.busy

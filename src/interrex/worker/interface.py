@@ -46,13 +46,17 @@ class MessageReceived(msgspec.Struct, frozen=True):
 
 
 class RoutesFollowed(msgspec.Struct, frozen=True):
-    """A balancer follows this table (or does not: ``problem``); ``busy`` slots have requests."""
+    """A balancer follows this table (or does not: ``problem``); ``busy`` slots have requests.
+
+    ``left_out`` says which services it follows all but, and why: it cannot listen for them.
+    """
 
     slot: SlotName
     incarnation: int
     table: RouteTable
     busy: tuple[SlotName, ...]
     problem: str = ""
+    left_out: str = ""
 
 
 class ChangeAsked(msgspec.Struct, frozen=True):
