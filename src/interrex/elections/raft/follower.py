@@ -67,7 +67,7 @@ class Follower:
 
     def hurry(self, delay: int) -> None:
         """Campaign after the delay and one distance for each rank before this one."""
-        if not self._node.may_campaign:
+        if not self._node.may_campaign or self._node.settings.paper_elections:
             return
         detection = self._detection
         wait = delay + detection.rank(self._node.membership.voters) * detection.stagger

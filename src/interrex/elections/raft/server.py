@@ -136,7 +136,8 @@ class Server:
     def become_pre_candidate(self, reason: str) -> None:
         """Asks who would vote for this server. Changes neither term nor vote."""
         ensure(not isinstance(self.role, Leader), "a leader does not campaign")
-        if self.node.membership.majority == 1 and self.node.is_voter:
+        is_alone = self.node.membership.majority == 1 and self.node.is_voter
+        if is_alone or self.node.settings.paper_elections:
             self.become_candidate(reason)
         else:
             self._campaign(reason, asking=True)
