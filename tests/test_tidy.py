@@ -72,8 +72,11 @@ def test_the_cores_neither_do_nor_draw(path: Path) -> None:
 def _knows_the_algorithm(relative: Path) -> bool:
     """The parts of the simulator that look inside an election, and the checkers that do."""
     whole = {"explorer", "formulas", "mutants"}
-    return relative.parts[1] in whole or (
-        relative.name.startswith("raft_") and relative.parts[1:-1] in {(), ("checkers",)}
+    folder, name = relative.parts[1:-1], relative.name
+    return (
+        relative.parts[1] in whole
+        or (name.startswith("raft_") and folder in {(), ("checkers",)})
+        or (name == "__init__.py" and folder == ("checkers",))
     )
 
 

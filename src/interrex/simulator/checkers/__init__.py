@@ -1,0 +1,51 @@
+"""The promises that are watched in every simulated run, one file each.
+
+Each checker is independent of what it checks: it believes messages that were sent, records that
+were written, what befell processes and what clients were told, and of the cores' inside only
+what nobody can see otherwise.
+"""
+
+from interrex.simulator.checkers.acknowledged import Acknowledged
+from interrex.simulator.checkers.applied import Applied
+from interrex.simulator.checkers.deadlines import Deadlines
+from interrex.simulator.checkers.epochs import Epochs
+from interrex.simulator.checkers.holding import Holding
+from interrex.simulator.checkers.known_leader import KnownLeader
+from interrex.simulator.checkers.leaders import OneLeader
+from interrex.simulator.checkers.linearizable import Linearizable
+from interrex.simulator.checkers.memory import Memory
+from interrex.simulator.checkers.processes import Processes
+from interrex.simulator.checkers.raft_all import raft_watch
+from interrex.simulator.checkers.replicas_ready import ReplicasReady
+from interrex.simulator.checkers.restarts import Restarts
+from interrex.simulator.checkers.routes_end import RoutesEnd
+from interrex.simulator.checkers.stops import Stops
+from interrex.simulator.checkers.watch import Panel, Watch
+from interrex.simulator.observation import Checker
+
+
+def all_watches() -> list[Watch]:
+    """One watch for each promise, made anew; those of the election's own in one."""
+    return [
+        OneLeader(),
+        Epochs(),
+        Deadlines(),
+        raft_watch(),
+        Applied(),
+        Acknowledged(),
+        Linearizable(),
+        Holding(),
+        Processes(),
+        Stops(),
+        Restarts(),
+        Memory(),
+        KnownLeader(),
+        ReplicasReady(),
+        RoutesEnd(),
+    ]
+
+
+def all_checkers() -> list[Checker]:
+    """Everything that is checked in a run, made anew: one panel, as one look at each event is
+    enough for all."""
+    return [Panel(all_watches())]

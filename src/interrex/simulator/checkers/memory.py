@@ -1,0 +1,105 @@
+"""What a worker keeps in memory does not grow without end."""
+
+from collections import deque
+from collections.abc import Iterator
+
+from interrex.core.state import REMEMBERED_CHANGES
+from interrex.core.storage import Entry
+from interrex.simulator.checkers.watch import Cores, Watch
+from interrex.simulator.observation import Step, WorkerEnded
+from interrex.worker.worker import Worker
+
+EVERY = 4096
+"""A worker is looked through once in so many of its steps."""
+MOST = 2_000
+"""No queue, table or list in a worker is longer than this (entries of its log aside)."""
+MOST_ENTRIES = 20_000
+"""Twice what makes the log compact itself."""
+_OURS = "interrex."
+_COLLECTIONS = (list, dict, set, deque, tuple, bytearray)
+_LOOKED_INTO = 64
+"""Of a longer collection, so many items are looked into."""
+
+
+class Memory(Watch):
+    """Looks through everything that a worker holds, and measures each collection.
+
+    What a worker holds in memory can be seen nowhere but in it; by looking at whatever is there,
+    this depends on no name.
+    """
+
+    promise = "memory is bounded"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._steps: dict[int, int] = {}
+        self.every_step = self._count
+        self.occurrences = {WorkerEnded: self._ended}
+
+    def _ended(self, at: int, ended: WorkerEnded) -> None:
+        self._steps.pop(ended.life, None)
+
+    def _count(self, step: Step) -> None:
+        count = self._steps[step.life] = self._steps.get(step.life, 0) + 1
+        if count % EVERY == 0:
+            self._measure(step.worker, step.core)
+
+    def _measure(self, name: str, core: Worker) -> None:
+        for path, length, most in sizes(core):
+            if length > most:
+                raise self.broken(f"{name}: {path} holds {length}, {most} are allowed")
+
+    def finish(self, at: int, cores: Cores) -> None:
+        for name, core in sorted(cores.items()):
+            self._measure(name, core)
+
+
+def sizes(root: object) -> Iterator[tuple[str, int, int]]:
+    """Every collection within an object: where it is, its length, and how long it may be."""
+    seen = {id(root)}
+    stack: list[tuple[str, object]] = [(type(root).__name__, root)]
+    while stack:
+        path, thing = stack.pop()
+        if isinstance(thing, _COLLECTIONS):
+            yield path, len(thing), _most(path, thing)
+        for name, part in _parts(thing):
+            if id(part) not in seen and (isinstance(part, _COLLECTIONS) or _is_ours(part)):
+                seen.add(id(part))
+                stack.append((f"{path}{name}", part))
+
+
+def _most(path: str, collection: object) -> int:
+    if isinstance(collection, bytearray):
+        return 1 << 30
+    if isinstance(collection, list | deque) and collection and type(collection[0]) is Entry:
+        return MOST_ENTRIES
+    return REMEMBERED_CHANGES if path.endswith(".applied") else MOST
+
+
+def _is_ours(thing: object) -> bool:
+    return type(thing).__module__.startswith(_OURS)
+
+
+def _parts(thing: object) -> Iterator[tuple[str, object]]:
+    if isinstance(thing, dict):
+        for key, value in list(thing.items())[:_LOOKED_INTO]:
+            yield f"[{key}]", value
+    elif isinstance(thing, list | tuple | deque):
+        for position, value in enumerate(list(thing)[:_LOOKED_INTO]):
+            yield f"[{position}]", value
+    elif not isinstance(thing, set | bytearray):
+        for name in _fields(type(thing)):
+            value = getattr(thing, name, None)
+            if value is not None:
+                yield f".{name}", value
+        for name, value in getattr(thing, "__dict__", {}).items():
+            yield f".{name}", value
+
+
+def _fields(kind: type) -> list[str]:
+    """The names of an object's slots."""
+    names: list[str] = []
+    for base in kind.__mro__:
+        slots = base.__dict__.get("__slots__", ())
+        names += [slots] if isinstance(slots, str) else slots
+    return [name for name in names if not name.startswith("__")]

@@ -1,0 +1,27 @@
+"""Raft's promises together: its five properties, its votes, its disk and its lease."""
+
+from interrex.simulator.checkers.raft_append_only import AppendOnly
+from interrex.simulator.checkers.raft_election_safety import ElectionSafety
+from interrex.simulator.checkers.raft_leader_completeness import LeaderCompleteness
+from interrex.simulator.checkers.raft_lease import Leases
+from interrex.simulator.checkers.raft_log_matching import LogMatching
+from interrex.simulator.checkers.raft_promises import Promises
+from interrex.simulator.checkers.raft_state_machine import StateMachineSafety
+from interrex.simulator.checkers.raft_votes import Votes
+from interrex.simulator.checkers.raft_watch import RaftWatch
+
+
+def raft_watch() -> RaftWatch:
+    """All of them, made anew."""
+    return RaftWatch(
+        [
+            ElectionSafety(),
+            Votes(),
+            Promises(),
+            AppendOnly(),
+            LogMatching(),
+            LeaderCompleteness(),
+            StateMachineSafety(),
+            Leases(),
+        ]
+    )

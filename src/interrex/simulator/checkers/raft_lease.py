@@ -1,0 +1,84 @@
+"""A leader's deadline is never later than its followers have proved (thesis, 6.2 and 6.4.1).
+
+A heartbeat that a majority answered proves that each of them will wait for the time-out that it
+named, from when it was sent; before the first such heartbeat, the votes do, from when they were
+asked for. Whether answers arrived is not looked at: an answer that was sent is the most that a
+leader can know of.
+"""
+
+from interrex.core.quorum import agreed_index
+from interrex.core.time import seconds
+from interrex.elections.raft.messages import Heartbeat, HeartbeatAnswer, RequestVote
+from interrex.simulator.checkers.raft_watch import RaftChecker, Server
+from interrex.simulator.observation import Step
+
+
+class _Reign:
+    """One leadership: its heartbeats, and which of them each member has answered."""
+
+    __slots__ = ("answers", "deadline", "life", "member", "rounds")
+
+    def __init__(self, server: Server, deadline: int) -> None:
+        self.life = server.life
+        self.member = server.member
+        self.deadline = deadline
+        """The latest that is proved so far, by the leader's own clock (ns)."""
+        self.rounds: dict[int, int] = {}
+        """Round -> until when those who answered it wait."""
+        self.answers: dict[int, int] = {}
+
+
+class Leases(RaftChecker):
+    """Compares the deadline of a leader's core, seen nowhere else, with what was proved."""
+
+    promise = "a deadline is no later than the followers' patience"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asked: dict[tuple[int, int], int] = {}
+        """(life, term) -> when it asked for votes."""
+        self._reigns: dict[int, _Reign] = {}
+        """By term."""
+        self.mail = {
+            RequestVote: self._asks,
+            Heartbeat: self._beats,
+            HeartbeatAnswer: self._answers,
+        }
+
+    def _asks(self, server: Server, step: Step, message: RequestVote) -> None:
+        self._asked.setdefault((server.life, message.term), step.now)
+
+    def leads(self, server: Server, step: Step) -> None:
+        patience = seconds(step.core.state.spec.timing.election_timeout)
+        asked = self._asked.get((server.life, server.leads))
+        self._reigns[server.leads] = _Reign(server, step.now if asked is None else asked + patience)
+
+    def _beats(self, server: Server, step: Step, message: Heartbeat) -> None:
+        reign = self._reigns[message.term]
+        until = step.now + message.timeout
+        known = reign.rounds.get(message.round)
+        if known is None:
+            self._judge(server, step, reign)
+            reign.rounds[message.round] = until
+        elif until < known:
+            reign.rounds[message.round] = until
+
+    def _answers(self, server: Server, step: Step, message: HeartbeatAnswer) -> None:
+        reign = self._reigns.get(message.term)
+        if reign is not None and reign.answers.get(server.member, 0) < message.round:
+            reign.answers[server.member] = message.round
+
+    def _judge(self, server: Server, step: Step, reign: _Reign) -> None:
+        deadline = step.core.election.deadline
+        if deadline is None or deadline <= reign.deadline or reign.life != server.life:
+            return
+        voters = [member.member for member in step.core.election.members]
+        reign.answers[server.member] = max(reign.rounds, default=0)
+        proved = agreed_index(voters, reign.answers)
+        for number in [number for number in reign.rounds if number <= proved]:
+            reign.deadline = max(reign.deadline, reign.rounds.pop(number))
+        if deadline > reign.deadline:
+            raise self.broken(
+                f"{server}, leader of term {server.leads}, believes in itself until {deadline}, "
+                f"the followers wait until {reign.deadline}"
+            )

@@ -1,0 +1,113 @@
+"""What checkers are made of: tables by type, so that one look at an event finds all who care.
+
+A ``Watch`` holds one promise. It says in tables which events, effects, messages and occurrences it
+wants to see; a ``Panel`` merges the tables of many and is the ``Checker`` that a world knows.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from interrex.core.ids import WorkerName
+from interrex.simulator.observation import Occurrence, Step, Violation, WorkerEnded
+from interrex.worker.interface import Send
+from interrex.worker.worker import Worker
+
+Seen = Callable[[Step, Any], None]
+"""Takes a step and the event or effect of it that the table's key names; a message comes as the
+``Send`` that carries it."""
+Befallen = Callable[[int, Any], None]
+"""Takes the simulated time (ns) and the occurrence."""
+Cores = dict[WorkerName, Worker]
+"""The workers whose processes live, by name; to be read only."""
+
+
+class Watch:
+    """Watches one promise. The tables are filled by the constructor and then stay as they are."""
+
+    promise = ""
+
+    def __init__(self) -> None:
+        self.events: dict[type, Seen] = {}
+        self.effects: dict[type, Seen] = {}
+        self.messages: dict[type, Seen] = {}
+        self.occurrences: dict[type, Befallen] = {}
+        self.every_step: Callable[[Step], None] | None = None
+
+    def broken(self, text: str) -> Violation:
+        """The violation to raise."""
+        return Violation(self.promise, text)
+
+    def finish(self, at: int, cores: Cores) -> None:
+        """The run is over at simulated time ``at`` (ns).
+
+        Raises:
+            Violation: the promise is broken.
+        """
+
+
+class Panel:
+    """Many watches as one ``Checker``: each event, effect and occurrence is looked up once.
+
+    Args:
+        watches: in the order in which they are told.
+    """
+
+    promise = "every promise"
+
+    def __init__(self, watches: Sequence[Watch]) -> None:
+        self.watches = tuple(watches)
+        self._events = _merged([watch.events for watch in watches])
+        self._effects = _merged([watch.effects for watch in watches])
+        self._messages = _merged([watch.messages for watch in watches])
+        self._occurrences = _merged([watch.occurrences for watch in watches])
+        self._every_step = tuple(
+            watch.every_step for watch in watches if watch.every_step is not None
+        )
+        self._cores: Cores = {}
+        self._lives: dict[WorkerName, int] = {}
+
+    def step(self, step: Step) -> None:
+        """A worker took an event.
+
+        Raises:
+            Violation: a promise is broken.
+        """
+        self._cores[step.worker] = step.core
+        self._lives[step.worker] = step.life
+        event = step.event
+        for see in self._events.get(type(event), ()):
+            see(step, event)
+        for effect in step.effects:
+            if type(effect) is Send:
+                for see in self._messages.get(type(effect.message), ()):
+                    see(step, effect)
+            else:
+                for see in self._effects.get(type(effect), ()):
+                    see(step, effect)
+        for look in self._every_step:
+            look(step)
+
+    def occurred(self, at: int, what: Occurrence) -> None:
+        """Something befell the world at simulated time ``at`` (ns).
+
+        Raises:
+            Violation: a promise is broken.
+        """
+        if type(what) is WorkerEnded and self._lives.get(what.worker) == what.life:
+            self._cores.pop(what.worker, None)
+        for see in self._occurrences.get(type(what), ()):
+            see(at, what)
+
+    def finish(self, at: int) -> None:
+        """The run is over, the liveness phase behind it.
+
+        Raises:
+            Violation: a promise is broken.
+        """
+        for watch in self.watches:
+            watch.finish(at, self._cores)
+
+
+def _merged(tables: Sequence[dict[type, Any]]) -> dict[type, tuple[Any, ...]]:
+    kinds = dict.fromkeys(kind for table in tables for kind in table)
+    return {kind: tuple(table[kind] for table in tables if kind in table) for kind in kinds}
