@@ -35,6 +35,7 @@ from interrex.supervision.interface import (
     Swept,
     WakeUp,
 )
+from interrex.supervision.lateness import Lateness
 
 READY_CHECK = Check(kind=CheckKind.HTTP, path="/ready")
 LIVE_CHECK = Check(kind=CheckKind.HTTP, path="/live")
@@ -120,7 +121,8 @@ class FakeHost:
 
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
-        self.core = Supervisor(Random(self.seed))
+        self.lateness = Lateness()
+        self.core = Supervisor(Random(self.seed), self.lateness)
         self.processes: dict[SlotName, Process] = {}
         self.held: set[SlotName] = set()
         self.notes: list[tuple[int, Note]] = []

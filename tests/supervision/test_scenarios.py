@@ -162,6 +162,22 @@ def test_a_suspicion_that_is_wrong_each_time_restarts_it_ever_later() -> None:
     assert host.report("web.0").crash_looping
 
 
+def test_a_worker_that_was_starved_restarts_nobody_for_answers_that_it_was_not_there_to_hear() -> (
+    None
+):
+    host = ready(3)
+    for process in host.living():
+        process.hung = True
+    end = host.now + 15 * S
+    while host.now < end:
+        host.lateness.lost += 30 * MS
+        host.run(100 * MS)
+    assert signals(host) == []
+    assert host.all_are(State.READY)()
+    host.run(15 * S)
+    assert signals(host) != [], "they hang indeed"
+
+
 # Dying
 
 

@@ -8,6 +8,11 @@ then after twice as long up to 50 ms, from there after a thirty-second of the ti
 (a slow starter is noticed at most 3 % late) up to the check's own interval.
 *Steady*: each check is asked once an interval. The first time is drawn within one interval, so
 that a hundred replicas started together are not asked together.
+
+*Starved*: a time-out in which the worker itself was away for a quarter of the time, or more, says
+nothing of the replica and is not counted. But five of them in a row are followed by one that is,
+so that a hung replica is also found on a host that is overloaded for good. And the time to start
+counts only while the worker runs.
 """
 
 from collections.abc import Iterator
@@ -18,10 +23,13 @@ from interrex.core import spec
 from interrex.core.spec import Check, CheckKind
 from interrex.core.time import MS, seconds
 from interrex.supervision.backoff import draw
+from interrex.supervision.lateness import Lateness
 
 FIRST_PAUSE = 2 * MS
 LONGEST_FAST_PAUSE = 50 * MS
 PAUSE_SHARE = 32
+STARVED_SHARE = 4
+FORGIVEN_IN_A_ROW = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +38,7 @@ class Question:
 
     check: Check
     interval: int
+    timeout: int
     first_pause: int
     rise: int
     fall: int
@@ -56,6 +65,7 @@ def plan_of(health: spec.Health) -> HealthPlan:
             questions[check] = Question(
                 check=check,
                 interval=max(seconds(check.interval), MS),
+                timeout=max(seconds(check.timeout), MS),
                 # Each exec probe is a process of its own: never hundreds a second.
                 first_pause=LONGEST_FAST_PAUSE if check.kind is CheckKind.EXEC else FIRST_PAUSE,
                 rise=max(check.rise, 1),
@@ -75,6 +85,9 @@ def plan_of(health: spec.Health) -> HealthPlan:
 class Poll:
     """One question being asked again and again, and its answers in a row.
 
+    ``lost_at``: what the worker had lost of its time when it asked. ``forgiven``: the last so many
+    answers were not counted; ``counts`` tells whether the last one was.
+
     Invariant: ``next_at`` is None while a probe is in flight.
     """
 
@@ -83,6 +96,9 @@ class Poll:
     next_at: int | None = None
     in_flight: int | None = None
     sent_at: int = 0
+    lost_at: int = 0
+    forgiven: int = 0
+    counts: bool = True
     answered_at: int | None = None
     ok: bool = False
     good: int = 0
@@ -94,6 +110,7 @@ class Poll:
 
     def record(self, ok: bool, timed_out: bool, detail: str, now: int, stranger: bool) -> None:
         self.in_flight = None
+        self.forgiven, self.counts = 0, True
         self.answered_at = now
         self.ok = ok
         self.detail = detail
@@ -107,6 +124,17 @@ class Poll:
         self.bad += 1
         self.timeouts = self.timeouts + 1 if timed_out else 0
         self.strangers = self.strangers + 1 if stranger else 0
+
+    def forgive(self) -> None:
+        """The answer came too late, but the worker was not there to hear it."""
+        self.in_flight = None
+        self.forgiven += 1
+        self.counts = False
+
+    def was_starved(self, lost: int) -> bool:
+        """Whether the worker was away while it waited; ``lost`` is what it has lost by now."""
+        needed = self.question.timeout // STARVED_SHARE
+        return lost - self.lost_at >= needed and self.forgiven < FORGIVEN_IN_A_ROW
 
     @property
     def failed(self) -> bool:
@@ -135,6 +163,8 @@ class Health:
         "_adopted",
         "_began",
         "_chance",
+        "_lateness",
+        "_lost_before",
         "_numbers",
         "_polls",
         "deadline",
@@ -149,8 +179,17 @@ class Health:
         "wake_at",
     )  # fmt: skip
 
-    def __init__(self, plan: HealthPlan, chance: Random, numbers: Iterator[int], now: int) -> None:
+    def __init__(
+        self,
+        plan: HealthPlan,
+        chance: Random,
+        numbers: Iterator[int],
+        now: int,
+        lateness: Lateness | None = None,
+    ) -> None:
         self.plan = plan
+        self._lateness = lateness or Lateness()
+        self._lost_before = self._lateness.lost
         self._chance = chance
         self._numbers = numbers
         self._began = now
@@ -197,6 +236,7 @@ class Health:
     def carry_on(self, old: "Health", now: int) -> None:
         """Watch the same process by other checks: the verdicts so far stand."""
         self._began = old._began
+        self._lost_before = old._lost_before
         self.unknown = old.unknown
         if not old.started:
             self.start()
@@ -211,8 +251,14 @@ class Health:
         self._rearm()
 
     def overdue(self, now: int) -> bool:
-        """Whether the time to start is over."""
-        return self.deadline is not None and now >= self.deadline
+        """Whether the time to start is over, the worker's own absence left out."""
+        if self.deadline is None or now < self.deadline:
+            return False
+        lost = self._lateness.lost - self._lost_before
+        self._lost_before += lost
+        self.deadline += lost
+        self._rearm()
+        return now >= self.deadline
 
     def due(self, now: int) -> list[tuple[int, Check]]:
         """The probes to send now: their numbers and what they ask."""
@@ -221,6 +267,7 @@ class Health:
             if poll.next_at is not None and poll.next_at <= now:
                 number = next(self._numbers)
                 poll.in_flight, poll.sent_at, poll.next_at = number, now, None
+                poll.lost_at = self._lateness.lost
                 probes.append((number, poll.question.check))
         if probes:
             self._rearm()
@@ -245,16 +292,22 @@ class Health:
                 break
         else:
             return None
-        poll.record(ok, timed_out, detail, now, stranger)
-        if not self.started:
-            self._judge_start(poll, now)
+        if timed_out and poll.was_starved(self._lateness.lost):
+            poll.forgive()
         else:
-            self._judge_readiness(poll, now)
+            poll.record(ok, timed_out, detail, now, stranger)
+            self._judge(poll, now)
         self.unknown = self.unknown and not self.ready
         if poll.next_at is None:
             poll.next_at = self._next_time(poll, now)
         self._rearm()
         return poll
+
+    def _judge(self, poll: Poll, now: int) -> None:
+        if not self.started:
+            self._judge_start(poll, now)
+        else:
+            self._judge_readiness(poll, now)
 
     def _judge_start(self, poll: Poll, now: int) -> None:
         if poll is not self.gate or poll.good < poll.question.rise:

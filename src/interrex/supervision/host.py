@@ -21,6 +21,7 @@ from interrex.supervision.interface import (
     Swept,
     WakeUp,
 )
+from interrex.supervision.lateness import Lateness
 from interrex.supervision.slot import Slot
 from interrex.supervision.standing import Desk
 
@@ -36,14 +37,15 @@ class Supervisor:
 
     Args:
         chance: Draws the jitter; only its ``getrandbits`` is used.
+        lateness: How long the worker was not running, as whoever steps it has noticed.
     """
 
-    def __init__(self, chance: Random) -> None:
+    def __init__(self, chance: Random, lateness: Lateness | None = None) -> None:
         self.epoch = 0
         self.version = 0
         """Rises whenever a report has changed."""
         self._chance = chance
-        self._desk = Desk(chance)
+        self._desk = Desk(chance, lateness or Lateness())
         self._slots: dict[SlotName, Slot] = {}
         self._governors: dict[ServiceName, Governor] = {}
         self._slot_counts: Counter[ServiceName] = Counter()

@@ -10,7 +10,7 @@ from interrex.core.replicas import ReplicaState as State
 from interrex.core.replicas import SlotAssignment
 from interrex.core.spec import ServiceSpec
 from interrex.core.time import MS, S, seconds
-from interrex.supervision.health import Health, plan_of
+from interrex.supervision.health import plan_of
 from interrex.supervision.interface import (
     Claim,
     Claimed,
@@ -81,7 +81,7 @@ class Slot(Standing):
         self._history.configure(spec.restart)
         if self._health is None or plan == self._plan:
             return
-        health = Health(self._plan, self._desk.chance, self._desk.probe_numbers, now)
+        health = self._new_health(now)
         health.carry_on(self._health, now)
         was_ready, self._health = self._health.ready, health
         self._governor.stopped_living(self)
@@ -209,7 +209,7 @@ class Slot(Standing):
             self.reason = self._suspension or f"not ready{yet}: {event.detail}"
         if poll.usurped:
             self._give_up_port(event.detail, now)
-        elif poll is health.liveness and started:
+        elif poll is health.liveness and started and poll.counts:
             self._judge_liveness(poll.ok, poll.failed, now)
         self._probe_due(now)
 
@@ -315,7 +315,7 @@ class Slot(Standing):
         self._adopted = adopted
         if self._settle(now):
             return
-        health = Health(self._plan, self._desk.chance, self._desk.probe_numbers, now)
+        health = self._new_health(now)
         self._health = health
         if adopted:
             health.adopt()

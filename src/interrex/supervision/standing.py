@@ -21,6 +21,7 @@ from interrex.supervision.governor import NEVER, Governor
 from interrex.supervision.health import Health, plan_of
 from interrex.supervision.history import History
 from interrex.supervision.interface import SupervisionEffect
+from interrex.supervision.lateness import Lateness
 from interrex.supervision.lifecycle import Cause, next_state
 
 
@@ -40,6 +41,7 @@ class Desk:
     """
 
     chance: Random
+    lateness: Lateness = field(default_factory=Lateness)
     probe_numbers: Iterator[int] = field(default_factory=lambda: count(1))
     effects: list[SupervisionEffect] = field(default_factory=list)
     touched: dict[SlotName, None] = field(default_factory=dict)
@@ -179,6 +181,10 @@ class Standing:
         return gate is not None and self._adopted and gate.answered_at is None
 
     # Small things
+
+    def _new_health(self, now: int) -> Health:
+        desk = self._desk
+        return Health(self._plan, desk.chance, desk.probe_numbers, now, desk.lateness)
 
     def _move(self, cause: Cause, now: int, reason: str = "") -> None:
         self._touch()

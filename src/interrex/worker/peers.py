@@ -29,6 +29,7 @@ class Peers:
 
     def joined(self, peer: WorkerName, host: HostName, member: int, now: int) -> None:
         self._views[peer] = WorkerView(peer, host, True, now, now, member)
+        self._heard[peer] = now
 
     def left(self, peer: WorkerName, now: int) -> bool:
         """Returns whether the peer was connected until now."""
@@ -45,6 +46,11 @@ class Peers:
         """This worker itself was stopped or starved: what the others said meanwhile may still
         lie in its sockets, so nobody's silence counts yet."""
         self._heard = dict.fromkeys(self._heard, now)
+
+    def forgive_absence(self, lost: int, now: int) -> None:
+        """This worker was not running for so long (ns) just now: that is nobody's silence. Many
+        short absences so weigh as much as a long one."""
+        self._heard = {peer: min(heard + lost, now) for peer, heard in self._heard.items()}
 
     def reported(self, peer: WorkerName, report: Report) -> bool:
         """Takes a report; returns whether it says anything new."""

@@ -38,7 +38,7 @@ from interrex.core.state import (
     encode_state,
 )
 from interrex.core.storage import Record, Stored
-from interrex.core.time import MS, earliest, seconds
+from interrex.core.time import MS, S, earliest, seconds
 from interrex.elections import interface as election_interface
 from interrex.elections.interface import (
     Committed,
@@ -66,6 +66,7 @@ from interrex.orchestration.healing import Healer, Remedy
 from interrex.orchestration.leader import Give, GrantVote, Leader, ProposeChange, vote_change
 from interrex.supervision import interface as supervision_interface
 from interrex.supervision.host import Supervisor
+from interrex.supervision.lateness import GRAIN, Lateness
 from interrex.worker.balancers import Balancers
 from interrex.worker.gate import EpochGate
 from interrex.worker.interface import (
@@ -132,7 +133,8 @@ class Worker:
         self.pid = pid
         self.state = state
         self.election = election
-        self.supervisor = Supervisor(random)
+        self._lateness = Lateness()
+        self.supervisor = Supervisor(random, self._lateness)
         self.peers = Peers(me, host, member, now)
         self.lead: Leader | None = None
         self._issued = (0, 0)
@@ -188,11 +190,22 @@ class Worker:
         ensure(now >= self._last_step, "time does not run backwards")
         if now - self._last_step > 2 * self._pulse:
             self.peers.forgive_silence(now)
-        self._now = self._last_step = now
         self._effects = []
+        if now - self._last_step > GRAIN:
+            self._notice_lateness(now)
+        self._now = self._last_step = now
         self._dispatch(event)
         self._follow_up()
         return self._effects
+
+    def _notice_lateness(self, now: int) -> None:
+        lost = self._lateness.observe(self.wake_at, self._last_step, now)
+        if lost:
+            self.peers.forgive_absence(lost, now)
+            untold = self._lateness.news(now)
+            if untold:
+                text = f"{self.me} was not run for {untold / S:.1f} s when it had to: its host is "
+                self._note("worker.starved", text + "overloaded, or it was paused", worker=self.me)
 
     @property
     def _pulse(self) -> int:

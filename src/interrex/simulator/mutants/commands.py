@@ -153,6 +153,12 @@ COMMANDS = (
                 "        self._heard = dict.fromkeys(self._heard, now)\n",
                 "        self._heard = dict(self._heard)\n",
             ),
+            Edit(
+                _PEERS,
+                "        self._heard = "
+                "{peer: min(heard + lost, now) for peer, heard in self._heard.items()}\n",
+                "        del lost, now\n",
+            ),
         ),
     ),
     bug(
