@@ -89,6 +89,8 @@ class Raft:
         """What a step had to say before it met a malformed payload: the next step says it."""
         self._wake_at: int | None = 0
         self._announced: tuple[WorkerName | None, int] = (None, self.epoch)
+        self._last_leader: tuple[WorkerName | None, int] = (None, 0)
+        """The last leader that was announced, and its term."""
 
     @property
     def wake_at(self) -> int | None:
@@ -152,11 +154,26 @@ class Raft:
         node.flush()
         known = (self.leader, node.term)
         if known != self._announced:
+            effects.append(LeaderChanged(*known, self._reason_for(*known)))
             self._announced = known
-            effects.append(LeaderChanged(*known, server.reason))
+            if known[0] is not None:
+                self._last_leader = known
         self._wake_at = server.role.wake_at
         self._left_over = []
         return effects
+
+    def _reason_for(self, leader: WorkerName | None, term: int) -> str:
+        """Why this is announced now. A transition says so itself; but a leader's lease lapses and
+        is renewed, and a follower hears its leader again, without any."""
+        again = self._last_leader == (leader, term)
+        if isinstance(self._server.role, Leader):
+            if leader is None and self._last_leader == (self._server.node.worker, term):
+                return "its lease has run out, and no majority has answered since"
+            if again:
+                return f"a majority answers again, and term {term} goes on"
+        elif again:
+            return f"{leader} is heard again, and term {term} goes on"
+        return self._server.reason
 
     def _take(self, event: ElectionEvent) -> None:
         server = self._server
