@@ -1,5 +1,6 @@
 """Whatever a user gets wrong is told in a line or two, with a code and without a traceback."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from tests.cli.fake_worker import FakeWorker, a_status
 
 def refused(said: Said, code: Exit, *words: str, lines: int = 2) -> None:
     assert said.code == code, said
-    assert said.err.startswith("interrex: "), said
+    assert all(line.startswith("interrex: ") for line in said.err.splitlines()), said
+    assert said.err, said
     assert "Traceback" not in said.err
     assert said.err.count("\n") <= lines, said.err
     for word in words:
@@ -106,8 +108,25 @@ def test_a_bad_file_is_refused_whole_with_its_line(
     assert not [path for path in state.iterdir() if path.is_dir()]
 
 
-def test_a_folder_is_no_cluster_file(interrex: Interrex, state: Path) -> None:
-    refused(interrex("up", state), Exit.USAGE, "is a folder")
+@pytest.mark.parametrize("command", ["up", "apply", "install"])
+def test_a_folder_is_no_cluster_file(interrex: Interrex, state: Path, command: str) -> None:
+    refused(interrex(command, state), Exit.USAGE, "is a folder")
+
+
+def test_a_pipe_is_not_waited_for(interrex: Interrex, state: Path) -> None:
+    pipe = state / "shop.toml"
+    os.mkfifo(pipe)
+    refused(interrex("up", pipe), Exit.USAGE, "is a pipe, not a file")
+    said = interrex("check", pipe)
+    assert (said.code, said.out) == (Exit.USAGE, f"{pipe}: is a pipe, not a file\n")
+
+
+def test_every_line_of_an_error_is_marked(interrex: Interrex, state: Path) -> None:
+    file = state / "file.toml"
+    file.write_text("[cluster]\nworkers = 0\nname = 3\nmore = 1\n[service.web]\n")
+    said = interrex("up", file)
+    assert said.err.count("\n") > 2
+    refused(said, Exit.USAGE, f"interrex: {file}:2: ", f"interrex: {file}:3: ", lines=9)
 
 
 def test_a_program_that_does_not_exist_is_named(interrex: Interrex, state: Path) -> None:

@@ -2,10 +2,10 @@
 
 import fcntl
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from interrex.cli.terminal import say
 from interrex.runtime.layout import Layout
 
 
@@ -26,7 +26,7 @@ def only_command(layout: Layout, name: str) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.pread(descriptor, 100, 0).decode(errors="replace").strip()
-            print(f"waiting for another command to end: {holder}", file=sys.stderr, flush=True)
+            say(f"waiting for another command to end: {holder}")
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"interrex {name} (pid {os.getpid()})\n".encode(), 0)

@@ -16,6 +16,7 @@ from cyclopts import App, CycloptsError
 from interrex import __version__
 from interrex.cli.exits import CommandError, Exit
 from interrex.cli.plain_help import PlainHelp
+from interrex.cli.terminal import say
 from interrex.core.errors import InterrexError
 
 COMMANDS = {
@@ -109,5 +110,5 @@ def _command_of(words: list[str]) -> str:
 
 
 def _explain(text: str, code: Exit) -> Exit:
-    print(f"interrex: {text.strip()}", file=sys.stderr)
+    say(text)
     return code

@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ from interrex.cli.exits import CommandError, Exit
 from interrex.cli.names import meant
 from interrex.cli.preflight import check_machine, check_resources
 from interrex.cli.taking_down import anything_runs, see_out
+from interrex.cli.terminal import say
 from interrex.config import ConfigError, check
 from interrex.core.ids import HostName, WorkerName
 from interrex.core.spec import ClusterSpec, hosts_of
@@ -69,7 +69,7 @@ def read_spec(file: Path) -> ClusterSpec:
     if checked.spec is None:
         raise CommandError(str(ConfigError(checked.problems)), Exit.USAGE)
     for warning in checked.warnings:
-        print(f"note: {warning}", file=sys.stderr)
+        say(f"note: {warning}")
     return checked.spec
 
 
@@ -111,7 +111,7 @@ def begin(plan: Plan) -> Begun:
         new = _is_new(plan)
         if not running:
             for warning in check_machine(plan.spec, str(plan.file), plan.host):
-                print(f"note: {warning}", file=sys.stderr)
+                say(f"note: {warning}")
             check_resources(layout, plan.spec, plan.host)
         if new:
             found_cluster(layout, plan.spec, plan.host)
@@ -135,7 +135,7 @@ def _is_new(plan: Plan) -> bool:
     copy = newest_copy(layout)
     if copy is not None:
         write_genesis(layout.genesis, copy)
-        print(f"{layout.genesis} was lost: restored from a worker's copy", file=sys.stderr)
+        say(f"{layout.genesis} was lost: restored from a worker's copy")
         return False
     if anything_runs(layout) or any(map(was_used, map(layout.store, layout.worker_names()))):
         raise CommandError(
@@ -179,12 +179,11 @@ def _resume(layout: Layout, running: list[WorkerProcess]) -> None:
     They cannot be asked whether they are leaving: its question may be on its way.
     """
     name = layout.cluster
-    print(
+    say(
         f"an interrupted `down` has left {name} half stopped; starting it again "
-        f"(to finish it instead: interrex down --cluster {name})",
-        file=sys.stderr,
+        f"(to finish it instead: interrex down --cluster {name})"
     )
-    see_out(layout, running, lambda line: print(line, file=sys.stderr, flush=True))
+    see_out(layout, running, say)
 
 
 def _renew_fixed_times(plan: Plan) -> None:

@@ -1,6 +1,5 @@
 """``interrex up``."""
 
-import sys
 import time
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from interrex.cli.down import stop
 from interrex.cli.exits import CommandError, Exit
 from interrex.cli.places import Flag, HostOption, StateOption
 from interrex.cli.starting import Begun, Plan, begin, launch_all, read_plan
+from interrex.cli.terminal import say
 from interrex.cli.values import DurationOption, seconds_of
 from interrex.cli.watching import Gone, guard_workers, new_screen, ready_line, wait_ready, watch
 from interrex.config import Difference
@@ -151,7 +151,7 @@ def _reconcile(plan: Plan, begun: Begun, limit_s: float) -> None:
         limit_s = min(limit_s, SHOW_LIMIT_S)
     status = _led(plan, limit_s)
     if status is None:
-        print("nobody leads yet, so the file cannot be compared with what runs", file=sys.stderr)
+        say("nobody leads yet, so the file cannot be compared with what runs")
         return
     found = differences(plan.layout, status, plan.spec)
     if not found:
@@ -162,8 +162,7 @@ def _reconcile(plan: Plan, begun: Begun, limit_s: float) -> None:
         return
     refused = [one for one in found if one.refused and not one.what.startswith("timing.")]
     if refused:
-        print(f"{plan.file} was not applied:", file=sys.stderr)
-        print("\n".join(f"  {one}" for one in refused), file=sys.stderr)
+        say("\n".join([f"{plan.file} was not applied:", *(f"  {one}" for one in refused)]))
         return
     print(f"applying {plan.file}, which has changed since the fleet was last asked:")
     _show(found)

@@ -1,6 +1,7 @@
 """From a cluster file to a ``ClusterSpec``, or to everything that is wrong with it."""
 
 import os
+import stat
 from typing import Any, NamedTuple
 
 from interrex.config.kinds import service_label
@@ -51,12 +52,11 @@ def open_reading(path: str | os.PathLike[str]) -> tuple[Reading | None, Problem 
     """The parsed file; or the problem that keeps it from being parsed."""
     file = os.fspath(path)
     try:
-        with open(file, "rb") as stream:
-            data = stream.read(LARGEST + 1)
+        data = _content(file)
+    except Refused as refusal:
+        return None, Problem(file, 0, 0, "", str(refusal))
     except FileNotFoundError:
         return None, Problem(file, 0, 0, "", "there is no such file")
-    except IsADirectoryError:
-        return None, Problem(file, 0, 0, "", "is a folder, not a file")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "its name is no file's name"
         return None, Problem(file, 0, 0, "", f"cannot be read: {reason}")
@@ -65,6 +65,36 @@ def open_reading(path: str | os.PathLike[str]) -> tuple[Reading | None, Problem 
         return None, problem
     folder = os.path.dirname(os.path.abspath(file))
     return Reading(file, folder, text, root), None
+
+
+def _content(file: str) -> bytes:
+    """The bytes of a regular file. Whatever else has that name is not waited for.
+
+    Raises:
+        Refused: it is no regular file, or too large.
+        OSError: it cannot be read; ``ValueError`` where its name is none.
+    """
+    # Not blocking: opening a pipe would wait for somebody who writes.
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            kind = _KINDS.get(stat.S_IFMT(found.st_mode), "something else")
+            raise Refused(f"is {kind}, not a file")
+        if found.st_size > LARGEST:
+            raise Refused(f"is {found.st_size} bytes large; a cluster file has at most {LARGEST}")
+        with open(descriptor, "rb", closefd=False) as stream:
+            return stream.read(LARGEST + 1)
+    finally:
+        os.close(descriptor)
+
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 
 def read(reading: Reading) -> Checked:
