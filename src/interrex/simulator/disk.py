@@ -117,6 +117,8 @@ class Disk:
         self.damage = ""
         """What the next opening finds wrong; empty where nothing is."""
         self.lost_identity = False
+        self.on_write: Callable[[], None] | None = None
+        """Called once, within the next write."""
         self._durable: Contents | None = None
         """While the disk lies: what a power loss would leave."""
         self._writer: Writing | None = None
@@ -124,6 +126,11 @@ class Disk:
         self._writing: Batch = []
 
     # The writer
+
+    @property
+    def loss(self) -> str:
+        """Why the next opening will put the log aside; empty where it will not."""
+        return self.damage or ("it was disowned" if self.lost_identity else "")
 
     def open(self, writer: Writing) -> Stored | None:
         """Read the log for a process that begins.
@@ -136,7 +143,7 @@ class Disk:
         """
         if self.failing:
             raise DiskBroken("the disk fails")
-        lost = bool(self.damage) or self.lost_identity
+        lost = bool(self.loss)
         if lost:
             if self.full:
                 raise DiskBroken("no space for an empty log")
@@ -159,7 +166,11 @@ class Disk:
 
     def _begin(self) -> None:
         self._writing, self._waiting = self._waiting, []
-        self._agenda.after(self._latency(), self._finish, self._writer, self._writing)
+        latency = self._latency()
+        self._agenda.after(latency, self._finish, self._writer, self._writing)
+        if self.on_write is not None:
+            hook, self.on_write = self.on_write, None
+            self._agenda.after(self._chance.below(latency + 1), hook)
 
     def _latency(self) -> int:
         return min(

@@ -4,6 +4,7 @@ It does what ``runtime.processes`` does for a worker: whoever supervises a slot 
 its record, the lock falls with its holder, and a process outlives whoever started it.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 from interrex.core.errors import InvariantViolation
@@ -95,7 +96,7 @@ class Machine:
         name: of the host.
         clock: its own.
         tell: told of every beginning and end of a process.
-        habits: how the processes of each service behave.
+        habits_of: how the processes of each service behave.
     """
 
     def __init__(
@@ -105,12 +106,12 @@ class Machine:
         name: HostName,
         clock: Clock,
         tell: Told,
-        habits: dict[ServiceName, Habits],
+        habits_of: Callable[[ServiceName], Habits],
     ) -> None:
         self._agenda = agenda
         self._chance = chance
         self._tell = tell
-        self._habits = habits
+        self._habits_of = habits_of
         self.name = name
         self.clock = clock
         self.on = True
@@ -135,13 +136,13 @@ class Machine:
                 self._pids[self._last_pid] = None
                 return self._last_pid
 
-    def free_pid(self, pid: int) -> None:
-        self._pids.pop(pid, None)
+    def take_pid(self, pid: int) -> None:
+        """Another program has this pid now."""
+        self._pids[pid] = None
 
-    def habits_of(self, service: ServiceName) -> Habits:
-        if service not in self._habits:
-            self._habits[service] = Habits()
-        return self._habits[service]
+    def free_pid(self, pid: int) -> None:
+        """Any process may get it."""
+        self._pids.pop(pid, None)
 
     def let_go(self, holder: Supervisor) -> None:
         """A worker's process is gone: its locks fall."""
@@ -230,7 +231,7 @@ class Machine:
 
     def _new_process(self, effect: Spawn) -> Process:
         slot, pid = effect.slot, self.new_pid()
-        habits = self.habits_of(service_of(slot))
+        habits = self._habits_of(service_of(slot))
         if service_of(slot) == BALANCER:
             return BalancerProcess(
                 slot, effect.incarnation, effect.generation, pid, effect.epoch, habits

@@ -7,6 +7,7 @@ answered by a reset. Where the conditions say ``datagrams``, the election's mail
 lost, doubled and overtaken.
 """
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from interrex.core.ids import HostName, WorkerName
@@ -61,6 +62,13 @@ class Lane:
         self.loss = 0
         self.doubled = 0
         self.overtaken = 0
+
+    def worsen(self, values: Mapping[str, int], times: int) -> None:
+        """Add these numbers so many times: less than none takes them away again."""
+        self.extra += times * values["extra"]
+        self.loss += times * values["loss"]
+        self.doubled += times * values["doubled"]
+        self.overtaken += times * values["overtaken"]
 
 
 class Connection:
@@ -238,6 +246,14 @@ class Network:
             connection.nodes[to].post(MessageReceived(sender, payload))
 
     # Ends of connections
+
+    def peers_changed(self, node: Peer) -> None:
+        """A process looks for others than before: whom it knows no more is cut off."""
+        for other, pair in self._pairs[node.worker].items():
+            if not node.knows(other):
+                self._agenda.after(0, self.reset, node.worker, other)
+            elif node.worker not in pair.believed:
+                self._try_soon(pair, self._chance.below(MS))
 
     def reset(self, at: WorkerName, peer: WorkerName) -> bool:
         """The connection ends at one end, with both processes alive; False where there is none."""

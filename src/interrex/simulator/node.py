@@ -92,6 +92,7 @@ class Node:
         """How long (ns) its loop is busy with one event."""
         self.dies_within_step = -1
         """After so many more effects it is killed, wherever in a list that is."""
+        self._peers_known = 0
         self._free_at = 0
         self._inbox: deque[WorkerEvent] = deque()
         self._wake_at: int | None = None
@@ -155,6 +156,9 @@ class Node:
                 self._count_down()
             if not self.alive:
                 return
+        if len(core.state.workers) != self._peers_known:
+            self._peers_known = len(core.state.workers)
+            self._network.peers_changed(self)
         wake_at = core.wake_at
         if wake_at != self._wake_at:
             self._wake_at = wake_at

@@ -21,6 +21,7 @@ from interrex.simulator.client import Clients
 from interrex.simulator.clock import Clock
 from interrex.simulator.disk import Disk, DiskBroken
 from interrex.simulator.faults.running import RunningFaults
+from interrex.simulator.harm import Harm
 from interrex.simulator.machine import Machine
 from interrex.simulator.network import Network
 from interrex.simulator.node import Node
@@ -74,7 +75,9 @@ class World:
         """The process of each worker that has one, starting or running."""
         self.disks: dict[WorkerName, Disk] = {}
         self.homes: dict[WorkerName, HostName] = {}
-        self.habits: dict[ServiceName, Habits] = {}
+        self._habits: dict[ServiceName, Habits] = {}
+        self.boot = plan.conditions.boot
+        """How long (ns) a worker's process takes to come up, about."""
         self.systemd = plan.conditions.systemd
         self._genesis_members = dict(enumerate(workers_of(plan.spec), start=1))
         self._identities: dict[WorkerName, int] = {}
@@ -89,6 +92,7 @@ class World:
         self.network = Network(self.agenda, chance.fork(), plan.conditions)
         self.clients = Clients(self, chance.fork())
         self.faults = RunningFaults(self, chance.fork())
+        self.harm = Harm(self)
         self.machines = {host.name: self._new_machine(host.name) for host in hosts_of(plan.spec)}
         self._addresses = {
             host.address.rpartition(":")[0]: host.name
@@ -98,11 +102,21 @@ class World:
         for member, worker in self._genesis_members.items():
             self._welcome(worker, workers_of(plan.spec)[worker], member)
 
+    def habits_of(self, service: ServiceName) -> Habits:
+        """How a service's processes behave."""
+        if service not in self._habits:
+            self._habits[service] = Habits()
+        return self._habits[service]
+
+    def identity_of(self, worker: WorkerName) -> int | None:
+        """Under which member id a worker's log votes; None where nobody knows the worker."""
+        return self._identities.get(worker)
+
     def _new_machine(self, name: HostName) -> Machine:
         chance = self._machine_chance
         skew = self.conditions.skew_ppm
         clock = Clock(self.agenda.now, chance.between(-skew, skew))
-        return Machine(self.agenda, chance.fork(), name, clock, self.tell, self.habits)
+        return Machine(self.agenda, chance.fork(), name, clock, self.tell, self.habits_of)
 
     def _welcome(self, worker: WorkerName, host: HostName, member: int) -> None:
         """A worker's place exists from now on, with an empty disk."""
@@ -189,7 +203,7 @@ class World:
         disk, chance = self.disks[worker], self._starts.fork()
         node = Node(self, worker, self._lives, pid, machine, disk, self.network, chance)
         self.nodes[worker] = node
-        self.agenda.after(chance.spread(self.conditions.boot), self._begin, node)
+        self.agenda.after(chance.spread(self.boot), self._begin, node)
 
     def _new_member(self) -> int:
         return self._starts.getrandbits(62) + (1 << 32)
@@ -202,12 +216,14 @@ class World:
             self.agenda.after(10 * MS, self._begin, node)
             return
         worker = node.worker
+        loss = node.disk.loss
         try:
             stored = node.disk.open(node)
         except DiskBroken as broken:
             self.end(node, Cause.OWN, str(broken))
             return
         if stored is None:
+            self.harm.lost(worker, loss)
             self._identities[worker] = self._new_member()
             stored = Stored()
         member = node.member = self._identities[worker]
@@ -292,7 +308,32 @@ class World:
             else:
                 self._forget_process(node)
         machine.lose_power()
+        for worker, home in self.homes.items():
+            if home == host and self.disks[worker].power_lost():
+                self._lost_what_it_promised(worker)
         self._cut_machine(host, self.network.cut)
+
+    def _lost_what_it_promised(self, worker: WorkerName) -> None:
+        if self.conditions.sound:
+            self.disks[worker].damage = "the log ends before its mark"
+            self.harm.harmed(worker)
+        else:
+            self.harm.lost(worker, "what was acknowledged is gone, unseen")
+
+    def replace_disk(self, worker: WorkerName) -> None:
+        """Another, empty disk, made ready as on the cluster's first day."""
+        self.disks[worker].replace()
+        for member, name in self._genesis_members.items():
+            if name == worker:
+                self._identities[worker] = member
+        self.harm.lost(worker, "replaced by an empty disk")
+
+    def set_clock(self, host: HostName, ppm: int) -> None:
+        """Let a machine's boot-time clock run so many millionths faster than the world."""
+        self.machines[host].clock.run_at(self.agenda.now, ppm)
+        for node in list(self.nodes.values()):
+            if node.host == host:
+                node.clock_changed()
 
     def return_machine(self, host: HostName) -> None:
         """It is on again; systemd, or an administrator, starts its workers."""
@@ -331,6 +372,9 @@ class World:
             status = status_of(core, now)
             if not is_ready(status):
                 return f"{worker}: not everything is ready"
+        for node in self.running():
+            if node.worker not in leader.core.state.workers:
+                return f"{node.worker} is to leave"
         state = leader.core.state
         for placement in state.placements.values():
             if placement.generation != placement.target or not placement.wanted:

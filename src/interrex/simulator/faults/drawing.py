@@ -2,15 +2,18 @@
 
 from collections.abc import Collection
 
-from interrex.core.ids import ServiceName
+from interrex.core.ids import HostName, ServiceName
 from interrex.core.spec import (
+    BalancerSpec,
     Check,
     CheckKind,
     ClusterSpec,
     Expose,
     Health,
+    HostSpec,
     Restart,
     ServiceSpec,
+    Timing,
     hosts_of,
 )
 from interrex.core.state import workers_of
@@ -22,6 +25,12 @@ from interrex.simulator.plan import Conditions, Fault, FaultPlan
 
 QUIET = 2 * S
 """How long (ns) a fleet is left alone to come up before the first fault."""
+
+
+_BAGS = {
+    name: [kind for kind in family.kinds for _ in range(kind.weight)]
+    for name, family in FAMILIES.items()
+}
 
 
 def usual_spec() -> ClusterSpec:
@@ -83,7 +92,37 @@ def draw_plan(
 
 
 def _draw_spec(chance: Chance) -> ClusterSpec:
-    return usual_spec()
+    """The usual half of the time, else any shape of one to three machines, one to seven workers."""
+    if chance.one_in(2):
+        return usual_spec()
+    services = {}
+    for number, name in enumerate(("web", "api", "batch")[: chance.between(1, 3)]):
+        port = 8080 + number if not chance.one_in(4) else None
+        services[ServiceName(name)] = _service(name, chance.between(1, 6), port)
+    hosts = chance.pick((0, 0, 1, 2, 3, 3))
+    heartbeat = chance.pick((20, 50, 50, 100))
+    timing = Timing(heartbeat=heartbeat / 1000, election_timeout=heartbeat * 4 / 1000)
+    processes = chance.between(1, 2)
+    return ClusterSpec(
+        name="sim",
+        workers=chance.between(1, 7),
+        hosts=_draw_hosts(chance, hosts),
+        timing=timing,
+        balancer=BalancerSpec(processes=processes),
+        services=services,
+    )
+
+
+def _draw_hosts(chance: Chance, count: int) -> tuple[HostSpec, ...]:
+    most = 7 // count if count else 0
+    return tuple(
+        HostSpec(
+            name=HostName(f"host{number}"),
+            address=f"10.0.0.{number}:7000",
+            workers=chance.between(1, most),
+        )
+        for number in range(1, count + 1)
+    )
 
 
 def _draw_conditions(chance: Chance) -> Conditions:
@@ -97,6 +136,9 @@ def _draw_conditions(chance: Chance) -> Conditions:
         sync=chance.scale(100 * US, 20 * MS),
         boot=chance.scale(20 * MS, 500 * MS),
         proof=chance.scale(100 * US, 5 * MS),
+        asks_every=chance.scale(100 * MS, 2 * S),
+        calls_every=chance.scale(50 * MS, 500 * MS),
+        skew_ppm=chance.pick((0, 50, 1000, 20_000)),
         systemd=chance.one_in(2),
     )
 
@@ -109,14 +151,15 @@ def _draw_faults(scene: Scene, duration: int, families: list[str]) -> tuple[Faul
     mean = chance.scale(300 * MS, 5 * S)
     at = QUIET // 4 + chance.below(QUIET)
     faults: list[Fault] = []
+    bag = [name for name in families for _ in range(FAMILIES[name].weight)]
     while at < duration:
-        faults.append(_draw_fault(scene, len(faults) + 1, at, chance.pick(families)))
+        faults.append(_draw_fault(scene, len(faults) + 1, at, chance.pick(bag)))
         at += MS + chance.exponential(mean)
     return tuple(faults)
 
 
 def _draw_fault(scene: Scene, number: int, at: int, family: str) -> Fault:
-    kind = scene.chance.pick(FAMILIES[family].kinds)
+    kind = scene.chance.pick(_BAGS[family])
     drawn = kind.draw(scene)
     return Fault(
         number=number,

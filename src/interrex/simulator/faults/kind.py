@@ -7,7 +7,9 @@ import msgspec
 
 from interrex.core.ids import HostName, ServiceName, WorkerName
 from interrex.core.spec import ClusterSpec
+from interrex.core.time import MS, S
 from interrex.simulator.chance import Chance
+from interrex.simulator.node import Node
 from interrex.simulator.plan import Conditions, Fault
 
 if TYPE_CHECKING:
@@ -48,21 +50,35 @@ class Kind(msgspec.Struct, frozen=True):
     """One kind of fault.
 
     ``begin`` returns what ends it; None where it could not happen just now, and nothing did.
+    ``weight`` is how often it is drawn, beside its family's others.
     """
 
     name: str
     draw: Callable[[Scene], Drawn]
     begin: Callable[["World", Fault], Undo | None]
+    weight: int = 4
 
 
 class Family(msgspec.Struct, frozen=True):
-    """Kinds of faults of one sort."""
+    """Kinds of faults of one sort. ``weight`` is how often it is drawn, beside the others."""
 
     name: str
     kinds: tuple[Kind, ...]
-    needs_hosts: int = 1
+    weight: int = 4
 
 
 def a_worker(scene: Scene) -> str:
     """Some worker, the leader rather often."""
     return LEADER if scene.chance.one_in(3) else scene.chance.pick(scene.workers)
+
+
+def for_a_while(scene: Scene) -> int:
+    """How long (ns) a fault lasts: from a blink to long beyond every time-out."""
+    return scene.chance.scale(20 * MS, 8 * S)
+
+
+def node_of(world: "World", target: str) -> Node | None:
+    """The live process of the worker that a target names."""
+    worker = world.faults.worker(target)
+    node = world.nodes.get(worker) if worker is not None else None
+    return node if node is not None and node.alive else None

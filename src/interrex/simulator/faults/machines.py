@@ -1,0 +1,69 @@
+"""Machines: lost and back again, all at once, or back with empty disks."""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from interrex.core.ids import HostName
+from interrex.core.time import MS, S
+from interrex.simulator.faults.kind import Drawn, Family, Kind, Scene, Undo
+from interrex.simulator.plan import Fault
+
+if TYPE_CHECKING:
+    from interrex.simulator.world import World
+
+
+def _draw_lost(scene: Scene) -> Drawn:
+    lasts = scene.chance.scale(200 * MS, 20 * S)
+    return Drawn(lasts, (scene.chance.pick(scene.hosts),))
+
+
+def _lost(world: "World", fault: Fault) -> Undo | None:
+    """Power is lost: processes are gone, disks stay."""
+    host = HostName(fault.targets[0])
+    if not world.machines[host].on:
+        return None
+    world.lose_machine(host)
+    return partial(world.return_machine, host)
+
+
+def _draw_everything(scene: Scene) -> Drawn:
+    return Drawn(scene.chance.scale(100 * MS, 3 * S))
+
+
+def _everything(world: "World", fault: Fault) -> Undo | None:
+    """All machines at once."""
+    lost = [host for host, machine in world.machines.items() if machine.on]
+    for host in lost:
+        world.lose_machine(host)
+
+    def undo() -> None:
+        for host in lost:
+            world.return_machine(host)
+
+    return undo if lost else None
+
+
+def _replaced(world: "World", fault: Fault) -> Undo | None:
+    """It comes back with empty disks, made again from the cluster's file as on the first day."""
+    host = HostName(fault.targets[0])
+    workers = [worker for worker, home in world.homes.items() if home == host]
+    machine = world.machines[host]
+    if not machine.on or len(world.machines) < 2 or not world.harm.allows(*workers):
+        return None
+    world.lose_machine(host)
+    machine.records.clear()
+    machine.files.clear()
+    for worker in workers:
+        world.replace_disk(worker)
+    return partial(world.return_machine, host)
+
+
+MACHINES = Family(
+    "machines",
+    (
+        Kind("lost", _draw_lost, _lost),
+        Kind("all-restart", _draw_everything, _everything, weight=2),
+        Kind("replaced", _draw_lost, _replaced, weight=2),
+    ),
+    weight=2,
+)

@@ -1,0 +1,160 @@
+"""Replicas and balancers: dying, hanging, ill, slow, deaf, leaving children, all together."""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from interrex.core.ids import BALANCER, ServiceName
+from interrex.core.time import MS, S
+from interrex.simulator.faults.kind import (
+    Drawn,
+    Family,
+    Kind,
+    Scene,
+    Undo,
+    for_a_while,
+    over_at_once,
+)
+from interrex.simulator.machine import Machine
+from interrex.simulator.observation import Cause
+from interrex.simulator.plan import Fault
+from interrex.simulator.replica import Process
+
+if TYPE_CHECKING:
+    from interrex.simulator.world import World
+
+SIGKILL = -9
+
+
+def _a_service(scene: Scene) -> ServiceName:
+    return scene.chance.pick((*scene.services, BALANCER))
+
+
+def _draw_one(scene: Scene) -> Drawn:
+    """One process of a service: its number is taken modulo how many there are then."""
+    values = {"number": scene.chance.below(1000)}
+    return Drawn(for_a_while(scene), (_a_service(scene),), values)
+
+
+def _draw_all(scene: Scene) -> Drawn:
+    return Drawn(for_a_while(scene), (scene.chance.pick(scene.services),))
+
+
+def _processes(world: "World", fault: Fault) -> list[tuple[Machine, Process]]:
+    return [
+        (machine, process)
+        for machine in world.machines.values()
+        for _, process in sorted(machine.processes.items())
+        if process.service in fault.targets
+    ]
+
+
+def _chosen(world: "World", fault: Fault) -> tuple[Machine, Process] | None:
+    found = _processes(world, fault)
+    return found[fault.values["number"] % len(found)] if found else None
+
+
+def _kill(world: "World", fault: Fault) -> Undo | None:
+    chosen = _chosen(world, fault)
+    if chosen is None:
+        return None
+    machine, process = chosen
+    machine.end(process, SIGKILL, Cause.FAULT)
+    return over_at_once
+
+
+def _kill_all(world: "World", fault: Fault) -> Undo | None:
+    found = _processes(world, fault)
+    for machine, process in found:
+        machine.end(process, SIGKILL, Cause.FAULT)
+    return over_at_once if found else None
+
+
+def _hang(world: "World", fault: Fault) -> Undo | None:
+    chosen = _chosen(world, fault)
+    return _worsen([chosen[1]], "hung") if chosen is not None else None
+
+
+def _hang_all(world: "World", fault: Fault) -> Undo | None:
+    return _worsen([process for _, process in _processes(world, fault)], "hung")
+
+
+def _ill(world: "World", fault: Fault) -> Undo | None:
+    chosen = _chosen(world, fault)
+    return _worsen([chosen[1]], "ill") if chosen is not None else None
+
+
+def _worsen(processes: list[Process], what: str) -> Undo | None:
+    def add(by: int) -> None:
+        for process in processes:
+            setattr(process, what, getattr(process, what) + by)
+
+    add(1)
+    return partial(add, -1) if processes else None
+
+
+def _habit(habit: str, world: "World", fault: Fault) -> Undo | None:
+    """The processes that start from now on behave so, for a while."""
+    habits = world.habits_of(ServiceName(fault.targets[0]))
+    usual = getattr(habits, habit)
+    setattr(habits, habit, fault.values[habit])
+    return partial(setattr, habits, habit, usual)
+
+
+def _habit_kind(name: str, habit: str, least: int, most: int) -> Kind:
+    def draw(scene: Scene) -> Drawn:
+        value = {habit: scene.chance.scale(least, most)}
+        return Drawn(for_a_while(scene), (_a_service(scene),), value)
+
+    return Kind(name, draw, partial(_habit, habit), weight=2)
+
+
+def _draw_dependency(scene: Scene) -> Drawn:
+    values = {"needs_dependency": scene.chance.pick((0, 500, 1000))}
+    return Drawn(for_a_while(scene), (scene.chance.pick(scene.services),), values)
+
+
+def _dependency(world: "World", fault: Fault) -> Undo | None:
+    """What all replicas of a service need is down: they are ill together, or end together."""
+    habits = world.habits_of(ServiceName(fault.targets[0]))
+    habits.dependency_down += 1
+    habits.needs_dependency = fault.values["needs_dependency"]
+    if habits.needs_dependency == 1000:
+        for machine, process in _processes(world, fault):
+            machine.end(process, 1, Cause.OWN)
+
+    def undo() -> None:
+        habits.dependency_down -= 1
+
+    return undo
+
+
+def _flip_record(world: "World", fault: Fault) -> Undo | None:
+    """The record of a slot is damaged: whoever claims it next must look for the process."""
+    chosen = _chosen(world, fault)
+    if chosen is None:
+        return None
+    machine, process = chosen
+    machine.records[process.slot].corrupt = True
+    return over_at_once
+
+
+REPLICAS = Family(
+    "replicas",
+    (
+        Kind("kill", _draw_one, _kill, weight=8),
+        Kind("kill-all", _draw_all, _kill_all, weight=2),
+        Kind("hang", _draw_one, _hang),
+        Kind("hang-all", _draw_all, _hang_all, weight=1),
+        Kind("ill", _draw_one, _ill),
+        _habit_kind("slow-start", "start", 100 * MS, 12 * S),
+        _habit_kind("slow-stop", "stop", 100 * MS, 5 * S),
+        _habit_kind("ignores-term", "ignores_term", 200, 1000),
+        _habit_kind("fails-to-start", "fails_to_start", 100, 1000),
+        _habit_kind("crashes", "crashes_after", 50 * MS, 10 * S),
+        _habit_kind("forks", "forks", 200, 1000),
+        _habit_kind("never-well", "ill", 200, 1000),
+        Kind("dependency", _draw_dependency, _dependency, weight=2),
+        Kind("flip-record", _draw_one, _flip_record, weight=2),
+    ),
+    weight=5,
+)

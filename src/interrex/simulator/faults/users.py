@@ -1,0 +1,167 @@
+"""What users ask for, at the worst moment: just when a leader ends, or again and again."""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from interrex.core.ids import ServiceName, WorkerName
+from interrex.core.spec import ClusterSpec
+from interrex.core.state import ApplySpec, Operation, Restart, Scale
+from interrex.core.time import MS, S
+from interrex.simulator.faults.kind import Drawn, Family, Kind, Scene, Undo, over_at_once
+from interrex.simulator.plan import Fault
+
+if TYPE_CHECKING:
+    from interrex.simulator.world import World
+
+CLIENT = 100
+"""These clients are none of the usual ones."""
+MOST_WORKERS = 7
+
+
+def _when(scene: Scene, targets: tuple[str, ...], values: dict[str, int]) -> Drawn:
+    """At any time, or when a leader ends, which is waited for."""
+    when = "leader-ends" if scene.chance.one_in(2) else ""
+    after = scene.chance.scale(1, 300 * MS) if when else 0
+    return Drawn(0, targets, {**values, "after": after}, when)
+
+
+def _draw_scale(scene: Scene) -> Drawn:
+    service = scene.chance.pick(scene.services)
+    return _when(scene, (service,), {"replicas": scene.chance.between(1, 12)})
+
+
+def _ask(world: "World", fault: Fault, *operations: Operation) -> Undo | None:
+    running = world.running()
+    if not running:
+        return None
+    node = world.faults.chance.pick(running)
+    world.clients.change(CLIENT + fault.number, node, operations)
+    return over_at_once
+
+
+def _scale(world: "World", fault: Fault) -> Undo | None:
+    return _ask(world, fault, Scale(ServiceName(fault.targets[0]), fault.values["replicas"]))
+
+
+def _draw_restart(scene: Scene) -> Drawn:
+    return _when(scene, (scene.chance.pick(scene.services),), {})
+
+
+def _restart(world: "World", fault: Fault) -> Undo | None:
+    return _ask(world, fault, Restart(ServiceName(fault.targets[0])))
+
+
+def _draw_renewal(scene: Scene) -> Drawn:
+    return _when(scene, (scene.chance.pick(scene.services),), {"version": scene.chance.below(1000)})
+
+
+def _renewal(world: "World", fault: Fault) -> Undo | None:
+    """A file in which one service's program has changed."""
+    spec = _newest(world)
+    name = ServiceName(fault.targets[0])
+    service = spec.services.get(name)
+    if service is None:
+        return None
+    command = (*service.command[:2], str(fault.values["version"]))
+    changed = {**spec.services, name: msgspec.structs.replace(service, command=command)}
+    return _ask(world, fault, ApplySpec(msgspec.structs.replace(spec, services=changed)))
+
+
+def _removal(world: "World", fault: Fault) -> Undo | None:
+    """A file without one of the services, or with it again."""
+    spec = _newest(world)
+    name = ServiceName(fault.targets[0])
+    services = dict(spec.services)
+    if name not in services:
+        services[name] = world.spec.services[name]
+    elif len(services) > 1:
+        del services[name]
+    else:
+        return None
+    return _ask(world, fault, ApplySpec(msgspec.structs.replace(spec, services=services)))
+
+
+def _draw_workers(scene: Scene) -> Drawn:
+    return _when(scene, (), {"workers": scene.chance.between(1, MOST_WORKERS)})
+
+
+def _workers(world: "World", fault: Fault) -> Undo | None:
+    """A file with more or fewer workers, on one machine."""
+    spec = _newest(world)
+    if spec.hosts:
+        return None
+    return _ask(world, fault, ApplySpec(msgspec.structs.replace(spec, workers=_near(spec, fault))))
+
+
+def _near(spec: ClusterSpec, fault: Fault) -> int:
+    """One more or one less than now: a file is edited step by step."""
+    wanted = fault.values["workers"]
+    return spec.workers + (1 if wanted > spec.workers else -1 if wanted < spec.workers else 0)
+
+
+def _newest(world: "World") -> ClusterSpec:
+    leader = world.leader()
+    return leader.core.state.spec if leader is not None and leader.core else world.spec
+
+
+def _draw_hand_over(scene: Scene) -> Drawn:
+    chance = scene.chance
+    successor = (chance.pick(scene.workers),) if chance.one_in(2) else ()
+    return Drawn(targets=successor)
+
+
+def _hand_over(world: "World", fault: Fault) -> Undo | None:
+    running = world.running()
+    if not running:
+        return None
+    successor = WorkerName(fault.targets[0]) if fault.targets else None
+    world.clients.hand_over(CLIENT, world.faults.chance.pick(running), successor)
+    return over_at_once
+
+
+def _draw_storm(scene: Scene) -> Drawn:
+    chance = scene.chance
+    values = {"every": chance.scale(MS, 100 * MS)}
+    return Drawn(chance.scale(200 * MS, 3 * S), (chance.pick(scene.services),), values)
+
+
+def _storm(world: "World", fault: Fault) -> Undo | None:
+    """Changes and reads, one after another without a pause."""
+    over, turns = False, 0
+
+    def turn() -> None:
+        nonlocal turns
+        running = world.running()
+        if over:
+            return
+        turns += 1
+        if running:
+            node = world.faults.chance.pick(running)
+            if turns % 2:
+                world.clients.read(CLIENT + fault.number, node)
+            else:
+                scale = Scale(ServiceName(fault.targets[0]), 1 + turns // 2 % 6)
+                world.clients.change(CLIENT + fault.number, node, (scale,))
+        world.agenda.after(fault.values["every"], turn)
+
+    def undo() -> None:
+        nonlocal over
+        over = True
+
+    turn()
+    return undo
+
+
+USERS = Family(
+    "users",
+    (
+        Kind("scale", _draw_scale, _scale),
+        Kind("restart", _draw_restart, _restart),
+        Kind("renewal", _draw_renewal, _renewal, weight=2),
+        Kind("removal", _draw_restart, _removal, weight=2),
+        Kind("workers", _draw_workers, _workers, weight=2),
+        Kind("hand-over", _draw_hand_over, _hand_over, weight=3),
+        Kind("storm", _draw_storm, _storm, weight=1),
+    ),
+)

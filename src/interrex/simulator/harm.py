@@ -1,0 +1,76 @@
+"""Which disks have lost what they promised: never so many that nobody could go on.
+
+A worker whose log was lost or refused comes back under a new identity, which the others must let
+in. Until it votes again, another loss could take the majority away for good: no fault may do that.
+"""
+
+from typing import TYPE_CHECKING
+
+from interrex.core.ids import WorkerName
+from interrex.core.quorum import majority
+from interrex.core.time import S
+from interrex.simulator.observation import DiskHarmed
+
+if TYPE_CHECKING:
+    from interrex.simulator.world import World
+
+SETTLED = 2 * S
+
+
+class Harm:
+    """The disks of one world whose promises are void, or would be after a power loss."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self._harmed: dict[WorkerName, int] = {}
+        self._risked: dict[WorkerName, None] = {}
+
+    def allows(self, *workers: WorkerName) -> bool:
+        """Whether these disks may be harmed too, and a majority still holds what it promised."""
+        if self._harmed and self._all_vote_again():
+            self._harmed.clear()
+        voters = self._voters()
+        void = {**self._harmed, **self._risked, **dict.fromkeys(workers)}
+        return len(voters) - len(void) >= majority(len(voters)) and not any(
+            worker in self._harmed or worker in self._risked for worker in workers
+        )
+
+    def harmed(self, worker: WorkerName) -> None:
+        """What this disk holds is lost, or will be when it is next read."""
+        self._harmed[worker] = self._world.agenda.now
+
+    def lost(self, worker: WorkerName, what: str) -> None:
+        """What this disk held counts no more."""
+        self.harmed(worker)
+        self._world.tell(DiskHarmed(worker, what))
+
+    def risked(self, worker: WorkerName) -> None:
+        """A power loss would make this disk lose something."""
+        self._risked[worker] = None
+
+    def risk_is_over(self, worker: WorkerName) -> None:
+        self._risked.pop(worker, None)
+
+    def _voters(self) -> dict[WorkerName, int]:
+        """By worker, as the newest core believes."""
+        cores = [node.core for node in self._world.running() if node.core is not None]
+        newest = max(cores, key=lambda core: core.election.epoch, default=None)
+        if newest is None:
+            return {}
+        return {member.worker: member.member for member in newest.election.members}
+
+    def _all_vote_again(self) -> bool:
+        """Whether a majority believes in exactly the identities that the disks now have."""
+        world = self._world
+        if any(world.agenda.now - at < SETTLED for at in self._harmed.values()):
+            return False
+        agreeing = 0
+        identities: dict[WorkerName, int] | None = None
+        for node in world.running():
+            assert node.core is not None
+            members = {m.worker: m.member for m in node.core.election.members}
+            mine = {worker: world.identity_of(worker) for worker in members}
+            if members == mine and len(members) == len(node.core.election.members):
+                agreeing += 1
+                identities = members
+        return identities is not None and agreeing >= majority(len(identities))
