@@ -28,7 +28,7 @@ from interrex.core.state import (
     Operation,
     workers_of,
 )
-from interrex.core.time import S, earliest
+from interrex.core.time import MS, S, earliest, seconds
 from interrex.orchestration.assignments import slots_for
 from interrex.orchestration.fleet import Fleet
 from interrex.orchestration.healing import Healer, Remedy
@@ -38,6 +38,10 @@ from interrex.orchestration.routing import service_routes
 
 BAD_PORT_MEMORY = 600 * S
 """How long (ns) a port that a stranger was found on is not tried again."""
+
+DISMISSED = 100 * MS
+"""How long (ns) a dismissed worker is gone before it is taken to have ended: one that lives and has
+lost its connection alone is back sooner, and other workers start it again later than that."""
 
 
 class ProposeChange(msgspec.Struct, frozen=True):
@@ -91,6 +95,7 @@ class Leader:
         self._routes_sent: dict[WorkerName, int] = {}
         self._routes_version = 0
         self._bad_ports: dict[tuple[HostName, int], int] = {}
+        self._dismissed: set[WorkerName] = set()
         self._wake_at: int | None = None
 
     @property
@@ -173,7 +178,7 @@ class Leader:
     def _heal(self, fleet: Fleet, now: int) -> Iterator[Give]:
         for worker, remedy in self._healer.remedies(fleet, None, leading=True, now=now):
             helper = self._helper(fleet, worker)
-            if helper is None:
+            if helper is None or (remedy is Remedy.LAUNCH and worker in self._dismissed):
                 continue
             if remedy is Remedy.LAUNCH:
                 yield Give(helper, LaunchWorker(self.epoch, worker))
@@ -195,7 +200,7 @@ class Leader:
         operations: list[Operation] = [
             *Placer(state, fleet, set(self._bad_ports), now).operations(),
             *self._rollout.operations(state, fleet, confirmed, now),
-            *self._forget_workers(state, fleet),
+            *self._forget_workers(state, fleet, now),
         ]
         if not operations:
             return
@@ -203,11 +208,21 @@ class Leader:
         self._proposed = ChangeId(f"leader-{self.epoch}-{self.issued}")
         yield ProposeChange(Change(self._proposed, self.epoch, tuple(operations)))
 
-    def _forget_workers(self, state: ClusterState, fleet: Fleet) -> Iterator[Operation]:
-        for worker in self._leavers(state):
-            view = fleet.workers.get(worker)
-            if (view is None or not view.connected) and worker not in fleet.members:
+    def _forget_workers(self, state: ClusterState, fleet: Fleet, now: int) -> Iterator[Operation]:
+        """Those that have ended. Whoever is forgotten while it lives is refused by all the others
+        from then on: it would never learn of it, and keep what it holds."""
+        leavers = self._leavers(state)
+        self._dismissed.intersection_update(leavers)
+        for worker in leavers:
+            view = fleet.workers[worker]
+            gone = not view.connected and now - view.since >= self._patience(state, worker)
+            if gone and worker not in fleet.members:
                 yield ForgetWorker(worker)
+
+    def _patience(self, state: ClusterState, worker: WorkerName) -> int:
+        """How long (ns) a worker that holds nothing must be gone to be forgotten. Until then it is
+        started again where it can be, so that it can be dismissed."""
+        return DISMISSED if worker in self._dismissed else seconds(state.spec.timing.lost_host)
 
     def _leavers(self, state: ClusterState) -> list[WorkerName]:
         """Workers that the file asks for no longer and that hold nothing any more."""
@@ -221,6 +236,7 @@ class Leader:
         for worker in leavers:
             view = fleet.workers.get(worker)
             if worker not in fleet.members and view is not None and view.connected:
+                self._dismissed.add(worker)
                 yield Give(worker, Dismiss(self.epoch))
         if self._granting is not None:
             return
@@ -246,6 +262,7 @@ class Leader:
                 (SETTLED / S,) if view.connected else (timing.respawn_grace, timing.lost_host)
             )
         ]
+        deadlines += [fleet.workers[worker].since + DISMISSED for worker in self._dismissed]
         return min((deadline for deadline in deadlines if deadline > now), default=None)
 
 

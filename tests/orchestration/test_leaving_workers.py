@@ -1,0 +1,85 @@
+"""Workers that the file asks for no longer: dismissed, and forgotten only when they have ended."""
+
+import msgspec
+
+from interrex.core.ids import ChangeId, HostName, WorkerName
+from interrex.core.messages import Dismiss, LaunchWorker
+from interrex.core.spec import LOCAL_HOST, ClusterSpec
+from interrex.core.state import (
+    ApplySpec,
+    Change,
+    ChangeId,
+    ClusterState,
+    ForgetWorker,
+    apply,
+    genesis,
+)
+from interrex.core.time import MS, S
+from interrex.orchestration.fleet import Fleet, WorkerView
+from interrex.orchestration.leader import Give, Leader, LeaderEffect, ProposeChange
+
+ME = WorkerName("worker-1")
+LEAVER = WorkerName("worker-3")
+BEGAN = 100 * S
+
+
+def _state() -> ClusterState:
+    spec = ClusterSpec(name="leaving", workers=3)
+    state = genesis(spec)
+    fewer = msgspec.structs.replace(spec, workers=2)
+    apply(state, Change(ChangeId("fewer"), 0, (ApplySpec(fewer),)), 1)
+    return state
+
+
+def _fleet(connected: bool, since: int, host: HostName = LOCAL_HOST) -> Fleet:
+    workers = {
+        worker: WorkerView(worker, host, True, 0, since) for worker in (ME, WorkerName("worker-2"))
+    }
+    workers[LEAVER] = WorkerView(LEAVER, host, connected, since, since)
+    return Fleet(ME, workers, {ME: 1, WorkerName("worker-2"): 2})
+
+
+def _forgets(effects: list[LeaderEffect]) -> bool:
+    return any(
+        isinstance(operation, ForgetWorker)
+        for effect in effects
+        if isinstance(effect, ProposeChange)
+        for operation in effect.change.operations
+    )
+
+
+def _commands(effects: list[LeaderEffect], kind: type) -> list[object]:
+    return [e.command for e in effects if isinstance(e, Give) and isinstance(e.command, kind)]
+
+
+def test_a_worker_that_only_lost_its_connection_is_not_forgotten() -> None:
+    """The others would refuse it from then on, and it would never learn that it is not wanted.
+
+    Found by the simulator: a removed worker lived on for ever, and could have kept its slots.
+    """
+    state, leader = _state(), Leader(ME, LOCAL_HOST, 1, _state())
+    assert not _forgets(leader.step(state, _fleet(False, BEGAN), BEGAN + MS))
+    assert leader.wake_at is not None
+
+
+def test_a_removed_worker_that_is_gone_is_started_to_be_dismissed() -> None:
+    state, leader = _state(), Leader(ME, LOCAL_HOST, 1, _state())
+    effects = leader.step(state, _fleet(False, BEGAN), BEGAN + MS)
+    assert _commands(effects, LaunchWorker) == [LaunchWorker(1, LEAVER)]
+
+
+def test_a_dismissed_worker_is_forgotten_once_it_is_gone_and_not_started_again() -> None:
+    state, leader = _state(), Leader(ME, LOCAL_HOST, 1, _state())
+    effects = leader.step(state, _fleet(True, BEGAN - S), BEGAN)
+    assert _commands(effects, Dismiss) == [Dismiss(1)]
+    effects = leader.step(state, _fleet(False, BEGAN), BEGAN + MS)
+    assert not _forgets(effects)
+    assert not _commands(effects, LaunchWorker)
+    assert leader.wake_at is not None
+    assert leader.wake_at <= BEGAN + S
+    assert _forgets(leader.step(state, _fleet(False, BEGAN), BEGAN + S))
+
+
+def test_a_removed_worker_that_never_comes_back_is_forgotten_in_the_end() -> None:
+    state, leader = _state(), Leader(ME, LOCAL_HOST, 1, _state())
+    assert _forgets(leader.step(state, _fleet(False, BEGAN), BEGAN + 11 * S))
