@@ -96,6 +96,18 @@ def test_a_change_that_is_refused_is_not_asked_for_again(
     assert not changes(led[0])
 
 
+def test_a_change_that_every_worker_would_refuse_says_that_nothing_was_changed(
+    interrex: Interrex, led: list[FakeWorker]
+) -> None:
+    text = "the disk of worker-2 is full; nothing was changed: free space there, then ask again"
+    led[1].says("POST", "/v1/changes", Outcome(ok=False, text=text, refused=True), code=422)
+    said = interrex("restart", "web")
+    assert said.code == Exit.FAILED
+    assert f"the change is refused: {text}" in said.err
+    assert "may have been" not in said.err
+    assert not changes(led[0])
+
+
 def test_the_balancers_processes_can_be_restarted(
     interrex: Interrex, led: list[FakeWorker]
 ) -> None:

@@ -53,6 +53,7 @@ from interrex.supervision.interface import (
 from interrex.worker.interface import (
     Answer,
     Disconnect,
+    DiskFull,
     EndWorker,
     FollowRoutes,
     Leave,
@@ -142,6 +143,8 @@ class Town:
         self.relaunch = True
         self.linked: set[tuple[WorkerName, WorkerName]] = set()
         self.cut: set[HostName] = set()
+        self.full: dict[WorkerName, list[Callable[[], None]]] = {}
+        """Whose disks take nothing, and what waits for space there."""
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
         self._sequence = 0
         self._pid = 1000
@@ -345,13 +348,25 @@ class Town:
         disk, life = self.disks[name], self.lives[name]
 
         def write() -> None:
-            if self.lives[name] == life:
-                for record in effect.records:
-                    disk.write(record)
-                self.post(name, Persisted(effect.token))
+            if self.lives[name] != life:
+                return
+            waiting = self.full.get(name)
+            if waiting is not None:
+                waiting.append(write)
+                if len(waiting) == 1:
+                    self.post(name, DiskFull())
+                return
+            for record in effect.records:
+                disk.write(record)
+            self.post(name, Persisted(effect.token))
 
         self._sequence += 1
         heapq.heappush(self._agenda, (self.now + WRITE, self._sequence, write))
+
+    def free(self, name: WorkerName) -> None:
+        """There is space again: what waited is written."""
+        for write in self.full.pop(name):
+            write()
 
     def _send(self, name: WorkerName, effect: Send) -> None:
         everybody = [worker for worker in self.workers if worker != name]

@@ -77,17 +77,19 @@ def submit(layout: Layout, status: Status, operations: Iterable[Operation]) -> i
     """
     change = ChangeId(secrets.token_hex(16))
     body = msgspec.json.encode(ChangeBody(change, tuple(operations)))
-    reason = "no worker answers"
+    reason, in_doubt = "no worker answers", False
     for worker in leader_first(layout, status):
         try:
             answer = ask(layout.api_socket(worker), "POST", "/v1/changes", body, CHANGE_PATIENCE_S)
             outcome = outcome_of(answer)
         except NoAnswer as error:
-            reason = f"{worker}: {error}"
+            reason, in_doubt = f"{worker}: {error}", True
             continue
         if outcome.ok:
             return outcome.index
-        reason = outcome.text
+        if outcome.refused and not in_doubt:
+            raise CommandError(f"the change is refused: {outcome.text}")
+        reason, in_doubt = outcome.text, True
         if _is_final(answer):
             break
     raise CommandError(

@@ -34,7 +34,7 @@ class BalancerReport(msgspec.Struct, frozen=True, array_like=True):
 class Report(Message, frozen=True):
     """All that a worker supervises, sent to every peer when it changes.
 
-    ``version`` rises with every change.
+    ``version`` rises with every change; ``disk_full``: what it is to write waits for space.
     """
 
     host: HostName
@@ -43,6 +43,7 @@ class Report(Message, frozen=True):
     replicas: tuple[ReplicaReport, ...]
     balancers: tuple[BalancerReport, ...]
     leaving: bool
+    disk_full: bool = False
 
 
 class Alive(Message, frozen=True):

@@ -257,7 +257,9 @@ class ApiServer:
 
 
 def _outcome(outcome: Outcome) -> tuple[int, bytes]:
-    return (200 if outcome.ok else 409), _json(outcome)
+    if outcome.ok:
+        return 200, _json(outcome)
+    return (422 if outcome.refused else 409), _json(outcome)
 
 
 def _json(outcome: Outcome) -> bytes:

@@ -52,6 +52,7 @@ from interrex.worker.interface import (
     Answer,
     ChangeAsked,
     Disconnect,
+    DiskFull,
     EndWorker,
     FollowRoutes,
     HandOverAsked,
@@ -331,6 +332,7 @@ class Node:
     def disk_full(self, error: Exception) -> None:
         self._journal.write(Note(kind="disk.full", text=str(error)), self.core.epoch)
         _log.error("%s", error)
+        self.post(DiskFull())
 
     def disk_failed(self, error: Exception) -> None:
         self._stop(f"the disk failed: {error}")
@@ -414,7 +416,9 @@ class Node:
     def _answer(self, answer: Answer) -> None:
         future = self._requests.pop(answer.request, None)
         if future is not None and not future.done():
-            future.set_result(Outcome(ok=answer.ok, text=answer.text, index=answer.index))
+            future.set_result(
+                Outcome(ok=answer.ok, text=answer.text, index=answer.index, refused=answer.refused)
+            )
 
 
 def _probation(genesis: Genesis, worker: WorkerName, opened: OpenedLog) -> Probation | None:

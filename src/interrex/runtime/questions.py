@@ -27,8 +27,9 @@ class Leadership(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, kw_only=True):
-    """The answer to a POST."""
+    """The answer to a POST. ``refused``: nothing was done, and every worker would say the same."""
 
     ok: bool
     text: str
     index: int | None = None
+    refused: bool = False

@@ -45,6 +45,11 @@ class MessageReceived(msgspec.Struct, frozen=True):
     payload: bytes
 
 
+class DiskFull(msgspec.Struct, frozen=True):
+    """The disk takes no more: what is to be written waits, in order. The next ``Persisted`` says
+    that there is space again."""
+
+
 class RoutesFollowed(msgspec.Struct, frozen=True):
     """A balancer follows this table (or does not: ``problem``); ``busy`` slots have requests.
 
@@ -98,6 +103,7 @@ WorkerEvent = (
     | PeerLeft
     | MessageReceived
     | Persisted
+    | DiskFull
     | SupervisionEvent
     | RoutesFollowed
     | UserRequest
@@ -142,12 +148,14 @@ class EndWorker(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """The answer to a user's request."""
+    """The answer to a user's request; ``refused``: nothing was done, and asking again as things
+    are would change nothing."""
 
     request: int
     ok: bool
     text: str
     index: int | None = None
+    refused: bool = False
 
 
 class TakeNewIdentity(msgspec.Struct, frozen=True):

@@ -68,6 +68,12 @@ class Peers:
         view = self._views.get(peer)
         return view is not None and view.connected
 
+    def disk_is_full(self, peer: WorkerName) -> bool:
+        """Whether a worker said so last."""
+        view = self._views.get(peer)
+        report = view.report if view is not None and view.connected else None
+        return report is not None and report.disk_full
+
     def reports(self, host: HostName) -> list[Report]:
         """The reports of the connected workers of a host, this one's included."""
         return [

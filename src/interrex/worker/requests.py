@@ -9,6 +9,7 @@ from collections.abc import Callable
 from interrex.core.ids import ChangeId, WorkerName
 from interrex.core.messages import HandOver, Submit, Submitted
 from interrex.core.state import Change, ClusterState, encode_change
+from interrex.core.time import S
 from interrex.elections.interface import (
     ConfirmRead,
     Election,
@@ -20,6 +21,9 @@ from interrex.elections.interface import (
 from interrex.worker.interface import Answer, ChangeAsked, HandOverAsked, Send, WorkerEffect
 from interrex.worker.submissions import Submissions
 
+FULL_DISK_PATIENCE = 3 * S
+"""How long (ns) a change that was taken may wait for full disks before its user is told."""
+
 
 class Requests:
     """The open requests of one worker.
@@ -29,6 +33,7 @@ class Requests:
         election: what proposals and hand-overs are for.
         elect: lets the election take an event.
         emit: takes an effect.
+        full_disks: the voters whose full disks keep a majority from writing, if they do.
     """
 
     def __init__(
@@ -37,11 +42,14 @@ class Requests:
         election: Election,
         elect: Callable[[ElectionEvent], None],
         emit: Callable[[WorkerEffect], None],
+        full_disks: Callable[[], list[WorkerName]],
     ) -> None:
         self._me = me
         self._election = election
         self._elect = elect
         self._emit = emit
+        self._full_disks = full_disks
+        self._hindered = False
         self._submissions = Submissions()
         self._asked_by_peers: dict[ChangeId, WorkerName] = {}
         self._reads: dict[int, int | None] = {}
@@ -55,14 +63,30 @@ class Requests:
     # Changes
 
     def change(self, event: ChangeAsked, now: int) -> None:
-        """A user asks for a change."""
+        """A user asks for a change. It is refused while it could only wait for full disks."""
+        full = self._full_disks()
+        if full:
+            text = f"{_full(full)}; nothing was changed: free space there, then ask again"
+            self._emit(Answer(event.request, False, text, refused=True))
+            return
         self._submissions.add(event.change, event.request, event.operations, now)
 
     def expire(self, now: int) -> None:
         """Tell those who have waited too long."""
         for request in self._submissions.expired(now):
-            text = "no leader took the change in time; it may still be applied"
+            full = self._full_disks()
+            if full:
+                text = f"{_full(full)}; the change waits, and may be applied once there is space"
+            else:
+                text = "no leader took the change in time; it may still be applied"
             self._emit(Answer(request, False, text))
+
+    def hasten(self, now: int) -> None:
+        """Let nobody wait long for full disks. Cheap while nobody waits."""
+        hindered = self._submissions.are_open and bool(self._full_disks())
+        if hindered and not self._hindered:
+            self._submissions.hurry(now + FULL_DISK_PATIENCE)
+        self._hindered = hindered
 
     def send_due(self, state: ClusterState, now: int) -> None:
         """Send what waits for a leader to the one there is."""
@@ -143,3 +167,9 @@ class Requests:
         else:
             self._emit(Send(leader, HandOver(event.successor)))
         self._emit(Answer(event.request, True, f"asked {leader} to step down"))
+
+
+def _full(workers: list[WorkerName]) -> str:
+    if len(workers) == 1:
+        return f"the disk of {workers[0]} is full"
+    return f"the disks of {', '.join(workers[:-1])} and {workers[-1]} are full"

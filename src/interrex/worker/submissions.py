@@ -73,6 +73,16 @@ class Submissions:
         if change in self._open:
             self._unsent[change] = now + RETRY_AFTER
 
+    @property
+    def are_open(self) -> bool:
+        """Whether anybody waits."""
+        return bool(self._open)
+
+    def hurry(self, deadline: int) -> None:
+        """Nobody is to wait longer than until then (ns)."""
+        for submission in self._open.values():
+            submission.deadline = min(submission.deadline, deadline)
+
     def settle(self, change: ChangeId) -> int | None:
         """The change is applied.
 

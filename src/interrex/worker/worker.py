@@ -28,6 +28,7 @@ from interrex.core.messages import (
     decode,
     epoch_of,
 )
+from interrex.core.quorum import majority
 from interrex.core.replicas import SlotAssignment
 from interrex.core.state import (
     ClusterState,
@@ -73,6 +74,7 @@ from interrex.worker.interface import (
     Answer,
     ChangeAsked,
     Disconnect,
+    DiskFull,
     EndWorker,
     HandOverAsked,
     Leave,
@@ -140,7 +142,8 @@ class Worker:
         self._issued = (0, 0)
         self._gate = EpochGate(stored.facts)
         self._balancers = Balancers()
-        self._requests = Requests(me, election, self._elect, self._emit)
+        self._requests = Requests(me, election, self._elect, self._emit, self._full_disks)
+        self._disk_full = False
         self._healer = Healer(me, self.state.spec.timing)
         self._leaving: Leaving | None = None
         self._probation = probation
@@ -224,6 +227,8 @@ class Worker:
                 self._on_message(event)
             case Persisted():
                 self._on_persisted(event)
+            case DiskFull():
+                self._disk_full = self._reporter.changed = True
             case RoutesFollowed():
                 self._effects += self._balancers.notes(event)
                 self._reporter.changed |= self._balancers.followed(event, self._now)
@@ -340,6 +345,9 @@ class Worker:
         return self._token
 
     def _on_persisted(self, event: Persisted) -> None:
+        if self._disk_full:
+            self._disk_full, self._reporter.changed = False, True
+            self._note("disk.freed", f"{self.me} can write again", worker=self.me)
         done = [token for token in self._election_tokens if token <= event.token]
         if done:
             newest = max(self._election_tokens.pop(token) for token in done)
@@ -458,6 +466,7 @@ class Worker:
         alive = self._reporter.pulse(self._pulse, self._now)
         if alive is not None:
             self._effects.append(Send(None, alive))
+        self._requests.hasten(self._now)
         self._requests.send_due(self.state, self._now)
         self._look()
 
@@ -479,7 +488,15 @@ class Worker:
             replicas=self.supervisor.reports(),
             balancers=self._balancers.reports,
             leaving=self.leaving,
+            disk_full=self._disk_full,
         )
+
+    def _full_disks(self) -> list[WorkerName]:
+        """The voters whose full disks keep the others from a majority; empty while they do not."""
+        voters = [member.worker for member in self.election.members]
+        full = [worker for worker in voters if self.peers.disk_is_full(worker)]
+        able = [w for w in voters if w not in full and self.peers.is_connected(w)]
+        return full if len(able) < majority(len(voters)) else []
 
     def _look(self) -> None:
         """Look at the fleet as a whole: routes, silent and dead workers and, leading, the rest."""
