@@ -34,7 +34,8 @@ class Result(msgspec.Struct, frozen=True):
     """How one bug fared.
 
     ``promises`` names those that were seen broken, the most frequent first; ``first`` is the
-    first seed that caught it, None if none did; ``problem`` says why the run itself broke off.
+    first seed that caught it, None if none did; ``problem`` is what went wrong with some seed's run
+    itself, which then counts as not caught.
     """
 
     mutant: str

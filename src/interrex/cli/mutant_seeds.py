@@ -1,0 +1,77 @@
+"""One planted bug in one process: runs seeds, prints what each comes to as a line of JSON.
+
+Arguments: the bug's name (or ``none``), the first and the last seed, and after how many that
+caught it to stop. Nothing of a core is imported before the bug is planted.
+"""
+
+import signal
+import sys
+from types import FrameType
+
+import msgspec
+
+from interrex.simulator.mutants.catalogue import MUTANTS
+from interrex.simulator.mutants.planting import plant
+
+NO_BUG = "none"
+
+MOST_SECONDS = 60
+"""A seed that takes longer than this does not end: a core that asks to be woken at once, for ever,
+would keep simulated time from passing."""
+
+
+class SeedResult(msgspec.Struct, frozen=True):
+    """``promise`` is the one that was broken, empty where all were kept."""
+
+    seed: int
+    promise: str = ""
+    text: str = ""
+    problem: str = ""
+
+
+class _TooLong(BaseException):
+    """Not an ``Exception``: nothing in the simulator shall take it for a fault of a core."""
+
+
+def _too_long(number: int, frame: FrameType | None) -> None:
+    raise _TooLong
+
+
+def main(arguments: list[str]) -> int:
+    name, first, last, enough = arguments
+    if name != NO_BUG:
+        plant(MUTANTS[name])
+    signal.signal(signal.SIGALRM, _too_long)
+    caught = 0
+    for seed in range(int(first), int(last) + 1):
+        result = _run(seed)
+        sys.stdout.write(msgspec.json.encode(result).decode() + "\n")
+        sys.stdout.flush()
+        caught += bool(result.promise)
+        if caught >= int(enough):
+            break
+    return 0
+
+
+def _run(seed: int) -> SeedResult:
+    # Here, because these load the cores.
+    from interrex.simulator.checkers import all_checkers
+    from interrex.simulator.run import INTERNAL_ERROR, run_seed
+
+    signal.alarm(MOST_SECONDS)
+    try:
+        broken = run_seed(None, seed, checkers=all_checkers()).broken
+    except _TooLong:
+        return SeedResult(seed, problem=f"seed {seed} did not end in {MOST_SECONDS} s")
+    finally:
+        signal.alarm(0)
+    if broken is None:
+        return SeedResult(seed)
+    if broken.promise == INTERNAL_ERROR:
+        last_line = broken.text.strip().splitlines()[-1]
+        return SeedResult(seed, problem=f"seed {seed}: {last_line}", text=broken.text)
+    return SeedResult(seed, broken.promise, broken.text)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
