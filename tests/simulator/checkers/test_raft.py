@@ -541,6 +541,12 @@ PROVED: dict[str, list[Told]] = {
         answers("worker-3", 2),
         beats(TIMEOUT + 90, 3, TIMEOUT + 1050),
     ],
+    "by one who was a voter then": [
+        asks_for_votes(0),
+        beats(TIMEOUT, 1, TIMEOUT),
+        answers("worker-3", 1),
+        beats(TIMEOUT + 50, 2, TIMEOUT + 1000, voters=2),
+    ],
 }
 
 UNPROVED: dict[str, list[Told]] = {

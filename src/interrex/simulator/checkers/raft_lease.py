@@ -16,9 +16,9 @@ from interrex.simulator.observation import Step
 class _Reign:
     """One leadership: its heartbeats, and which of them each member has answered."""
 
-    __slots__ = ("answers", "deadline", "life", "member", "rounds")
+    __slots__ = ("answers", "deadline", "life", "member", "rounds", "voters")
 
-    def __init__(self, server: Server, deadline: int) -> None:
+    def __init__(self, server: Server, deadline: int, voters: list[int]) -> None:
         self.life = server.life
         self.member = server.member
         self.deadline = deadline
@@ -26,6 +26,15 @@ class _Reign:
         self.rounds: dict[int, int] = {}
         """Round -> until when those who answered it wait."""
         self.answers: dict[int, int] = {}
+        self.voters = [voters, voters]
+        """Who votes now, and who did before: an answer may have counted just before the change."""
+
+    def proved(self, voters: list[int]) -> int:
+        """The newest round that a majority has answered."""
+        if voters != self.voters[0]:
+            self.voters = [voters, self.voters[0]]
+        self.answers[self.member] = max(self.rounds, default=0)
+        return max(agreed_index(some, self.answers) for some in self.voters)
 
 
 class Leases(RaftChecker):
@@ -51,7 +60,8 @@ class Leases(RaftChecker):
     def leads(self, server: Server, step: Step) -> None:
         patience = seconds(step.core.state.spec.timing.election_timeout)
         asked = self._asked.get((server.life, server.leads))
-        self._reigns[server.leads] = _Reign(server, step.now if asked is None else asked + patience)
+        until = step.now if asked is None else asked + patience
+        self._reigns[server.leads] = _Reign(server, until, _voters(step))
 
     def _beats(self, server: Server, step: Step, message: Heartbeat) -> None:
         reign = self._reigns[message.term]
@@ -72,9 +82,7 @@ class Leases(RaftChecker):
         deadline = step.core.election.deadline
         if deadline is None or deadline <= reign.deadline or reign.life != server.life:
             return
-        voters = [member.member for member in step.core.election.members]
-        reign.answers[server.member] = max(reign.rounds, default=0)
-        proved = agreed_index(voters, reign.answers)
+        proved = reign.proved(_voters(step))
         for number in [number for number in reign.rounds if number <= proved]:
             reign.deadline = max(reign.deadline, reign.rounds.pop(number))
         if deadline > reign.deadline:
@@ -82,3 +90,7 @@ class Leases(RaftChecker):
                 f"{server}, leader of term {server.leads}, believes in itself until {deadline}, "
                 f"the followers wait until {reign.deadline}"
             )
+
+
+def _voters(step: Step) -> list[int]:
+    return [member.member for member in step.core.election.members]
