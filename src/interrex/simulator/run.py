@@ -94,9 +94,7 @@ def replay(
         world.start()
         world.run_for(plan.duration)
         world.heal()
-        converged_in = _converge(world)
-        for checker in checkers:
-            checker.finish(world.agenda.now)
+        converged_in = _converge(world, checkers)
     except Violation as violation:
         broken = Broken(violation.promise, violation.text, world.agenda.now)
     except InvariantViolation as violation:
@@ -117,12 +115,23 @@ def replay(
     )
 
 
-def _converge(world: World) -> int:
+def _converge(world: World, checkers: Sequence[Checker]) -> int:
+    """Let time pass until all is as it was asked for, and every checker says so too."""
     healed = world.agenda.now
-    missing = "nothing was looked at"
+    broken = Violation(CONVERGENCE, "nothing was looked at")
     while world.agenda.now - healed < CONVERGED_WITHIN:
         world.run_for(LOOK_EVERY)
         missing = world.unsettled()
-        if not missing:
-            return world.agenda.now - healed
-    raise Violation(CONVERGENCE, f"{CONVERGED_WITHIN // S} s after the last fault: {missing}")
+        if missing:
+            broken = Violation(
+                CONVERGENCE, f"{CONVERGED_WITHIN // S} s after the last fault: {missing}"
+            )
+            continue
+        try:
+            for checker in checkers:
+                checker.finish(world.agenda.now)
+        except Violation as violation:
+            broken = violation
+            continue
+        return world.agenda.now - healed
+    raise broken
