@@ -1,9 +1,8 @@
 """A process is signalled only for a reason, and started again only so often."""
 
-import msgspec
 import pytest
 
-from interrex.core.messages import Assignment
+from interrex.core.messages import Assignment, encode
 from interrex.core.replicas import SlotAssignment
 from interrex.core.spec import Check, CheckKind, Health, Restart, ServiceSpec
 from interrex.core.storage import SetFact, Stored
@@ -43,7 +42,7 @@ TERM = Signal(WEB_0, 1, "SIGTERM")
 
 
 def assignment(*slots: SlotAssignment) -> SetFact:
-    return SetFact("assignment", msgspec.msgpack.encode(Assignment(1, 1, slots)))
+    return SetFact("assignment", encode(Assignment(1, 1, slots)))
 
 
 def asks_for(generation: int = 1, port: int = 21, wanted: bool = True) -> Told:

@@ -3,7 +3,7 @@
 import msgspec
 
 from interrex.core.ids import HostName, SlotName, WorkerName
-from interrex.core.messages import Assignment
+from interrex.core.messages import Assignment, decode
 from interrex.core.replicas import SlotAssignment
 from interrex.core.spec import Check
 from interrex.core.storage import SetFact
@@ -28,8 +28,6 @@ from interrex.supervision.interface import (
 )
 from interrex.worker.gate import ASSIGNMENT_FACT
 from interrex.worker.interface import LeaveAsked
-
-_assignment = msgspec.msgpack.Decoder(Assignment)
 
 
 class _Process(msgspec.Struct):
@@ -105,7 +103,9 @@ class Stops(Watch):
 
     @staticmethod
     def _assigned(life: _Life, value: bytes) -> None:
-        life.wanted = {slot.slot: slot for slot in _assignment.decode(value).slots}
+        assignment = decode(value)
+        if isinstance(assignment, Assignment):
+            life.wanted = {slot.slot: slot for slot in assignment.slots}
         for slot, process in life.processes.items():
             wanted = life.wanted.get(slot)
             if wanted is not None and _is_unwanted(wanted, process):
