@@ -6,8 +6,8 @@ from interrex.core.time import MS, US
 from interrex.elections.interface import PeerConnected, PeerLost
 from interrex.elections.raft import RaftSettings
 from interrex.elections.raft import messages as m
-from interrex.elections.raft.roundtrips import RoundTrips
-from interrex.elections.raft.succession import rank, succession
+from interrex.elections.replicated.roundtrips import RoundTrips
+from interrex.elections.replicated.succession import rank, succession
 
 from .network import Network
 from .solo import Solo, change, stored, worker

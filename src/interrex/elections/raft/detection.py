@@ -17,7 +17,7 @@ from enum import Enum
 from interrex.core.ids import WorkerName
 from interrex.elections.raft.messages import PreVote
 from interrex.elections.raft.settings import RaftSettings
-from interrex.elections.raft.succession import rank
+from interrex.elections.replicated.succession import rank
 
 
 class Loss(Enum):

@@ -24,7 +24,6 @@ from interrex.elections.interface import (
 )
 from interrex.elections.raft.changes import MemberChanges
 from interrex.elections.raft.handover import Handover
-from interrex.elections.raft.lease import Lease
 from interrex.elections.raft.messages import (
     AppendAccepted,
     AppendRefused,
@@ -35,10 +34,11 @@ from interrex.elections.raft.messages import (
 )
 from interrex.elections.raft.node import Node
 from interrex.elections.raft.payload import NOOP, change_data
-from interrex.elections.raft.reads import Reads
 from interrex.elections.raft.replication import Replication
 from interrex.elections.raft.roles import Transitions
-from interrex.elections.raft.succession import succession
+from interrex.elections.replicated.lease import Lease
+from interrex.elections.replicated.reads import Reads
+from interrex.elections.replicated.succession import succession
 
 MAX_NAME_BYTES = 65_535
 
@@ -205,7 +205,7 @@ class Leader:
     def _settle_round(self) -> None:
         """Renews the lease and confirms reads when a majority has answered a round."""
         node = self._node
-        settled = self._lease.settle(node.membership.voters, node.member)
+        settled = self._lease.settle(node.member, node.membership.voters)
         if settled is None:
             return
         lease = node.settings.lease_of(settled.timeout)

@@ -12,7 +12,7 @@ from enum import Enum
 
 from interrex.core.errors import ensure
 from interrex.core.storage import Snapshot
-from interrex.elections.raft.roundtrips import RoundTrips
+from interrex.elections.replicated.roundtrips import RoundTrips
 
 
 class State(Enum):

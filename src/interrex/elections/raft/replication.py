@@ -5,7 +5,6 @@ Source: paper 5.3 and 7; thesis 10.2.1 (the leader writes its own disk in parall
 
 from interrex.core.errors import ensure
 from interrex.core.quorum import agreed_index
-from interrex.elections.raft.lease import Lease
 from interrex.elections.raft.messages import (
     Advance,
     AppendAccepted,
@@ -17,6 +16,7 @@ from interrex.elections.raft.messages import (
 )
 from interrex.elections.raft.node import Node
 from interrex.elections.raft.progress import Progress, State
+from interrex.elections.replicated.lease import Lease
 
 
 class Replication:

@@ -6,7 +6,7 @@ _CHANGES = "interrex.elections.raft.changes"
 _DETECTION = "interrex.elections.raft.detection"
 _HANDOVER = "interrex.elections.raft.handover"
 _LEADER = "interrex.elections.raft.leader"
-_LEASE = "interrex.elections.raft.lease"
+_LEASE = "interrex.elections.replicated.lease"
 _NODE = "interrex.elections.raft.node"
 _RAFT = "interrex.elections.raft.raft"
 _SERVER = "interrex.elections.raft.server"
@@ -17,8 +17,8 @@ LEADERSHIP = (
         "no-check-quorum",
         "A leader goes on while a majority answers; here while it hears itself.",
         _LEASE,
-        "        number = agreed_index(voters, self._answers)\n",
-        "        number = self._answers[leader] if leader in voters else 0\n",
+        "        number = min(agreed_index(voters, self._answers) for voters in groups)\n",
+        "        number = min(self._answers[leader] * (leader in voters) for voters in groups)\n",
         "thesis, 6.2",
     ),
     bug(

@@ -57,10 +57,11 @@ class Lease:
     def last_answer(self, member: int) -> int:
         return self._answers.get(member, 0)
 
-    def settle(self, voters: Collection[int], leader: int) -> Round | None:
-        """The newest round that a majority of voters has answered, where that is news."""
+    def settle(self, leader: int, *groups: Collection[int]) -> Round | None:
+        """The newest round that a majority of every group of voters has answered, where that is
+        news."""
         self._answers[leader] = self.number
-        number = agreed_index(voters, self._answers)
+        number = min(agreed_index(voters, self._answers) for voters in groups)
         if number <= self.answered:
             return None
         self.answered = number
