@@ -8,7 +8,6 @@ from interrex.core.spec import LOCAL_HOST, ClusterSpec
 from interrex.core.state import (
     ApplySpec,
     Change,
-    ChangeId,
     ClusterState,
     ForgetWorker,
     apply,
