@@ -35,15 +35,15 @@ CLUSTER = {
     "an unknown key far from any": (
         f"{HEAD}zzz = 1\n",
         [
-            "shop.toml:3: cluster.zzz: unknown key; known here: name, workers, election, ports, "
-            "timing"
+            "shop.toml:3: cluster.zzz: unknown key; known here: name, workers, election, require, "
+            "ports, timing"
         ],
     ),
     "an odd key": (
         f'{HEAD}"my\\nkey.\\u200b" = 1\n',
         [
             'shop.toml:3: cluster."my\\nkey.\\u200b": unknown key; known here: name, workers, '
-            "election, ports, timing"
+            "election, require, ports, timing"
         ],
     ),
     "too many workers": (

@@ -27,7 +27,8 @@ def report(status: Status, colours: bool = False) -> list[str]:
     rows += [_balancer_row(balancer) for balancer in status.balancer]
     if rows:
         lines += ["", *table(("", "STATE", "PORT", "PID", "WORKER", "RESTARTS"), rows, colours)]
-    return lines + _reasons(status)
+    lines += _reasons(status)
+    return [*lines, "", f"note: {status.caution}"] if status.caution else lines
 
 
 def headline(status: Status) -> str:

@@ -64,6 +64,8 @@ def _cluster(old: ClusterSpec, new: ClusterSpec) -> Iterator[Difference]:
         before, after = getattr(old, key), getattr(new, key)
         if before != after:
             yield Difference("", f"{key} {before} -> {after}", reason, refused=True)
+    if old.require != new.require:
+        yield Difference("", f"require {old.require or 'nothing'} -> {new.require or 'nothing'}")
     if old.workers != new.workers and not old.hosts and not new.hosts:
         effect = _start_or_stop(old.workers, new.workers, "worker")
         yield Difference("", f"workers {old.workers} -> {new.workers}", effect)

@@ -6,11 +6,15 @@ from interrex.config.values import is_wildcard, shell_word
 from interrex.core.placeholders import placeholders_in
 from interrex.core.quorum import majority
 from interrex.core.spec import CheckKind, ClusterSpec, ServiceSpec
+from interrex.elections.guarantees import guarantees_of
 
 
 def note_oddities(reading: Reading, spec: ClusterSpec) -> None:
     """Add a warning for everything odd in a file that is otherwise in order."""
     _workers(reading, spec)
+    caution = guarantees_of(spec).caution
+    if caution:
+        reading.warn(("cluster", "election"), caution)
     if not spec.services:
         reading.warn(("cluster",), "no [service.NAME] is declared: nothing will run")
     for service in spec.services.values():

@@ -12,6 +12,7 @@ from interrex.config.reading import Reading
 from interrex.config.schema import MOST_WORKERS
 from interrex.config.values import show_duration, split_address
 from interrex.core.spec import ClusterSpec, Expose, HostSpec, Timing
+from interrex.elections.guarantees import unmet
 
 CLOCK_ERROR = 0.1
 """How much faster one clock may run than another: a leader counts on so much less."""
@@ -43,6 +44,7 @@ def least_election_timeout(heartbeat: float) -> float:
 
 def check_rules(reading: Reading, spec: ClusterSpec) -> None:
     """Apply every rule to what was read, and note what is refused."""
+    _required(reading, spec)
     _election_times(reading, spec.timing)
     _detection_times(reading, spec.timing)
     _restarts(reading, spec)
@@ -50,6 +52,13 @@ def check_rules(reading: Reading, spec: ClusterSpec) -> None:
     _workers(reading, spec)
     _exposed(reading, spec)
     _ports(reading, spec)
+
+
+def _required(reading: Reading, spec: ClusterSpec) -> None:
+    path: Path = ("cluster", "require")
+    missing = unmet(spec) if reading.sound(("cluster",)) else ""
+    if missing:
+        reading.refuse(path, missing)
 
 
 def _election_times(reading: Reading, timing: Timing) -> None:

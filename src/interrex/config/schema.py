@@ -21,6 +21,7 @@ from interrex.config.kinds import (
 from interrex.config.tables import Key, Kind, Section, table_of
 from interrex.core.spec import (
     ELECTIONS,
+    REQUIREMENTS,
     BalancerSpec,
     ClusterSpec,
     HostSpec,
@@ -84,6 +85,13 @@ CLUSTER = Section(
             default="3, or the sum over the hosts",
         ),
         Key("election", choice("text", ELECTIONS, ELECTIONS), "the algorithm that elects a leader"),
+        Key(
+            "require",
+            choice("text", REQUIREMENTS, REQUIREMENTS),
+            "`fenced` refuses an election under which two leaders at one time could both get "
+            "changes acknowledged",
+            default="nothing is required",
+        ),
         Key(
             "ports",
             port_range,

@@ -14,6 +14,9 @@ from interrex.core.ids import HostName, ServiceName
 ELECTIONS = ("raft",)
 """The elections that a cluster file can ask for."""
 
+REQUIREMENTS = ("fenced",)
+"""What a cluster file can require of its election."""
+
 
 class Spec(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
@@ -165,6 +168,7 @@ class ClusterSpec(Spec, frozen=True):
     name: str
     workers: int = 3
     election: str = "raft"
+    require: str = ""
     hosts: tuple[HostSpec, ...] = ()
     tls: Tls | None = None
     timing: Timing = Timing()

@@ -11,6 +11,7 @@ import msgspec
 
 from interrex.core.ids import ChangeId, WorkerName
 from interrex.core.storage import Record
+from interrex.elections.guarantees import Guarantees
 
 
 class MalformedPayload(Exception):  # noqa: N818
@@ -185,6 +186,10 @@ class Member(msgspec.Struct, frozen=True):
 
 class Election(Protocol):
     """A pure election core. ``step`` is its only mutating entry."""
+
+    @property
+    def guarantees(self) -> Guarantees:
+        """What it promises as it is configured."""
 
     @property
     def wake_at(self) -> int | None:

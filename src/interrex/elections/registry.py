@@ -5,15 +5,13 @@ from random import Random
 
 from interrex.core.errors import InterrexError
 from interrex.core.ids import WorkerName
-from interrex.core.spec import ClusterSpec
+from interrex.core.spec import ELECTIONS, ClusterSpec
 from interrex.core.storage import Stored
+from interrex.elections.guarantees import unmet
 from interrex.elections.interface import Election
 from interrex.elections.raft.payload import committed_data, snapshot_parts
 from interrex.elections.raft.raft import Raft
 from interrex.elections.raft.settings import settings_from
-
-ELECTIONS = ("raft",)
-"""The names that a cluster file may use."""
 
 
 def new_election(
@@ -34,10 +32,12 @@ def new_election(
         random: the only source of chance.
 
     Raises:
-        InterrexError: no such election, or times that contradict each other.
+        InterrexError: no such election, one that does not promise what the file requires, or
+            times that contradict each other.
     """
-    if spec.election not in ELECTIONS:
-        raise InterrexError(f"no election is called {spec.election!r}: {', '.join(ELECTIONS)}")
+    missing = unmet(spec)
+    if missing:
+        raise InterrexError(missing)
     settings = settings_from(spec.timing)
     return Raft(worker, member, stored, settings, genesis, random)
 

@@ -70,6 +70,7 @@ class Status(msgspec.Struct, kw_only=True):
 
     ``age_s``: how long ago the oldest part of it was reported; ``source`` the worker that answers,
     ``supervised`` False where no worker lives and the document comes from the files alone.
+    ``caution``: what the fleet's election does not promise and people have to know; mostly empty.
     """
 
     cluster: str
@@ -82,6 +83,7 @@ class Status(msgspec.Struct, kw_only=True):
     workers: list[WorkerStatus]
     services: dict[ServiceName, ServiceStatus]
     balancer: list[BalancerStatus]
+    caution: str = ""
 
 
 def status_of(worker: "Worker", now: int) -> Status:
@@ -104,6 +106,7 @@ def status_of(worker: "Worker", now: int) -> Status:
             if name != BALANCER
         },
         balancer=[_balancer(fleet, placement) for placement in slots_of(state, BALANCER)],
+        caution=worker.election.guarantees.caution,
     )
 
 

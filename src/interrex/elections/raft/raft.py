@@ -25,6 +25,7 @@ from typing import assert_never
 from interrex.core.errors import ensure
 from interrex.core.ids import WorkerName
 from interrex.core.storage import Stored
+from interrex.elections.guarantees import RAFT, Guarantees
 from interrex.elections.interface import (
     ConfirmRead,
     ElectionEffect,
@@ -91,6 +92,11 @@ class Raft:
         self._announced: tuple[WorkerName | None, int] = (None, self.epoch)
         self._last_leader: tuple[WorkerName | None, int] = (None, 0)
         """The last leader that was announced, and its term."""
+
+    @property
+    def guarantees(self) -> Guarantees:
+        """What Raft promises, however it is configured."""
+        return RAFT
 
     @property
     def wake_at(self) -> int | None:

@@ -1,0 +1,68 @@
+"""What each election promises and what it rests on, side by side, as something code can ask for.
+
+Light to import: it is for those, too, who only read cluster files.
+"""
+
+import msgspec
+
+from interrex.core.errors import InterrexError
+from interrex.core.spec import ELECTIONS, ClusterSpec
+
+
+class Guarantees(msgspec.Struct, frozen=True, kw_only=True):
+    """What an election promises as it is configured, and what it rests on.
+
+    ``unique_epochs``: no two leaderships ever have the same epoch, also under partition.
+    ``fenced``: besides, of two leaders at one time only the one of the newer epoch can get a
+    change acknowledged.
+    ``durable``: a change that was acknowledged is never lost while the disks of a majority of the
+    workers survive, whatever is cut off or dies.
+    ``quorum``: it takes a majority of the workers to lead; otherwise every connected part of the
+    cluster has a leader of its own.
+    ``liveness``: when there will be a leader; ``clocks``: what is assumed of clocks; in words.
+    ``caution``: what users have to be told; empty where there is nothing.
+    """
+
+    unique_epochs: bool
+    fenced: bool
+    durable: bool
+    quorum: bool
+    liveness: str
+    clocks: str
+    caution: str = ""
+
+
+RAFT = Guarantees(
+    unique_epochs=True,
+    fenced=True,
+    durable=True,
+    quorum=True,
+    liveness="while a majority of the workers reach each other and their disks answer",
+    clocks="none for safety; a deposed leader's belief in itself ends in time where clocks run "
+    "apart by less than a tenth",
+)
+
+
+def guarantees_of(spec: ClusterSpec) -> Guarantees:
+    """What the election that a cluster file asks for promises, configured as it is there.
+
+    Raises:
+        InterrexError: no such election.
+    """
+    match spec.election:
+        case "raft":
+            return RAFT
+        case _:
+            raise InterrexError(f"no election is called {spec.election!r}: {', '.join(ELECTIONS)}")
+
+
+def unmet(spec: ClusterSpec) -> str:
+    """What a cluster file requires of its election and does not get, in words; else empty.
+
+    Raises:
+        InterrexError: no such election.
+    """
+    guarantees = guarantees_of(spec)
+    if spec.require == "fenced" and not guarantees.fenced:
+        return f"{spec.election} is not fenced as it is configured: {guarantees.caution}"
+    return ""
