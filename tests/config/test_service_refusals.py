@@ -16,6 +16,13 @@ SERVICE = {
         ["replicas = -1"],
         ["6: service.web.replicas: -1 is out of range; it can be 0 to 10000"],
     ),
+    "more replicas than a worker can tell of": (
+        ["replicas = 10_000"],
+        [
+            "6: service.web.replicas: is too large: a worker's report for 10,000 slots would take "
+            "2,338,988 bytes, and 1,048,576 are the most that one worker sends another"
+        ],
+    ),
     "a huge number": (
         [f"replicas = {10**30}"],
         ["6: service.web.replicas: so large a number is out of range; it can be 0 to 10000"],

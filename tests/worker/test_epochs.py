@@ -105,9 +105,16 @@ def test_commands_behind_one_that_waits_for_the_disk_keep_their_order() -> None:
     assert gate.release(1) == [first, second]
 
 
+def test_the_gate_waits_for_the_leader_where_another_version_wrote_the_assignment() -> None:
+    facts = {EPOCH_FACT: b"5", ASSIGNMENT_FACT: msgspec.msgpack.encode(Assignment(5, 3, ()))}
+    gate = EpochGate(facts)
+    assert (gate.highest, gate.assignment) == (5, None)
+    assert gate.admits(Assignment(5, 1, ()))
+
+
 def test_the_gate_remembers_over_a_restart() -> None:
     assignment = Assignment(5, 3, ())
-    facts = {EPOCH_FACT: b"5", ASSIGNMENT_FACT: msgspec.msgpack.encode(assignment)}
+    facts = {EPOCH_FACT: b"5", ASSIGNMENT_FACT: encode(assignment)}
     gate = EpochGate(facts)
     assert gate.assignment == assignment
     assert not gate.admits(Assignment(4, 9, ()))

@@ -11,6 +11,7 @@ from interrex.config.positions import Path
 from interrex.config.reading import Reading
 from interrex.config.schema import MOST_WORKERS
 from interrex.config.values import show_duration, split_address
+from interrex.core.sizes import refusal_of
 from interrex.core.spec import ClusterSpec, Expose, HostSpec, Timing
 from interrex.elections.guarantees import unmet
 
@@ -52,6 +53,7 @@ def check_rules(reading: Reading, spec: ClusterSpec) -> None:
     _workers(reading, spec)
     _exposed(reading, spec)
     _ports(reading, spec)
+    _sizes(reading, spec)
 
 
 def _required(reading: Reading, spec: ClusterSpec) -> None:
@@ -202,6 +204,16 @@ def _exposed(reading: Reading, spec: ClusterSpec) -> None:
                     ("service", name, "expose"),
                     f"port {expose.port} is where a worker of {host.name} listens",
                 )
+
+
+def _sizes(reading: Reading, spec: ClusterSpec) -> None:
+    first, last = spec.ports
+    if sum(service.replicas for service in spec.services.values()) > last - first + 1:
+        return  # told already
+    problem = refusal_of(spec)
+    if problem:
+        replicas = [("service", name, "replicas") for name in spec.services]
+        reading.refuse(reading.written(*replicas, ("service",)), f"is too large: {problem}")
 
 
 def _ports(reading: Reading, spec: ClusterSpec) -> None:

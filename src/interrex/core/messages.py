@@ -2,6 +2,9 @@
 
 Commands (``Assignment``, ``Routes``, ``LaunchWorker``, ``KillWorker``, ``Retire``) carry the epoch
 of the leader that gives them: a worker that has seen a newer epoch refuses them.
+
+No message is longer than ``MAX_MESSAGE_BYTES``: what would need longer ones is refused when it is
+asked for (``core.sizes``).
 """
 
 import msgspec
@@ -9,7 +12,10 @@ import msgspec
 from interrex.core.ids import ChangeId, HostName, SlotName, WorkerName
 from interrex.core.replicas import ReplicaReport, SlotAssignment
 from interrex.core.routes import RouteTable
+from interrex.core.spec import ServiceSpec
 from interrex.core.state import Operation
+
+MAX_MESSAGE_BYTES = 1024 * 1024
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True, tag=True, forbid_unknown_fields=True):
@@ -123,17 +129,74 @@ PeerMessage = (
 
 Command = Assignment | Routes | LaunchWorker | KillWorker | Dismiss
 
+
+class _PackedSlot(msgspec.Struct, frozen=True, array_like=True):
+    """A ``SlotAssignment`` whose spec is named by its place among the assignment's."""
+
+    slot: SlotName
+    spec: int
+    port: int
+    generation: int
+    wanted: bool
+
+
+class _PackedAssignment(Message, frozen=True, tag="Assignment"):
+    """An ``Assignment`` as it travels: the slots of a service share one copy of its spec."""
+
+    epoch: int
+    version: int
+    specs: tuple[ServiceSpec, ...]
+    slots: tuple[_PackedSlot, ...]
+
+
 _encoder = msgspec.msgpack.Encoder()
-_decoder: msgspec.msgpack.Decoder[PeerMessage] = msgspec.msgpack.Decoder(PeerMessage)
+_decoder: msgspec.msgpack.Decoder[PeerMessage | _PackedAssignment] = msgspec.msgpack.Decoder(
+    ElectionMail
+    | Report
+    | Alive
+    | _PackedAssignment
+    | Routes
+    | LaunchWorker
+    | KillWorker
+    | Dismiss
+    | Submit
+    | Submitted
+    | HandOver
+)
 
 
 def encode(message: PeerMessage) -> bytes:
-    return _encoder.encode(message)
+    return _encoder.encode(_packed(message) if isinstance(message, Assignment) else message)
 
 
 def decode(data: bytes | memoryview) -> PeerMessage:
     """Raises msgspec.MsgspecError where the bytes are no message."""
-    return _decoder.decode(data)
+    message = _decoder.decode(data)
+    return _unpacked(message) if isinstance(message, _PackedAssignment) else message
+
+
+def _packed(assignment: Assignment) -> _PackedAssignment:
+    places: dict[int, int] = {}
+    specs: list[ServiceSpec] = []
+    slots = []
+    for slot in assignment.slots:
+        place = places.get(id(slot.spec))
+        if place is None:
+            place = places[id(slot.spec)] = len(specs)
+            specs.append(slot.spec)
+        slots.append(_PackedSlot(slot.slot, place, slot.port, slot.generation, slot.wanted))
+    return _PackedAssignment(assignment.epoch, assignment.version, tuple(specs), tuple(slots))
+
+
+def _unpacked(packed: _PackedAssignment) -> Assignment:
+    specs = packed.specs
+    if any(not 0 <= slot.spec < len(specs) for slot in packed.slots):
+        raise msgspec.ValidationError("a slot of the assignment has no spec")
+    slots = tuple(
+        SlotAssignment(slot.slot, specs[slot.spec], slot.port, slot.generation, slot.wanted)
+        for slot in packed.slots
+    )
+    return Assignment(packed.epoch, packed.version, slots)
 
 
 def epoch_of(command: Command) -> int:

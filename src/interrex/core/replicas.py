@@ -7,6 +7,9 @@ import msgspec
 from interrex.core.ids import SlotName
 from interrex.core.spec import ServiceSpec
 
+MAX_REASON_BYTES = 160
+"""The longest reason in a report: there is one for each replica, all in one message."""
+
 
 class ReplicaState(StrEnum):
     """Where a slot stands. The transitions are in ``supervision.lifecycle``."""

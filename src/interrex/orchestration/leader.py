@@ -36,6 +36,9 @@ from interrex.orchestration.placement import SETTLED, Placer
 from interrex.orchestration.rollout import Confirmation, Rollout
 from interrex.orchestration.routing import service_routes
 
+MOST_OPERATIONS = 1000
+"""So many operations go into one change, which must not be too long; the rest into the next."""
+
 BAD_PORT_MEMORY = 600 * S
 """How long (ns) a port that a stranger was found on is not tried again."""
 
@@ -206,6 +209,7 @@ class Leader:
             return
         self.issued += 1
         self._proposed = ChangeId(f"leader-{self.epoch}-{self.issued}")
+        operations = operations[:MOST_OPERATIONS]
         yield ProposeChange(Change(self._proposed, self.epoch, tuple(operations)))
 
     def _forget_workers(self, state: ClusterState, fleet: Fleet, now: int) -> Iterator[Operation]:

@@ -3,8 +3,10 @@
 Pure: bytes in, frames out. What is in a frame is for others to judge.
 """
 
+from interrex.core.messages import MAX_MESSAGE_BYTES
+
 HEAD_BYTES = 4
-MAX_FRAME = 1024 * 1024
+MAX_FRAME = MAX_MESSAGE_BYTES
 
 
 class BadFrame(Exception):  # noqa: N818

@@ -14,7 +14,7 @@ from random import Random
 from interrex.core.errors import ensure
 from interrex.core.ids import SlotName
 from interrex.core.journal import Note
-from interrex.core.replicas import ReplicaReport, SlotAssignment
+from interrex.core.replicas import MAX_REASON_BYTES, ReplicaReport, SlotAssignment
 from interrex.core.replicas import ReplicaState as State
 from interrex.core.time import seconds
 from interrex.supervision.governor import NEVER, Governor
@@ -23,6 +23,7 @@ from interrex.supervision.history import History
 from interrex.supervision.interface import SupervisionEffect
 from interrex.supervision.lateness import Lateness
 from interrex.supervision.lifecycle import Cause, next_state
+from interrex.supervision.words import shortened
 
 
 class Awaiting(Enum):
@@ -158,7 +159,7 @@ class Standing:
             incarnation=self.incarnation,
             restarts=self._history.restarts,
             crash_looping=self._history.crash_looping,
-            reason=self.reason,
+            reason=shortened(self.reason, MAX_REASON_BYTES),
             since=self.since,
             port_taken=self._port_taken,
             unproven=self._unproven,

@@ -54,3 +54,13 @@ def exit_words(status: int | None) -> str:
 def span(ns: int) -> str:
     """A duration."""
     return f"{ns / MS:.0f} ms" if ns < S else f"{ns / S:.1f} s"
+
+
+def shortened(text: str, most: int) -> str:
+    """A text of at most so many bytes of UTF-8; one that is cut ends in dots."""
+    if len(text) * 4 <= most:
+        return text
+    data = text.encode()
+    if len(data) <= most:
+        return text
+    return data[: most - 3].decode(errors="ignore") + "..."

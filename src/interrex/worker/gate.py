@@ -7,13 +7,11 @@ command of, and that highest epoch is on disk before the first command under it 
 import msgspec
 
 from interrex.core.errors import ensure
-from interrex.core.messages import Assignment, Command, epoch_of
+from interrex.core.messages import Assignment, Command, decode, encode, epoch_of
 from interrex.core.storage import SetFact
 
 EPOCH_FACT = "epoch"
 ASSIGNMENT_FACT = "assignment"
-
-_assignment = msgspec.msgpack.Decoder(Assignment)
 
 
 class EpochGate:
@@ -28,7 +26,7 @@ class EpochGate:
         self._durable = self._highest
         self._waiting: list[tuple[int, Command]] = []
         stored = facts.get(ASSIGNMENT_FACT)
-        self._assignment = _assignment.decode(stored) if stored is not None else None
+        self._assignment = _stored_assignment(stored) if stored is not None else None
 
     @property
     def highest(self) -> int:
@@ -69,7 +67,7 @@ class EpochGate:
             records.append(SetFact(EPOCH_FACT, b"%d" % self._highest))
         if isinstance(command, Assignment):
             self._assignment = command
-            records.append(SetFact(ASSIGNMENT_FACT, msgspec.msgpack.encode(command)))
+            records.append(SetFact(ASSIGNMENT_FACT, encode(command)))
         if records:
             self._waiting.append((token, command))
         elif self._waiting:
@@ -90,3 +88,12 @@ class EpochGate:
             self._durable = max(self._durable, epoch_of(command))
             ensure(self._durable <= self._highest, "the durable epoch is one that was seen")
         return ready
+
+
+def _stored_assignment(data: bytes) -> Assignment | None:
+    """None for one that another version wrote: the leader gives it anew."""
+    try:
+        message = decode(data)
+    except msgspec.MsgspecError:
+        return None
+    return message if isinstance(message, Assignment) else None

@@ -8,7 +8,17 @@ from collections.abc import Callable
 
 from interrex.core.ids import ChangeId, WorkerName
 from interrex.core.messages import HandOver, Submit, Submitted
-from interrex.core.state import Change, ClusterState, encode_change
+from interrex.core.sizes import longest, refusal_of_change, too_long
+from interrex.core.state import (
+    ApplySpec,
+    Change,
+    ClusterState,
+    Scale,
+    apply,
+    decode_state,
+    encode_change,
+    encode_state,
+)
 from interrex.core.time import S
 from interrex.elections.interface import (
     ConfirmRead,
@@ -62,8 +72,14 @@ class Requests:
 
     # Changes
 
-    def change(self, event: ChangeAsked, now: int) -> None:
-        """A user asks for a change. It is refused while it could only wait for full disks."""
+    def change(self, event: ChangeAsked, state: ClusterState, now: int) -> None:
+        """A user asks for a change. It is refused while it could only wait for full disks, and
+        when it is too large, or would make the fleet's messages too long."""
+        problem = _too_large(event, state)
+        if problem:
+            text = f"{problem}; nothing was changed: ask for less, or for smaller services"
+            self._emit(Answer(event.request, False, text, refused=True))
+            return
         full = self._full_disks()
         if full:
             text = f"{_full(full)}; nothing was changed: free space there, then ask again"
@@ -167,6 +183,17 @@ class Requests:
         else:
             self._emit(Send(leader, HandOver(event.successor)))
         self._emit(Answer(event.request, True, f"asked {leader} to step down"))
+
+
+def _too_large(event: ChangeAsked, state: ClusterState) -> str:
+    change = Change(event.change, 0, event.operations)
+    problem = refusal_of_change(change)
+    if problem or not any(isinstance(one, ApplySpec | Scale) for one in event.operations):
+        return problem
+    after = decode_state(encode_state(state))
+    apply(after, change, state.index)
+    # What is too long already may at least become shorter.
+    return too_long(after) if longest(after)[0] > longest(state)[0] else ""
 
 
 def _full(workers: list[WorkerName]) -> str:

@@ -386,7 +386,7 @@ class Worker:
     def _on_request(self, event: UserRequest) -> None:
         match event:
             case ChangeAsked():
-                self._requests.change(event, self._now)
+                self._requests.change(event, self.state, self._now)
             case ReadAsked():
                 self._elect(self._requests.new_read(event.request))
             case HandOverAsked():

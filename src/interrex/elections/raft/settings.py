@@ -3,6 +3,7 @@
 import msgspec
 
 from interrex.core.errors import InterrexError
+from interrex.core.sizes import MAX_CHANGE_BYTES
 from interrex.core.spec import Timing
 from interrex.core.time import MS, S, seconds
 
@@ -43,7 +44,7 @@ class RaftSettings(msgspec.Struct, frozen=True, kw_only=True):
     snapshot_after: int = 10_000
     snapshot_after_bytes: int = 64 * MIB
     trailing_entries: int = 1_000
-    max_change_bytes: int = MIB
+    max_change_bytes: int = MAX_CHANGE_BYTES
     max_uncommitted_bytes: int = 64 * MIB
     max_snapshot_bytes: int = 1024 * MIB
     catch_up_timeout: int = 30 * S
