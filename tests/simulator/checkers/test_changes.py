@@ -11,7 +11,7 @@ from interrex.simulator.checkers.acknowledged import Acknowledged
 from interrex.simulator.checkers.applied import Applied
 from interrex.simulator.checkers.linearizable import Linearizable
 from interrex.simulator.observation import Answered, Asked
-from interrex.worker.interface import Answer, Started
+from interrex.worker.interface import Answer, ChangeAsked, Started
 
 from .histories import WEB, Core, Told, cluster, ended, refuses, show, state, step
 
@@ -90,6 +90,13 @@ def told(request: int, index: int | None, ok: bool = True, worker: str = "worker
 
 WRITE: list[Told] = [asks(1, "a"), told(1, 3)]
 
+
+def refused(request: int, change: str) -> Told:
+    """Asked of a worker and refused by it, in one step."""
+    answer = Answer(request, False, "too large", refused=True)
+    return step("worker-1", answer, event=ChangeAsked(request, ChangeId(change), ()))
+
+
 KEPT: dict[str, list[Told]] = {
     "nothing was asked": [at("worker-1", 0)],
     "applied everywhere": [*WRITE, at("worker-1", 3, a=3), at("worker-2", 4, a=3, b=4)],
@@ -98,6 +105,7 @@ KEPT: dict[str, list[Told]] = {
     "refused, and applied nowhere": [asks(1, "a"), told(1, None, ok=False), at("worker-1", 9)],
     "no answer, and applied nowhere": [asks(1, "a"), at("worker-1", 9)],
     "a read": [asks(1, None), told(1, 9), at("worker-1", 9)],
+    "refused, and not done": [refused(1, "a"), at("worker-1", 9, b=9)],
 }
 
 LOST: dict[str, tuple[list[Told], str]] = {
@@ -108,6 +116,7 @@ LOST: dict[str, tuple[list[Told], str]] = {
     ),
     "later than it was said": ([*WRITE, at("worker-1", 5, a=5)], "applied it at 5"),
     "everybody is behind": ([*WRITE, at("worker-1", 2)], "nobody has come to 3"),
+    "refused, and done": ([refused(1, "a"), at("worker-2", 9, a=9)], "refused a, and worker-2"),
     "without an index": ([asks(1, "a"), told(1, None)], "without an index"),
 }
 

@@ -7,7 +7,7 @@ from interrex.core.messages import Assignment, Report
 from interrex.core.replicas import ReplicaReport, ReplicaState
 from interrex.core.routes import Endpoint, EndpointState, RouteTable, ServiceRoute
 from interrex.core.spec import Expose
-from interrex.core.state import genesis
+from interrex.core.state import Placement, genesis
 from interrex.simulator.checkers.known_leader import KnownLeader
 from interrex.simulator.checkers.replicas_ready import ReplicasReady
 from interrex.simulator.checkers.routes_end import RoutesEnd
@@ -90,13 +90,21 @@ def test_disagreement_in_the_end_is_seen(history: list[Told], words: str) -> Non
 
 # The replicas
 
+OLD_0 = SlotName("old.0")
 
-def replica(slot: SlotName, pid: int, state: ReplicaState = ReplicaState.READY) -> ReplicaReport:
+
+def replica(
+    slot: SlotName,
+    pid: int,
+    state: ReplicaState = ReplicaState.READY,
+    generation: int = 1,
+    port: int = 21,
+) -> ReplicaReport:
     return ReplicaReport(
         slot=slot,
         state=state,
-        generation=1,
-        port=21,
+        generation=generation,
+        port=port,
         pid=pid,
         incarnation=1,
         restarts=0,
@@ -109,6 +117,9 @@ def replica(slot: SlotName, pid: int, state: ReplicaState = ReplicaState.READY) 
 def reports(worker: str, *replicas: ReplicaReport, replicas_asked_for: int = 2) -> Told:
     report = Report(HOST, 1, 1, replicas, (), False)
     core = Core(state=genesis(cluster(replicas_asked_for)))
+    for slot in (WEB_0, WEB_1, OLD_0):
+        name = WorkerName("worker-1")
+        core.state.placements[slot] = Placement(slot, name, HOST, 21, 1, 1)
     return step(worker, Send(None, report), core=core)
 
 
@@ -159,6 +170,17 @@ NOT_READY: dict[str, tuple[list[Told], str]] = {
         ),
         "does not run",
     ),
+    "one is of an older generation": (
+        healed(
+            *BOTH,
+            reports("worker-1", replica(WEB_0, 100), replica(WEB_1, 101, generation=0)),
+        ),
+        "web.1 is ready on local, generation 0",
+    ),
+    "one has another port": (
+        healed(*BOTH, reports("worker-1", replica(WEB_0, 100), replica(WEB_1, 101, port=99))),
+        "web.1 is ready on local, generation 1, port 99",
+    ),
     "one too few": (
         healed(
             *BOTH,
@@ -185,12 +207,12 @@ NOT_READY: dict[str, tuple[list[Told], str]] = {
     "a service that nobody asks for": (
         healed(
             *BOTH,
-            process(SlotName("old.0"), pid=300),
+            process(OLD_0, pid=300),
             reports(
                 "worker-1",
                 replica(WEB_0, 100),
                 replica(WEB_1, 101),
-                replica(SlotName("old.0"), 300),
+                replica(OLD_0, 300),
             ),
         ),
         "nobody asks for",
@@ -216,7 +238,7 @@ def test_one_slot_on_two_hosts_is_seen() -> None:
         process(WEB_0, pid=200, host="other"),
     ]
     told = [reports("worker-1", replica(WEB_0, 100)), reports("worker-2", replica(WEB_0, 200))]
-    refuses(ReplicasReady(), healed(*twice, *told), "2 replicas are asked for")
+    refuses(ReplicasReady(), healed(*twice, *told), "web.0 is ready on other")
 
 
 # The routes

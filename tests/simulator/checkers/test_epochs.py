@@ -117,3 +117,17 @@ def test_an_epoch_that_is_lower_after_a_restart_is_seen() -> None:
 
 def test_a_start_under_an_epoch_that_is_not_on_disk_is_seen() -> None:
     refuses(Epochs(), [epoch(3), spawn(4)], "under epoch 4")
+
+
+def assigned(epoch: int, version: int, life: int = 1) -> Told:
+    command = encode(Assignment(epoch, version, ()))
+    return written("worker-1", SetFact("assignment", command), life=life)
+
+
+def test_assignments_on_disk_that_rise_are_fine() -> None:
+    show(Epochs(), [assigned(1, 1), assigned(1, 2), assigned(2, 1), assigned(2, 1, life=9)])
+
+
+@pytest.mark.parametrize("older", [(1, 9), (2, 1)])
+def test_an_older_assignment_over_a_newer_one_is_seen(older: tuple[int, int]) -> None:
+    refuses(Epochs(), [assigned(2, 2), assigned(*older)], "assignment falls")

@@ -14,6 +14,7 @@ from interrex.supervision.interface import (
     Signal,
     Spawn,
     Sweep,
+    Swept,
 )
 
 from .histories import (
@@ -42,13 +43,34 @@ def claimed(
     return step(worker, event=Claimed(slot, outcome), life=life)
 
 
+def swept(incarnation: int) -> Told:
+    return step("worker-1", event=Swept(WEB_0, incarnation, 0))
+
+
 ONCE: dict[str, list[Told]] = {
     "it begins, dies and begins again": [
+        *WORKERS,
         process(pid=1),
         process_ended(Cause.FAULT, pid=1),
+        swept(1),
         process(pid=2, incarnation=2),
     ],
-    "two slots": [process(WEB_0), process(WEB_1, pid=101)],
+    "its record was forgotten, and it is numbered anew": [
+        *WORKERS,
+        process(pid=1, incarnation=7),
+        process_ended(Cause.FAULT, pid=1, incarnation=7),
+        swept(7),
+        step("worker-1", Forget(WEB_0)),
+        process(pid=2, incarnation=1),
+    ],
+    "two slots": [process(WEB_0), process(WEB_1, pid=101, port=22)],
+    "a port is used again": [
+        process(WEB_0),
+        process_ended(Cause.OWN),
+        process(WEB_1, pid=101),
+    ],
+    "one port on two hosts": [process(WEB_0), process(WEB_1, pid=101, host="other")],
+    "balancers need none": [process(WEB_0, port=0), process(WEB_1, pid=101, port=0)],
     "one slot on two hosts, as after a move": [process(), process(host="other", pid=101)],
     "stopped by who supervises it": [process(), process_ended(Cause.SIGNAL, by="worker-1")],
     "with its machine": [process(), process_ended(Cause.MACHINE)],
@@ -69,6 +91,31 @@ NOT_ONCE: dict[str, tuple[list[Told], str]] = {
         [process(pid=2), process_ended(Cause.OWN, pid=1), process(pid=3, incarnation=2)],
         "already runs",
     ),
+    "started before the last one was swept": (
+        [process(pid=1), process_ended(Cause.OWN, pid=1), process(pid=2, incarnation=2)],
+        "before incarnation 1 was swept",
+    ),
+    "started before the last one was swept, another was": (
+        [
+            *WORKERS,
+            process(pid=1, incarnation=3),
+            process_ended(Cause.OWN, pid=1, incarnation=3),
+            swept(2),
+            process(pid=2, incarnation=4),
+        ],
+        "before incarnation 3 was swept",
+    ),
+    "numbered as one before": (
+        [
+            *WORKERS,
+            process(pid=1, incarnation=3),
+            process_ended(Cause.OWN, pid=1, incarnation=3),
+            swept(3),
+            process(pid=2, incarnation=1),
+        ],
+        "as incarnation 1, there was 3",
+    ),
+    "two on one port": ([process(WEB_0), process(WEB_1, pid=101)], "with the port 21"),
     "it dies with a worker": ([process(), process_ended(Cause.PEER)], "because a worker did"),
     "it is signalled by nobody": ([process(), process_ended(Cause.SIGNAL)], "because a worker did"),
     "swept alive": ([*WORKERS, process(), step("worker-1", SWEEP)], "while its main process"),

@@ -7,6 +7,7 @@ what nobody can see otherwise.
 
 from interrex.simulator.checkers.acknowledged import Acknowledged
 from interrex.simulator.checkers.applied import Applied
+from interrex.simulator.checkers.assigned import Assigned
 from interrex.simulator.checkers.deadlines import Deadlines
 from interrex.simulator.checkers.epochs import Epochs
 from interrex.simulator.checkers.holding import Holding
@@ -14,6 +15,7 @@ from interrex.simulator.checkers.known_leader import KnownLeader
 from interrex.simulator.checkers.leaders import OneLeader
 from interrex.simulator.checkers.linearizable import Linearizable
 from interrex.simulator.checkers.memory import Memory
+from interrex.simulator.checkers.ports import Ports
 from interrex.simulator.checkers.processes import Processes
 from interrex.simulator.checkers.raft_all import raft_watch
 from interrex.simulator.checkers.replicas_ready import ReplicasReady
@@ -34,8 +36,10 @@ def all_watches() -> list[Watch]:
         Applied(),
         Acknowledged(),
         Linearizable(),
+        Assigned(),
         Holding(),
         Processes(),
+        Ports(),
         Stops(),
         Restarts(),
         Memory(),

@@ -1,9 +1,10 @@
-"""What was acknowledged is never lost."""
+"""What was acknowledged is never lost, and what was refused never done."""
 
 from interrex.core.ids import ChangeId, WorkerName
 from interrex.core.state import REMEMBERED_CHANGES
 from interrex.simulator.checkers.watch import Cores, Watch
-from interrex.simulator.observation import Answered, Asked
+from interrex.simulator.observation import Answered, Asked, Step
+from interrex.worker.interface import Answer, ChangeAsked
 
 
 class Acknowledged(Watch):
@@ -19,7 +20,19 @@ class Acknowledged(Watch):
         super().__init__()
         self.open: dict[tuple[int, int], ChangeId] = {}
         self.acknowledged: dict[ChangeId, tuple[int, WorkerName]] = {}
+        self._asked_of: dict[tuple[int, int], ChangeId] = {}
+        self._refused: dict[ChangeId, WorkerName] = {}
+        self.events = {ChangeAsked: self._takes}
+        self.effects = {Answer: self._answers}
         self.occurrences = {Asked: self._asked, Answered: self._answered}
+
+    def _takes(self, step: Step, asked: ChangeAsked) -> None:
+        self._asked_of[step.life, asked.request] = asked.change
+
+    def _answers(self, step: Step, answer: Answer) -> None:
+        change = self._asked_of.pop((step.life, answer.request), None)
+        if change is not None and answer.refused:
+            self._refused[change] = step.worker
 
     def _asked(self, at: int, asked: Asked) -> None:
         if asked.change is not None:
@@ -35,6 +48,12 @@ class Acknowledged(Watch):
 
     def finish(self, at: int, cores: Cores) -> None:
         """Every worker that has come so far must have applied it, at the latest where it said."""
+        for worker, core in sorted(cores.items()):
+            done = [change for change in self._refused if change in core.state.applied]
+            if done:
+                raise self.broken(
+                    f"{self._refused[done[0]]} refused {done[0]}, and {worker} applied it"
+                )
         if not self.acknowledged:
             return
         last = max(index for index, _ in self.acknowledged.values())

@@ -42,6 +42,8 @@ class Epochs(Watch):
     def __init__(self) -> None:
         super().__init__()
         self._on_disk: dict[WorkerName, int] = {}
+        self._assigned: dict[WorkerName, tuple[int, int]] = {}
+        """The epoch and version of the assignment on disk."""
         self.events = {MessageReceived: self._received}
         self.effects = {Spawn: self._spawned}
         self.occurrences = {
@@ -56,17 +58,33 @@ class Epochs(Watch):
         if found < before and began.stored.facts:
             raise self.broken(f"{began.worker} begins with epoch {found}, it was {before}")
         self._on_disk[began.worker] = found
+        if not began.stored.facts:
+            self._assigned.pop(began.worker, None)
 
     def _harmed(self, at: int, harmed: DiskHarmed) -> None:
         self._on_disk.pop(harmed.worker, None)
+        self._assigned.pop(harmed.worker, None)
 
     def _written(self, at: int, written: DiskWritten) -> None:
         for record in written.records:
-            if type(record) is SetFact and record.key == EPOCH_FACT:
+            if type(record) is not SetFact:
+                continue
+            if record.key == ASSIGNMENT_FACT:
+                self._reassigned(written.worker, record.value)
+            elif record.key == EPOCH_FACT:
                 epoch, before = int(record.value), self._on_disk.get(written.worker, 0)
                 if epoch < before:
                     raise self.broken(f"{written.worker}'s epoch on disk falls: {before} {epoch}")
                 self._on_disk[written.worker] = epoch
+
+    def _reassigned(self, worker: WorkerName, value: bytes) -> None:
+        assignment = decode(value)
+        if isinstance(assignment, Assignment):
+            order = (assignment.epoch, assignment.version)
+            before = self._assigned.get(worker, order)
+            if order < before:
+                raise self.broken(f"{worker}'s assignment falls from {before} to {order}")
+            self._assigned[worker] = order
 
     def _received(self, step: Step, event: MessageReceived) -> None:
         if event.payload[1:7] not in _HEADS:

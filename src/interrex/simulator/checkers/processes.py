@@ -3,14 +3,17 @@
 from interrex.core.ids import HostName, SlotName, WorkerName
 from interrex.simulator.checkers.watch import Watch
 from interrex.simulator.observation import Cause, ProcessBegan, ProcessEnded, Step, WorkerBegan
-from interrex.supervision.interface import Sweep
+from interrex.supervision.interface import Forget, Sweep, Swept
+
+Place = tuple[HostName, SlotName]
 
 
 class Processes(Watch):
     """Believes the beginnings and ends of processes.
 
-    On one host a slot has one live process at most, and its incarnations rise; what a dead one
-    left behind is swept only when it is dead. An end has a cause, and another worker is none.
+    On one host a slot has one live process at most, and its incarnations rise while its record is
+    kept. What a dead one left behind is swept only when it is dead, and before the next begins.
+    An end has a cause, and another worker is none. No two live processes share a port.
     """
 
     promise = "no service process is started twice or dies with its worker"
@@ -18,8 +21,14 @@ class Processes(Watch):
     def __init__(self) -> None:
         super().__init__()
         self._hosts: dict[WorkerName, HostName] = {}
-        self._live: dict[tuple[HostName, SlotName], ProcessBegan] = {}
-        self.effects = {Sweep: self._swept}
+        self._live: dict[Place, ProcessBegan] = {}
+        self._last: dict[Place, int] = {}
+        """The last incarnation of a slot whose record is kept."""
+        self._unswept: dict[Place, int] = {}
+        """The incarnation that is dead, and may have left something behind."""
+        self._ports: dict[tuple[HostName, int], ProcessBegan] = {}
+        self.effects = {Sweep: self._sweeps, Forget: self._forgets}
+        self.events = {Swept: self._swept}
         self.occurrences = {
             WorkerBegan: self._worker_began,
             ProcessBegan: self._began,
@@ -30,23 +39,54 @@ class Processes(Watch):
         self._hosts[began.worker] = began.host
 
     def _began(self, at: int, began: ProcessBegan) -> None:
-        other = self._live.setdefault((began.host, began.slot), began)
+        place = (began.host, began.slot)
+        other = self._live.setdefault(place, began)
         if other is not began:
             raise self.broken(
                 f"{began.by} started {began.slot} on {began.host} (pid {began.pid}), which already "
                 f"runs there (pid {other.pid}, started by {other.by})"
             )
+        if place in self._unswept:
+            raise self.broken(
+                f"{began.by} started {began.slot} on {began.host} before incarnation "
+                f"{self._unswept[place]} was swept"
+            )
+        if began.incarnation <= self._last.get(place, -1):
+            raise self.broken(
+                f"{began.by} started {began.slot} on {began.host} as incarnation "
+                f"{began.incarnation}, there was {self._last[place]}"
+            )
+        self._last[place] = began.incarnation
+        self._take_port(began)
+
+    def _take_port(self, began: ProcessBegan) -> None:
+        user = self._ports.setdefault((began.host, began.port), began) if began.port else began
+        if user is not began:
+            raise self.broken(
+                f"{began.slot} and {user.slot} run on {began.host} with the port {began.port}"
+            )
 
     def _ended(self, at: int, ended: ProcessEnded) -> None:
-        live = self._live.get((ended.host, ended.slot))
+        place = (ended.host, ended.slot)
+        live = self._live.get(place)
         if live is not None and live.pid == ended.pid:
-            del self._live[ended.host, ended.slot]
+            del self._live[place]
+            self._ports.pop((ended.host, live.port), None)
+            self._unswept[place] = ended.incarnation
         if ended.cause is Cause.PEER or (ended.cause is Cause.SIGNAL and ended.by is None):
             raise self.broken(f"{ended.slot} on {ended.host} died because a worker did")
 
-    def _swept(self, step: Step, sweep: Sweep) -> None:
+    def _sweeps(self, step: Step, sweep: Sweep) -> None:
         live = self._live.get((self._hosts[step.worker], sweep.slot))
         if live is not None and live.incarnation == sweep.incarnation:
             raise self.broken(
                 f"{step.worker} sweeps {sweep.slot} while its main process (pid {live.pid}) lives"
             )
+
+    def _swept(self, step: Step, swept: Swept) -> None:
+        place = (self._hosts[step.worker], swept.slot)
+        if self._unswept.get(place) == swept.incarnation:
+            del self._unswept[place]
+
+    def _forgets(self, step: Step, forget: Forget) -> None:
+        self._last.pop((self._hosts[step.worker], forget.slot), None)

@@ -1,9 +1,9 @@
 """A leader's deadline is never later than its followers have proved (thesis, 6.2 and 6.4.1).
 
 A heartbeat that a majority answered proves that each of them will wait for the time-out that it
-named, from when it was sent; before the first such heartbeat, the votes do, from when they were
-asked for. Whether answers arrived is not looked at: an answer that was sent is the most that a
-leader can know of.
+named, less what clocks may differ, from when it was sent; before the first such heartbeat, the
+votes do, from when they were asked for. Whether answers arrived is not looked at: an answer that
+was sent is the most that a leader can know of.
 """
 
 from interrex.core.quorum import agreed_index
@@ -11,6 +11,9 @@ from interrex.core.time import seconds
 from interrex.elections.raft.messages import Heartbeat, HeartbeatAnswer, RequestVote
 from interrex.simulator.checkers.raft_watch import RaftChecker, Server
 from interrex.simulator.observation import Step
+
+CLOCK_ERROR = 10
+"""A tenth of the followers' patience is left for clocks that do not run alike."""
 
 
 class _Reign:
@@ -58,14 +61,14 @@ class Leases(RaftChecker):
         self._asked.setdefault((server.life, message.term), step.now)
 
     def leads(self, server: Server, step: Step) -> None:
-        patience = seconds(step.core.state.spec.timing.election_timeout)
+        patience = _certain(seconds(step.core.state.spec.timing.election_timeout))
         asked = self._asked.get((server.life, server.leads))
         until = step.now if asked is None else asked + patience
         self._reigns[server.leads] = _Reign(server, until, _voters(step))
 
     def _beats(self, server: Server, step: Step, message: Heartbeat) -> None:
         reign = self._reigns[message.term]
-        until = step.now + message.timeout
+        until = step.now + _certain(message.timeout)
         known = reign.rounds.get(message.round)
         if known is None:
             self._judge(server, step, reign)
@@ -90,6 +93,11 @@ class Leases(RaftChecker):
                 f"{server}, leader of term {server.leads}, believes in itself until {deadline}, "
                 f"the followers wait until {reign.deadline}"
             )
+
+
+def _certain(patience: int) -> int:
+    """How much of it passes by the leader's clock, however the clocks run."""
+    return patience - patience // CLOCK_ERROR
 
 
 def _voters(step: Step) -> list[int]:

@@ -3,6 +3,7 @@
 from interrex.core.ids import HostName, SlotName, WorkerName, service_of
 from interrex.core.messages import Report
 from interrex.core.replicas import ReplicaReport, ReplicaState
+from interrex.core.state import ClusterState, Placement
 from interrex.simulator.checkers.watch import Cores, Watch
 from interrex.simulator.observation import Healed, ProcessBegan, ProcessEnded, Step, WorkerBegan
 from interrex.worker.interface import Send
@@ -74,10 +75,20 @@ class ReplicasReady(Watch):
         for place in ready:
             if place not in self._live:
                 raise self.broken(f"{place[1]} on {place[0]} is called ready, and does not run")
-        self._count(cores)
-
-    def _count(self, cores: Cores) -> None:
         state = max((core.state for core in cores.values()), key=lambda state: state.index)
+        for (host, slot), report in ready.items():
+            self._compare(host, report, state.placements.get(slot))
+        self._count(state)
+
+    def _compare(self, host: HostName, report: ReplicaReport, placed: Placement | None) -> None:
+        asked_for = (placed.host, placed.target, placed.port) if placed is not None else None
+        if asked_for != (host, report.generation, report.port):
+            raise self.broken(
+                f"{report.slot} is ready on {host}, generation {report.generation}, port "
+                f"{report.port}; asked for is {placed}"
+            )
+
+    def _count(self, state: ClusterState) -> None:
         for name, service in sorted(state.services.items()):
             slots = [slot for _, slot in self._live if service_of(slot) == name]
             if len(slots) != service.spec.replicas or len(set(slots)) != len(slots):
