@@ -131,6 +131,7 @@ class Reached(NamedTuple):
     paused: bool
     inflight: tuple[int, ...]
     unsent: int
+    """Bytes; only while entries are sent ahead, it is counted anew before that."""
     sent_round: int
     commit_sent: int
 
@@ -280,7 +281,7 @@ def _freeze_progress(progress: Progress, appended: int) -> Reached:
         progress.state,
         progress.paused,
         tuple(progress.inflight),
-        appended - progress.sent_bytes,
+        appended - progress.sent_bytes if progress.state is State.REPLICATE else 0,
         progress.sent_round,
         progress.commit_sent,
     )
