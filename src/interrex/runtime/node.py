@@ -266,11 +266,12 @@ class Node:
 
     def _arm(self) -> None:
         """Keep the one timer at the core's one wake-up; connect to whoever is new."""
-        if self.core.state.workers != self._known_workers:
-            self._known_workers = dict(self.core.state.workers)
-            self._transport.set_peers(
-                addresses_of(self._layout, self.core.state.spec, self._known_workers, self._host)
-            )
+        acquaintances, state = self.core.acquaintances, self.core.state
+        workers = acquaintances.workers(state)
+        if workers != self._known_workers:
+            self._known_workers = dict(workers)
+            spec = acquaintances.spec(state)
+            self._transport.set_peers(addresses_of(self._layout, spec, workers, self._host))
         wake_at = self.core.wake_at
         if wake_at == self._timer_at and self._timer is not None:
             return

@@ -68,6 +68,7 @@ from interrex.orchestration.leader import Give, GrantVote, Leader, ProposeChange
 from interrex.supervision import interface as supervision_interface
 from interrex.supervision.host import Supervisor
 from interrex.supervision.lateness import GRAIN, Lateness
+from interrex.worker.acquaintances import Acquaintances
 from interrex.worker.balancers import Balancers
 from interrex.worker.gate import EpochGate
 from interrex.worker.interface import (
@@ -138,6 +139,7 @@ class Worker:
         self._lateness = Lateness()
         self.supervisor = Supervisor(random, self._lateness)
         self.peers = Peers(me, host, member, now)
+        self.acquaintances = Acquaintances(state.spec, stored)
         self.lead: Leader | None = None
         self._issued = (0, 0)
         self._gate = EpochGate(stored.facts)

@@ -1,0 +1,57 @@
+"""Whom a worker looks for: the workers that the state names, and those that its log names already.
+
+A worker that starts knows only the changes that its snapshot holds: which of its log's are agreed
+it learns from the next leader. But workers that joined by one of those changes may be needed to
+elect that leader. So until the state has come as far as the log once went, whoever a change in
+that log asks for is looked for and let in as well; an entry that was never agreed on names at
+worst somebody who is not there.
+"""
+
+import msgspec
+
+from interrex.core.ids import HostName, WorkerName
+from interrex.core.spec import ClusterSpec, hosts_of
+from interrex.core.state import ApplySpec, ClusterState, decode_change, workers_of
+from interrex.core.storage import Stored
+from interrex.elections.registry import contents
+
+
+class Acquaintances:
+    """The workers to be connected with, and the file that says where they are.
+
+    Args:
+        spec: the cluster's first file.
+        stored: what the disk held when this worker started.
+    """
+
+    def __init__(self, spec: ClusterSpec, stored: Stored) -> None:
+        self._workers: dict[WorkerName, HostName] = {}
+        self._spec: ClusterSpec | None = None
+        self._until = 0
+        for index, data in _changes(spec, stored):
+            self._until = index
+            for operation in decode_change(data).operations:
+                if isinstance(operation, ApplySpec):
+                    self._spec = operation.spec
+                    self._workers |= workers_of(operation.spec)
+
+    def spec(self, state: ClusterState) -> ClusterSpec:
+        """The file that gives the addresses of those in ``workers``."""
+        return state.spec if self._spec is None else self._spec
+
+    def workers(self, state: ClusterState) -> dict[WorkerName, HostName]:
+        """Each worker to be connected with, and its host."""
+        if self._spec is not None and state.index >= self._until:
+            self._spec = None
+        if self._spec is None:
+            return state.workers
+        hosts = {host.name for host in hosts_of(self._spec)}
+        known = {**state.workers, **self._workers}
+        return {worker: host for worker, host in known.items() if host in hosts}
+
+
+def _changes(spec: ClusterSpec, stored: Stored) -> list[tuple[int, bytes]]:
+    try:
+        return contents(spec, stored)[1]
+    except msgspec.DecodeError:
+        return []  # the election itself refuses such a log

@@ -1,0 +1,56 @@
+"""Whom a worker looks for when it starts: also those whose joining nobody has told it is agreed."""
+
+import msgspec
+
+from interrex.core.ids import ChangeId, ServiceName
+from interrex.core.spec import ClusterSpec
+from interrex.core.state import (
+    ApplySpec,
+    Change,
+    ClusterState,
+    Scale,
+    encode_change,
+    genesis,
+    workers_of,
+)
+from interrex.core.storage import Entry, Stored
+from interrex.elections.raft.payload import change_data
+from interrex.worker.acquaintances import Acquaintances
+
+ONE = ClusterSpec(name="joining", workers=1)
+THREE = msgspec.structs.replace(ONE, workers=3)
+
+
+def _entry(index: int, operation: ApplySpec | Scale) -> Entry:
+    change = Change(ChangeId(f"change-{index}"), 0, (operation,))
+    return Entry(index, 1, change_data(change.id, encode_change(change)))
+
+
+def _state(index: int) -> ClusterState:
+    state = genesis(ONE)
+    state.index = index
+    return state
+
+
+def test_workers_that_only_the_log_names_are_looked_for() -> None:
+    """They may be needed to elect the leader that would say that they have joined.
+
+    Found by the simulator: a cluster of one worker that was made one of three never had a leader
+    again after all its workers had ended together.
+    """
+    stored = Stored(entries=(_entry(1, ApplySpec(THREE)), _entry(2, Scale(ServiceName("web"), 2))))
+    acquaintances = Acquaintances(ONE, stored)
+    assert acquaintances.workers(_state(0)) == workers_of(THREE)
+    assert acquaintances.spec(_state(0)) == THREE
+
+
+def test_once_the_state_has_come_as_far_it_alone_counts() -> None:
+    acquaintances = Acquaintances(ONE, Stored(entries=(_entry(3, ApplySpec(THREE)),)))
+    assert acquaintances.workers(_state(2)) == workers_of(THREE)
+    assert acquaintances.workers(_state(3)) == workers_of(ONE)
+    assert acquaintances.spec(_state(3)) == ONE
+
+
+def test_an_empty_log_names_nobody() -> None:
+    acquaintances = Acquaintances(ONE, Stored())
+    assert acquaintances.workers(_state(0)) == workers_of(ONE)
