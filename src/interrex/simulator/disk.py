@@ -40,6 +40,9 @@ class Writing(Protocol):
     def persisted(self, token: int) -> None:
         """Everything up to this token is on the disk."""
 
+    def disk_full(self) -> None:
+        """No space: what was submitted is tried again. Told once until some of it is stored."""
+
     def disk_failed(self, reason: str) -> None:
         """What is on the disk is unknown: the process must end."""
 
@@ -122,6 +125,7 @@ class Disk:
         self._durable: Contents | None = None
         """While the disk lies: what a power loss would leave."""
         self._writer: Writing | None = None
+        self._full_told = False
         self._waiting: Batch = []
         self._writing: Batch = []
 
@@ -150,7 +154,7 @@ class Disk:
             self.contents = Contents()
             self._durable = None if self._durable is None else Contents()
             self.damage, self.lost_identity = "", False
-        self._writer = writer
+        self._writer, self._full_told = writer, False
         self._waiting, self._writing = [], []
         return None if lost else self.contents.stored()
 
@@ -186,8 +190,12 @@ class Disk:
             batch += self._waiting
             self._waiting = []
             self._agenda.after(RETRY, self._finish, writer, batch)
+            if not self._full_told:
+                self._full_told = True
+                writer.disk_full()
         else:
             self._writing = []
+            self._full_told = False
             self._store(writer.life, batch)
             if self._waiting:
                 self._begin()

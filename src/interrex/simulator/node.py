@@ -30,6 +30,7 @@ from interrex.supervision.interface import (
 from interrex.worker.interface import (
     Answer,
     Disconnect,
+    DiskFull,
     EndWorker,
     FollowRoutes,
     Leave,
@@ -130,7 +131,8 @@ class Node:
 
     def knows(self, worker: WorkerName) -> bool:
         """Whether it looks for a worker of this name."""
-        return self.core is not None and worker in self.core.state.workers
+        core = self.core
+        return core is not None and worker in core.acquaintances.workers(core.state)
 
     # Events
 
@@ -158,6 +160,7 @@ class Node:
                 return
         if len(core.state.workers) != self._peers_known:
             self._peers_known = len(core.state.workers)
+            self._world.knows(core.state)
             self._network.peers_changed(self)
         wake_at = core.wake_at
         if wake_at != self._wake_at:
@@ -229,6 +232,10 @@ class Node:
         """The disk has it."""
         self.unproven = False
         self.post(Persisted(token))
+
+    def disk_full(self) -> None:
+        """What is to be written waits for space."""
+        self.post(DiskFull())
 
     def disk_failed(self, reason: str) -> None:
         """What is on disk is unknown: the process ends itself."""

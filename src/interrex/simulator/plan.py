@@ -31,6 +31,7 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     mille); otherwise it travels as in production, on connections that keep order and lose nothing
     while they live. ``near`` and ``far`` are typical delays within and between machines.
     ``systemd``: a machine without any live worker has them started.
+    ``compact_after``: so many changes make a log longer than it is kept; 0: as in production.
     ``sound``: no disk loses what it acknowledged without this being found when it is read.
     """
 
@@ -47,6 +48,7 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     calls_every: int = 100_000_000
     skew_ppm: int = 0
     systemd: bool = True
+    compact_after: int = 0
     sound: bool = True
 
 

@@ -25,6 +25,8 @@ CONVERGED_WITHIN = 90 * S
 """How long (ns) after the last fault the fleet may take to be as it was asked: 450 election
 time-outs, because pauses between attempts to start what failed have grown to 30 s by then."""
 LOOK_EVERY = S // 4
+CALM = 2 * S
+"""How long (ns) it must stay so, until what was found last has reached every balancer."""
 INTERNAL_ERROR = "internal error"
 INVARIANT = "a core's invariant"
 CONVERGENCE = "convergence"

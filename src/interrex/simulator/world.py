@@ -11,7 +11,7 @@ from interrex.core.ids import HostName, ServiceName, WorkerName
 from interrex.core.journal import Note
 from interrex.core.routes import RouteTable
 from interrex.core.spec import hosts_of
-from interrex.core.state import genesis, workers_of
+from interrex.core.state import ClusterState, genesis, workers_of
 from interrex.core.storage import Record, Stored
 from interrex.core.time import MS, S
 from interrex.elections.registry import new_election
@@ -76,6 +76,8 @@ class World:
         self.disks: dict[WorkerName, Disk] = {}
         self.homes: dict[WorkerName, HostName] = {}
         self._habits: dict[ServiceName, Habits] = {}
+        self._newest = genesis(plan.spec)
+        """The newest state that any core has had: what an administrator knows."""
         self.boot = plan.conditions.boot
         """How long (ns) a worker's process takes to come up, about."""
         self.systemd = plan.conditions.systemd
@@ -171,6 +173,11 @@ class World:
         for watcher in self._watchers:
             watcher(step)
 
+    def knows(self, state: ClusterState) -> None:
+        """A core's state names other workers than before."""
+        if state.index > self._newest.index:
+            self._newest = state
+
     def noted(self, note: Note) -> None:
         """A worker's journal has one line more; the trace has it among the effects."""
 
@@ -232,7 +239,10 @@ class World:
         node.unproven = empty and first is not None
         self.tell(WorkerBegan(worker, node.life, node.host, member, stored))
         random = self._core_chance.fork()
-        election = new_election(self.spec, worker, member, stored, first, random)
+        compact_after = self.conditions.compact_after or None
+        election = new_election(
+            self.spec, worker, member, stored, first, random, compact_after=compact_after
+        )
         node.core = Worker(
             worker,
             node.host,
@@ -292,9 +302,8 @@ class World:
         if self.systemd:
             for machine in self.machines.values():
                 if machine.on and not machine.worker_locks:
-                    for worker, host in self.homes.items():
-                        if host == machine.name:
-                            self.start_worker(worker)
+                    for worker in self._asked_for(machine.name):
+                        self.start_worker(worker)
         self.agenda.after(GUARD_LOOKS_EVERY, self._guard)
 
     # Machines
@@ -339,9 +348,13 @@ class World:
         """It is on again; systemd, or an administrator, starts its workers."""
         self.machines[host].start()
         self._cut_machine(host, self.network.mend)
-        for worker, home in self.homes.items():
-            if home == host:
-                self.agenda.after(self._starts.below(S), self.start_worker, worker)
+        for worker in self._asked_for(host):
+            self.agenda.after(self._starts.below(S), self.start_worker, worker)
+
+    def _asked_for(self, host: HostName) -> list[WorkerName]:
+        """A machine's workers by the newest file that was applied."""
+        asked_for = workers_of(self._newest.spec)
+        return [worker for worker in self.homes if asked_for.get(worker) == host]
 
     def _cut_machine(self, host: HostName, act: object) -> None:
         assert callable(act)

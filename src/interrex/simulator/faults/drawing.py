@@ -140,6 +140,7 @@ def _draw_conditions(chance: Chance) -> Conditions:
         calls_every=chance.scale(50 * MS, 500 * MS),
         skew_ppm=chance.pick((0, 50, 1000, 20_000)),
         systemd=chance.one_in(2),
+        compact_after=chance.scale(5, 500) if chance.one_in(2) else 0,
     )
 
 
