@@ -56,6 +56,8 @@ ProcessEffect = Claim | Release | Forget | Spawn | Signal | Sweep | Probe
 
 _TICK_S = 1.0
 _TICKS_PER_TIDYING = 10
+_TICKS_PER_PRUNING = 3600
+_FIRST_PRUNING = 60
 
 _log = logging.getLogger(__name__)
 
@@ -386,3 +388,5 @@ class HostProcesses:
         self._ticks += 1
         if self._ticks % _TICKS_PER_TIDYING == 0:
             self.tidy()
+        if self._ticks % _TICKS_PER_PRUNING == _FIRST_PRUNING:
+            self._rotator.prune(self._logs, self._records)

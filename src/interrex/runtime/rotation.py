@@ -24,11 +24,14 @@ import errno
 import fcntl
 import logging
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+from interrex.core.ids import SlotName
 from interrex.core.spec import LogFiles
+from interrex.runtime.old_logs import prune_forgotten
 
 _KEEP_SIZE = 0x01
 _PUNCH_HOLE = 0x02
@@ -91,6 +94,22 @@ class Rotator:
             elif path not in self._busy and _bytes_on_disk(path) > logs.max_bytes:
                 self._start(path, logs)
 
+    def prune(self, logs: Path, records: Path) -> None:
+        """Starts deleting what slots that are gone for good left in a folder of logs."""
+        pruning = self._loop.run_in_executor(
+            self._own_thread(), prune_forgotten, logs, records, time.time()
+        )
+        pruning.add_done_callback(lambda done: self._pruned(logs, done))
+
+    def _pruned(self, logs: Path, pruning: asyncio.Future[list[SlotName]]) -> None:
+        error = None if pruning.cancelled() else pruning.exception()
+        if isinstance(error, OSError):
+            _log.warning("old files in %s cannot be deleted: %s", logs, error)
+        elif error is not None:
+            self._loop.call_exception_handler({"message": str(error), "exception": error})
+        elif not pruning.cancelled() and (gone := pruning.result()):
+            _log.info("deleted the output of %s, gone for long", ", ".join(gone))
+
     def close(self) -> None:
         """Starts no more; one under way ends on its own."""
         self._logs.clear()
@@ -98,11 +117,14 @@ class Rotator:
             self._thread.shutdown(wait=False)
 
     def _start(self, path: Path, logs: LogFiles) -> None:
+        self._busy.add(path)
+        rotating = self._loop.run_in_executor(self._own_thread(), rotate, path, logs.keep)
+        rotating.add_done_callback(lambda done: self._rotated(path, done))
+
+    def _own_thread(self) -> ThreadPoolExecutor:
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="log-rotation")
-        self._busy.add(path)
-        rotating = self._loop.run_in_executor(self._thread, rotate, path, logs.keep)
-        rotating.add_done_callback(lambda done: self._rotated(path, done))
+        return self._thread
 
     def _rotated(self, path: Path, rotating: asyncio.Future[bool]) -> None:
         self._busy.discard(path)
