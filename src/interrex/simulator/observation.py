@@ -91,6 +91,14 @@ class DiskHarmed(msgspec.Struct, frozen=True):
     what: str
 
 
+class RecordLost(msgspec.Struct, frozen=True):
+    """What a slot's record said is gone: it was damaged, with no process to make it again from,
+    or lost with its machine's disks."""
+
+    host: HostName
+    slot: SlotName
+
+
 class ProcessBegan(msgspec.Struct, frozen=True):
     """A service's (or balancer's) process began."""
 
@@ -181,6 +189,7 @@ Occurrence = (
     | WorkerEnded
     | DiskWritten
     | DiskHarmed
+    | RecordLost
     | ProcessBegan
     | ProcessEnded
     | Adopted

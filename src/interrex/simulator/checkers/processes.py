@@ -2,7 +2,14 @@
 
 from interrex.core.ids import HostName, SlotName, WorkerName
 from interrex.simulator.checkers.watch import Watch
-from interrex.simulator.observation import Cause, ProcessBegan, ProcessEnded, Step, WorkerBegan
+from interrex.simulator.observation import (
+    Cause,
+    ProcessBegan,
+    ProcessEnded,
+    RecordLost,
+    Step,
+    WorkerBegan,
+)
 from interrex.supervision.interface import Forget, Sweep, Swept
 
 Place = tuple[HostName, SlotName]
@@ -33,6 +40,7 @@ class Processes(Watch):
             WorkerBegan: self._worker_began,
             ProcessBegan: self._began,
             ProcessEnded: self._ended,
+            RecordLost: self._record_lost,
         }
 
     def _worker_began(self, at: int, began: WorkerBegan) -> None:
@@ -75,6 +83,13 @@ class Processes(Watch):
             self._unswept[place] = ended.incarnation
         if ended.cause is Cause.PEER or (ended.cause is Cause.SIGNAL and ended.by is None):
             raise self.broken(f"{ended.slot} on {ended.host} died because a worker did")
+
+    def _record_lost(self, at: int, lost: RecordLost) -> None:
+        """Its incarnations are counted anew; a sweep is of whatever the slot has left behind."""
+        place = (lost.host, lost.slot)
+        self._last.pop(place, None)
+        if place in self._unswept:
+            self._unswept[place] = 0
 
     def _sweeps(self, step: Step, sweep: Sweep) -> None:
         live = self._live.get((self._hosts[step.worker], sweep.slot))
