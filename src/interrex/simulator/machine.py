@@ -21,6 +21,7 @@ from interrex.simulator.observation import (
     Occurrence,
     ProcessBegan,
     ProcessEnded,
+    RecordLost,
 )
 from interrex.simulator.observation import RoutesFollowed as Followed
 from interrex.simulator.replica import Habits, Process
@@ -125,6 +126,8 @@ class Machine:
         """What each balancer starts from."""
         self.ports: dict[int, object] = {}
         """Who listens on each port."""
+        self._remains: dict[SlotName, list[Process]] = {}
+        """The dead main processes of each slot whose children live on."""
         self._pids: dict[int, None] = {}
         self._last_pid = 300
 
@@ -177,7 +180,7 @@ class Machine:
             return
         process = record.process
         if record.corrupt and not process.alive:
-            del self.records[slot]
+            self._lose_record(slot)
             self._later(holder, Claimed(slot, ClaimOutcome.GONE), 5 * MS)
             return
         record.corrupt = False  # made again from what the process itself says
@@ -188,6 +191,16 @@ class Machine:
             self._tell(Adopted(self.name, slot, process.pid, holder.worker))
         claimed = Claimed(slot, outcome, process.incarnation, process.generation, pid, process.port)
         self._later(holder, claimed)
+
+    def _lose_record(self, slot: SlotName) -> None:
+        del self.records[slot]
+        self._tell(RecordLost(self.name, slot))
+
+    def lose_files(self) -> None:
+        """Its disks are replaced: no record, no balancer's file is left."""
+        for slot in sorted(self.records):
+            self._lose_record(slot)
+        self.files.clear()
 
     def release(self, holder: Supervisor, effect: Release | Forget) -> None:
         if self._own(holder, effect.slot) is not None:
@@ -256,11 +269,11 @@ class Machine:
         held = self._own(holder, effect.slot)
         if held is None or held.watched is not None:
             return
-        record = self.records.get(effect.slot)
         killed = 0
-        if record is not None and record.process.children:
-            killed, record.process.children = record.process.children, 0
-            self._free_port(record.process)
+        for process in self._remains.pop(effect.slot, ()):
+            killed += process.children
+            process.children = 0
+            self._free_port(process)
         swept = Swept(effect.slot, effect.incarnation, killed)
         self._later(holder, swept, 10 * MS if killed else QUICK)
 
@@ -302,7 +315,9 @@ class Machine:
         process.alive = False
         del self.processes[process.slot]
         self.free_pid(process.pid)
-        if not process.children:
+        if process.children:
+            self._remains.setdefault(process.slot, []).append(process)
+        else:
             self._free_port(process)
         self._tell(
             ProcessEnded(self.name, process.slot, process.incarnation, process.pid, cause, by)
@@ -330,8 +345,7 @@ class Machine:
         self.held.clear()
         for process in list(self.processes.values()):
             self.end(process, -9, Cause.MACHINE)
-        for record in self.records.values():
-            record.process.children = 0
+        self._remains.clear()
         self.ports.clear()
         self.worker_locks.clear()
 

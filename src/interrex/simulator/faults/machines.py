@@ -51,8 +51,7 @@ def _replaced(world: "World", fault: Fault) -> Undo | None:
     if not machine.on or len(world.machines) < 2 or not world.harm.allows(*workers):
         return None
     world.lose_machine(host)
-    machine.records.clear()
-    machine.files.clear()
+    machine.lose_files()
     for worker in workers:
         world.replace_disk(worker)
     return partial(world.return_machine, host)
