@@ -44,7 +44,7 @@ format: $(VENV)/.dev
 
 test: $(VENV)/.dev check
 	@tools/system-packages
-	@$(BIN)/pytest $(PYTEST_ARGS) $(ARGS)
+	@tools/as-root $(BIN)/pytest $(PYTEST_ARGS) $(ARGS)
 
 sim-mutants: $(VENV)/.dev
 	@$(BIN)/python -m interrex.cli.mutants $(ARGS)

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import msgspec
 
+from bench.run_folder import run_folder
 from interrex.core.ids import HostName, SlotName, WorkerName
 from interrex.core.spec import LOCAL_HOST, ClusterSpec
 from interrex.core.state import workers_of
@@ -40,7 +41,7 @@ class Fleet:
     ) -> None:
         self.spec = spec
         self.host = host
-        self.root = Path(tempfile.mkdtemp(prefix="ix-", dir=root or "/tmp"))
+        self.root = Path(tempfile.mkdtemp(prefix="ix-", dir=root or run_folder()))
         self.layout = Layout(self.root, spec.name)
         found_cluster(self.layout, spec, host)
 

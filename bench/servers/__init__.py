@@ -1,5 +1,6 @@
 """Small servers for tests and benches, compiled on demand."""
 
+import getpass
 import hashlib
 import os
 import shutil
@@ -28,7 +29,7 @@ def build(name: str = "tiny") -> Path:
         raise RuntimeError("No C compiler found. Install one: sudo apt install gcc libc6-dev")
     source = SOURCES / f"{name}.c"
     digest = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
-    folder = Path(tempfile.gettempdir()) / f"interrex-servers-{os.getuid()}"
+    folder = Path(tempfile.gettempdir()) / f"interrex-servers-{getpass.getuser()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
         raise RuntimeError(f"{folder} belongs to somebody else. Remove it or set TMPDIR.")

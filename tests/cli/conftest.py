@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
+from bench.run_folder import run_folder
 from interrex.cli.main import main
 from interrex.config import load
 from interrex.core.ids import HostName, WorkerName
@@ -42,7 +43,7 @@ Interrex = Callable[..., Said]
 @pytest.fixture
 def state() -> Iterator[Path]:
     """A state folder with a short path."""
-    folder = Path(tempfile.mkdtemp(prefix="ixc-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="ixc-", dir=run_folder()))
     yield folder
     shutil.rmtree(folder)
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
+from bench.run_folder import run_folder
 from bench.servers import build
 from interrex.core.ids import HostName, SlotName, WorkerName
 from interrex.runtime.layout import Layout
@@ -83,7 +84,7 @@ class RealFleet:
     """
 
     def __init__(self, number: int) -> None:
-        self.root = Path(tempfile.mkdtemp(prefix="ixf-", dir="/tmp"))
+        self.root = Path(tempfile.mkdtemp(prefix="ixf-", dir=run_folder()))
         self.layout = Layout(self.root / "s", "shop")
         self.file = self.root / "shop.toml"
         self.port = _free_port()

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bench.run_folder import run_folder
 from interrex.core.ids import ChangeId, ServiceName
 from interrex.core.spec import ClusterSpec, ServiceSpec
 from interrex.core.state import Change, Scale, encode_change, encode_state
@@ -57,7 +58,7 @@ def scale(index: int, replicas: int) -> Entry:
 
 @pytest.fixture
 def shop() -> Iterator[Shop]:
-    folder = Path(tempfile.mkdtemp(prefix="ixs-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="ixs-", dir=run_folder()))
     yield Shop(Layout(folder, "shop"))
     shutil.rmtree(folder)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bench.run_folder import run_folder
 from interrex.core.ids import HostName, SlotName
 from interrex.runtime.layout import Layout
 from interrex.runtime.leftovers import stop_leftovers
@@ -21,7 +22,7 @@ from interrex.runtime.records import Instances, ReplicaRecord, lock_record
 from interrex.runtime.unsupervised import recorded_replicas
 
 HOST = HostName("local")
-SLEEP = "import time; time.sleep(1000)"
+SLEEP = "import time; print('ready', flush=True); time.sleep(1000)"
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + (
     "print('ready', flush=True); time.sleep(1000)"
 )
@@ -110,7 +111,7 @@ class Host:
 
 @pytest.fixture
 def host() -> Iterator[Host]:
-    folder = Path(tempfile.mkdtemp(prefix="ixl-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="ixl-", dir=run_folder()))
     host = Host(Layout(folder, "shop"))
     yield host
     host.stop()
@@ -210,7 +211,7 @@ def test_a_process_that_has_taken_over_a_pid_is_not_touched(host: Host) -> None:
 
 
 def test_another_clusters_replicas_are_not_touched(host: Host) -> None:
-    folder = Path(tempfile.mkdtemp(prefix="ixl-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="ixl-", dir=run_folder()))
     other = Host(Layout(folder, "shop"))
     other.start("web.0")
     host.start("web.0")

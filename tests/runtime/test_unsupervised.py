@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.run_folder import run_folder
 from interrex.core.ids import BALANCER, HostName, ServiceName, SlotName, WorkerName
 from interrex.core.spec import ClusterSpec, Expose, ServiceSpec
 from interrex.runtime.layout import Layout
@@ -28,7 +29,7 @@ SPEC = ClusterSpec(
 
 @pytest.fixture
 def layout() -> Iterator[Layout]:
-    folder = Path(tempfile.mkdtemp(prefix="ixu-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="ixu-", dir=run_folder()))
     layout = Layout(folder, "shop")
     (layout.host(HOST) / "replicas").mkdir(parents=True)
     yield layout

@@ -15,6 +15,7 @@ import msgspec
 import trustme
 
 from bench.fleet import Fleet
+from bench.run_folder import run_folder
 from interrex.core.ids import HostName
 from interrex.core.spec import ClusterSpec, HostSpec, Timing, Tls
 from interrex.worker.status import Status, missing_parts
@@ -64,7 +65,7 @@ class Machine:
 
     def __init__(self, name: str, number: int, switch: str, spec: ClusterSpec) -> None:
         self.name = HostName(name)
-        self.namespace = f"ix{os.getpid()}{name}"
+        self.namespace = f"{switch}{name}"
         self._cable = f"ix{name}"
         _ip("netns", "add", self.namespace)
         _ip("-n", switch, "link", "add", self._cable, "type", "veth", "peer", "name", "eth0",
@@ -123,9 +124,11 @@ class Machine:
 @contextlib.contextmanager
 def machines(spec: ClusterSpec) -> Iterator[dict[str, Machine]]:
     """Three hosts that run one cluster, ready; all of it is gone afterwards."""
-    switch = f"ix{os.getpid()}s"
+    switch = f"{run_folder().name}-{os.getpid()}"
     with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ixc-", dir="/tmp")))
+        folder = Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="ixc-", dir=run_folder()))
+        )
         write_certificates(folder)
         spec = several_hosts(spec, folder)
         _ip("netns", "add", switch)

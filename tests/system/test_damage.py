@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from bench.fleet import Fleet
+from bench.run_folder import run_folder
 from interrex.core.ids import ChangeId, ServiceName, WorkerName
 from interrex.core.state import Scale
 from interrex.runtime.identity import load_identity
@@ -124,7 +125,7 @@ def send_and_hang_up(path: Path, data: bytes) -> None:
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
     """A file system of 96 MiB of its own."""
-    folder = Path("/tmp") / f"ixd-{os.getpid()}"
+    folder = run_folder() / f"disk-{os.getpid()}"
     folder.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m", "none", folder], check=True)
     try:

@@ -25,7 +25,7 @@ def spread_shop(worker_id: str) -> ClusterSpec:
 
 @pytest.fixture
 def hosts(worker_id: str) -> Iterator[Hosts]:
-    assert os.geteuid() == 0, "network namespaces need root: run the tests as root or with sudo"
+    assert os.geteuid() == 0, "network namespaces: tools/as-root .venv/bin/pytest, or make test"
     with machines(spread_shop(worker_id)) as made:
         yield made
 

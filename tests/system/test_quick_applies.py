@@ -3,6 +3,7 @@
 import pytest
 
 from bench.fleet import Fleet
+from interrex.core.ids import ServiceName
 from interrex.runtime.listening import listeners_at
 from tests.system.conftest import free_ports
 from tests.system.test_exposing import WEB, apply, exposing, serves
@@ -27,7 +28,11 @@ def test_quick_applies_in_a_row_leave_nothing_exposed_that_was_removed(
     fleet.wait_until(lambda: only_these_listen(wanted, {exposed.port, *ports}))
     fleet.wait_until(lambda: all(map(serves, wanted)))
     fleet.wait_ready()
-    status = fleet.status()
-    assert status is not None
-    assert set(status.services) == set(fleet.spec.services)
+    fleet.wait_until(lambda: services(fleet) == set(fleet.spec.services))
     assert only_these_listen(wanted, {exposed.port, *ports})
+
+
+def services(fleet: Fleet) -> set[ServiceName]:
+    """Those that the fleet knows, a removed one too while its replicas are being stopped."""
+    status = fleet.status()
+    return set() if status is None else set(status.services)
