@@ -21,6 +21,7 @@ def new_election(
     stored: Stored,
     genesis: Mapping[int, WorkerName] | None,
     random: Random,
+    compact_after: int | None = None,
 ) -> Election:
     """The election core that a cluster file asks for.
 
@@ -30,6 +31,8 @@ def new_election(
         stored: what its disk holds.
         genesis: the first voters, None for a worker that must be let in by the others.
         random: the only source of chance.
+        compact_after: after how many changes the log is compacted; None: after so many that it
+            seldom is.
 
     Raises:
         InterrexError: no such election, one that does not promise what the file requires, or
@@ -38,7 +41,7 @@ def new_election(
     missing = unmet(spec)
     if missing:
         raise InterrexError(missing)
-    settings = settings_from(spec.timing)
+    settings = settings_from(spec.timing, compact_after)
     return Raft(worker, member, stored, settings, genesis, random)
 
 

@@ -80,3 +80,11 @@ def test_settings_say_both_numbers() -> None:
 def test_a_cluster_files_times_become_settings() -> None:
     settings = settings_from(Timing(heartbeat=0.1, election_timeout=0.5))
     assert (settings.heartbeat, settings.election_timeout) == (100 * MS, 500 * MS)
+
+
+def test_a_log_that_is_compacted_sooner_keeps_and_sends_less() -> None:
+    usual, sooner = settings_from(Timing()), settings_from(Timing(), compact_after=100)
+    assert sooner.snapshot_after == 100
+    assert sooner.trailing_entries == usual.trailing_entries // 100
+    assert sooner.snapshot_chunk_bytes == usual.snapshot_chunk_bytes // 100
+    assert sooner.heartbeat == usual.heartbeat

@@ -98,11 +98,30 @@ class RaftSettings(msgspec.Struct, frozen=True, kw_only=True):
         return (1 if self.paper_elections else 10) * self.election_timeout
 
 
-def settings_from(timing: Timing) -> RaftSettings:
-    """The settings that a cluster file's times ask for."""
-    return RaftSettings(
+def settings_from(timing: Timing, compact_after: int | None = None) -> RaftSettings:
+    """The settings that a cluster file's times ask for.
+
+    Args:
+        timing: the times.
+        compact_after: after how many entries the log is compacted, None for the usual number;
+            what is then kept, and sent at a time, is more or less in proportion.
+    """
+    usual = RaftSettings(
         heartbeat=seconds(timing.heartbeat), election_timeout=seconds(timing.election_timeout)
     )
+    if compact_after is None:
+        return usual
+    share = compact_after, usual.snapshot_after
+    return msgspec.structs.replace(
+        usual,
+        snapshot_after=compact_after,
+        trailing_entries=_scaled(usual.trailing_entries, share),
+        snapshot_chunk_bytes=_scaled(usual.snapshot_chunk_bytes, share),
+    )
+
+
+def _scaled(number: int, share: tuple[int, int]) -> int:
+    return max(1, number * share[0] // share[1])
 
 
 def _at_least(name: str, value: int, what: str, least: int) -> None:
