@@ -63,6 +63,13 @@ ONCE: dict[str, list[Told]] = {
         step("worker-1", Forget(WEB_0)),
         process(pid=2, incarnation=1),
     ],
+    "its record was lost with the machine's disk": [
+        *WORKERS,
+        process(pid=1, incarnation=7),
+        process_ended(Cause.MACHINE, pid=1, incarnation=7),
+        claimed("worker-1"),
+        process(pid=2, incarnation=1),
+    ],
     "two slots": [process(WEB_0), process(WEB_1, pid=101, port=22)],
     "a port is used again": [
         process(WEB_0),

@@ -10,7 +10,7 @@ from interrex.simulator.observation import (
     Step,
     WorkerBegan,
 )
-from interrex.supervision.interface import Forget, Sweep, Swept
+from interrex.supervision.interface import Claimed, ClaimOutcome, Forget, Sweep, Swept
 
 Place = tuple[HostName, SlotName]
 
@@ -35,7 +35,7 @@ class Processes(Watch):
         """The incarnation that is dead, and may have left something behind."""
         self._ports: dict[tuple[HostName, int], ProcessBegan] = {}
         self.effects = {Sweep: self._sweeps, Forget: self._forgets}
-        self.events = {Swept: self._swept}
+        self.events = {Swept: self._swept, Claimed: self._claimed}
         self.occurrences = {
             WorkerBegan: self._worker_began,
             ProcessBegan: self._began,
@@ -102,6 +102,12 @@ class Processes(Watch):
         place = (self._hosts[step.worker], swept.slot)
         if self._unswept.get(place) == swept.incarnation:
             del self._unswept[place]
+
+    def _claimed(self, step: Step, claimed: Claimed) -> None:
+        if claimed.outcome is ClaimOutcome.ABSENT:  # also where a machine came back without disks
+            place = (self._hosts[step.worker], claimed.slot)
+            self._last.pop(place, None)
+            self._unswept.pop(place, None)
 
     def _forgets(self, step: Step, forget: Forget) -> None:
         self._last.pop((self._hosts[step.worker], forget.slot), None)
