@@ -240,6 +240,21 @@ async def test_a_second_incarnation_replaces_the_first(town: Town) -> None:
     assert (await new.next("message")).payload == b"to the new one"
 
 
+async def test_a_connection_that_takes_anothers_place_is_told_at_both_ends(town: Town) -> None:
+    """What was under way on the older one may be lost: who sent it must know to send it again.
+
+    Found by the simulator: one end saw a reset and dialed anew, the other saw nothing; it never
+    sent its report again, and a leader would not have sent its commands again.
+    """
+    a, b = town.node(A), town.node(B)
+    await connect(a, b)
+    a.transport._dialers[B].poke()
+    for node in (a, b):
+        lost = await node.next("lost")
+        assert not lost.proved
+        assert (await node.next("connected")).hello == lost.hello
+
+
 async def test_after_close_nobody_is_told_anything(town: Town) -> None:
     a, b = town.node(A), town.node(B)
     await connect(a, b)

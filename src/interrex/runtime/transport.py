@@ -279,11 +279,11 @@ class Transport:
         self._logged = {key for key in self._logged if key[0] != worker or key[1] == "unwatched"}
         if old is not None:
             old.close()
-        if old is None or old.peer is None:
-            self._listener.peer_connected(hello)
-        elif old.peer.incarnation != hello.incarnation:
-            self._listener.peer_lost(old.peer, self._settle_death(old.peer))
-            self._listener.peer_connected(hello)
+        if old is not None and old.peer is not None:
+            # Of one process too: what was under way on the older connection may be lost.
+            same = old.peer.incarnation == hello.incarnation
+            self._listener.peer_lost(old.peer, not same and self._settle_death(old.peer))
+        self._listener.peer_connected(hello)
         self._dialers[worker].connection_changed()
 
     def link_knocked(self, link: Link, hello: Hello) -> None:
