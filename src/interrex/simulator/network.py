@@ -2,9 +2,9 @@
 
 As in production, a connection keeps order and loses nothing while it lives: loss shows as stalls
 and, when it lasts, as the connection's end. Either end may learn of that end at another time, or
-not at all: then the next connection takes the old one's place without a word, or what is sent is
-answered by a reset. Where the conditions say ``datagrams``, the election's mail alone is also
-lost, doubled and overtaken.
+not before the next connection takes the old one's place, or what is sent is answered by a reset.
+Where the conditions say ``datagrams``, the election's mail alone is also lost, doubled and
+overtaken.
 """
 
 from collections.abc import Mapping
@@ -351,15 +351,11 @@ class Network:
         pair.believed[at] = connection
         connection.up[at] = self._agenda.now
         node.known[peer.worker] = peer
-        joined = PeerJoined(peer.worker, peer.host, peer.member, peer.unproven)
-        if old is None:
-            node.post(joined)
-            return
-        old.up.pop(at, None)
-        old.broken = True
-        if old.nodes[peer.worker] is not peer:
+        if old is not None:
+            old.up.pop(at, None)
+            old.broken = True
             node.post(PeerLeft(peer.worker, proved_dead=False))
-            node.post(joined)
+        node.post(PeerJoined(peer.worker, peer.host, peer.member, peer.unproven))
 
     # Faults
 
