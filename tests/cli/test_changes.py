@@ -220,3 +220,12 @@ def test_status_prints_the_workers_own_document(
     said = interrex("status", "--json")
     assert said.out == msgspec.json.encode(a_status()).decode() + "\n"
     assert interrex("status").out.startswith("shop: worker-2 leads, epoch 7")
+
+
+def test_the_leader_is_asked_for_what_it_can_prove(
+    interrex: Interrex, led: list[FakeWorker], file: Path
+) -> None:
+    """Its own word, right after a start, may lack what was agreed last."""
+    assert interrex("apply", file, "--dry-run").code == Exit.OK
+    asked = [heard.target for heard in led[1].heard if heard.target.startswith("/v1/spec")]
+    assert asked == ["/v1/spec?confirmed"]

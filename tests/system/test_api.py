@@ -38,8 +38,9 @@ def test_every_worker_serves_the_same_status_document(fleet: Fleet) -> None:
 def test_a_confirmed_read_is_answered_by_the_leader_only(fleet: Fleet) -> None:
     leader = fleet.leader()
     for worker in fleet.workers:
-        code, _ = get(fleet, worker, "/v1/status?confirmed")
-        assert code == (200 if worker == leader else 409)
+        for target in ("/v1/status?confirmed", "/v1/spec?confirmed"):
+            code, _ = get(fleet, worker, target)
+            assert code == (200 if worker == leader else 409)
 
 
 def test_events_are_streamed_as_they_happen(fleet: Fleet) -> None:

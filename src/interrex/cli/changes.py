@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from interrex.cli.asking import Answer, NoAnswer, ask, outcome_of, status_of_cluster
+from interrex.cli.asking import PATIENCE_S, Answer, NoAnswer, ask, outcome_of, status_of_cluster
 from interrex.cli.exits import CommandError
 from interrex.config import Difference, difference
 from interrex.core.ids import ChangeId, WorkerName
@@ -15,6 +15,7 @@ from interrex.runtime.layout import Layout
 from interrex.runtime.questions import ChangeBody
 from interrex.worker.status import Status
 
+CONFIRM_PATIENCE_S = 3.0
 CHANGE_PATIENCE_S = 35.0
 """Longer than a worker itself waits for a leader to take a change."""
 
@@ -42,10 +43,17 @@ def no_worker(layout: Layout) -> CommandError:
 
 
 def current_spec(layout: Layout, status: Status) -> ClusterSpec | None:
-    """What the fleet is asked to be, the leader's word before others'; None: nobody answers."""
-    for worker in leader_first(layout, status):
+    """What the fleet is asked to be, the leader's word before others'; None: nobody answers.
+
+    A worker that has just started knows what it has on disk, and not yet that it was agreed upon:
+    so the leader is first asked for what it can prove.
+    """
+    asked = [(worker, "/v1/spec", PATIENCE_S) for worker in leader_first(layout, status)]
+    if status.leader is not None:
+        asked.insert(0, (status.leader, "/v1/spec?confirmed", CONFIRM_PATIENCE_S))
+    for worker, target, patience_s in asked:
         try:
-            answer = ask(layout.api_socket(worker), "GET", "/v1/spec")
+            answer = ask(layout.api_socket(worker), "GET", target, timeout_s=patience_s)
             if answer.code == 200:
                 return msgspec.json.decode(answer.body, type=ClusterSpec)
         except (NoAnswer, msgspec.MsgspecError):

@@ -2,7 +2,7 @@
 
     GET  /v1/status   GET /v1/healthz   GET /v1/events (server-sent)
     GET  /v1/status?confirmed   only from a leader that has proved that it still is one
-    GET  /v1/spec: the cluster file as this worker knows it
+    GET  /v1/spec: the cluster file as this worker knows it; ?confirmed as above
     GET  /v1/leader   with ?above=EPOCH: answered as soon as a leader of a later epoch is known
     POST /v1/changes  POST /v1/step-down  POST /v1/leave
 
@@ -147,8 +147,9 @@ class ApiConnection(asyncio.Protocol):
         path, _, query = target.partition("?")
         if (method, path) == ("GET", "/v1/leader"):
             return await self._leader(query)
-        if (method, target) == ("GET", "/v1/status?confirmed"):
-            return await self._confirmed_status()
+        if method == "GET" and target in ("/v1/status?confirmed", "/v1/spec?confirmed"):
+            outcome = await self._backend.confirm()
+            return await routes[method, path]() if outcome.ok else _outcome(outcome)
         handler = routes.get((method, target))
         if handler is not None:
             return await handler()
@@ -160,10 +161,6 @@ class ApiConnection(asyncio.Protocol):
 
     async def _spec(self) -> tuple[int, bytes]:
         return 200, self._backend.spec_document()
-
-    async def _confirmed_status(self) -> tuple[int, bytes]:
-        outcome = await self._backend.confirm()
-        return await self._status() if outcome.ok else _outcome(outcome)
 
     async def _healthz(self) -> tuple[int, bytes]:
         healthy = self._backend.is_healthy()
