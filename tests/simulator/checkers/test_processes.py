@@ -5,7 +5,7 @@ import pytest
 from interrex.core.ids import HostName, SlotName
 from interrex.simulator.checkers.holding import Holding
 from interrex.simulator.checkers.processes import Processes
-from interrex.simulator.observation import Cause
+from interrex.simulator.observation import Cause, RecordLost
 from interrex.supervision.interface import (
     Claimed,
     ClaimOutcome,
@@ -18,6 +18,7 @@ from interrex.supervision.interface import (
 )
 
 from .histories import (
+    HOST,
     WEB_0,
     WEB_1,
     Told,
@@ -70,6 +71,14 @@ ONCE: dict[str, list[Told]] = {
         claimed("worker-1"),
         process(pid=2, incarnation=1),
     ],
+    "its record was damaged, and whatever was left was swept": [
+        *WORKERS,
+        process(pid=1, incarnation=7),
+        process_ended(Cause.FAULT, pid=1, incarnation=7),
+        RecordLost(HOST, WEB_0),
+        swept(0),
+        process(pid=2, incarnation=1),
+    ],
     "two slots": [process(WEB_0), process(WEB_1, pid=101, port=22)],
     "a port is used again": [
         process(WEB_0),
@@ -111,6 +120,15 @@ NOT_ONCE: dict[str, tuple[list[Told], str]] = {
             process(pid=2, incarnation=4),
         ],
         "before incarnation 3 was swept",
+    ),
+    "its record was damaged, and nothing was swept": (
+        [
+            process(pid=1, incarnation=7),
+            process_ended(Cause.FAULT, pid=1, incarnation=7),
+            RecordLost(HOST, WEB_0),
+            process(pid=2, incarnation=1),
+        ],
+        "before incarnation 0 was swept",
     ),
     "numbered as one before": (
         [
