@@ -7,6 +7,7 @@ from interrex.core.ids import HostName, SlotName, WorkerName
 from interrex.core.messages import Report
 from interrex.core.spec import ClusterSpec, Expose, HostSpec, ServiceSpec
 from interrex.core.state import (
+    ApplySpec,
     Change,
     ClusterState,
     Evict,
@@ -82,6 +83,19 @@ def test_the_two_balancers_go_to_different_workers() -> None:
     settle(state, fleet_of(state))
     holders = [p.worker for slot, p in state.placements.items() if slot.startswith("balancer")]
     assert len(set(holders)) == 2
+
+
+def test_balancers_are_stopped_once_nothing_is_exposed_any_more() -> None:
+    """Found by the simulator: they were kept for ever, of no use to anybody."""
+    state = state_of(service("web", 1, 8080))
+    settle(state, fleet_of(state))
+    assert any(slot.startswith("balancer.") for slot in state.placements)
+    hidden = msgspec.structs.replace(
+        state.spec, services={name: service(name, 1) for name in state.spec.services}
+    )
+    do(state, ApplySpec(hidden))
+    settle(state, fleet_of(state))
+    assert {slot for slot, p in state.placements.items() if p.wanted} == {"web.0"}
 
 
 def test_new_slots_wait_for_workers_that_are_expected_back() -> None:

@@ -170,8 +170,9 @@ class Placer:
 
     def _balancer_slots(self) -> Iterator[tuple[SlotName, HostName]]:
         """Each host's balancers: numbered through, so that a host's numbers stay its own."""
-        if BALANCER not in self._state.services:
-            return
+        balancer = self._state.services.get(BALANCER)
+        if balancer is None or not balancer.spec.replicas:
+            return  # nothing is exposed; it is kept until its last process is stopped
         processes = self._state.spec.balancer.processes
         for position, host in enumerate(hosts_of(self._state.spec)):
             for number in range(processes):
