@@ -1,0 +1,329 @@
+"""``interrex sim``."""
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from cyclopts import Parameter
+
+from interrex.cli.exits import CommandError, Exit
+from interrex.cli.names import unknown
+from interrex.cli.places import Flag
+from interrex.cli.sim_seeds import Asked, SeedResult, run_plan, run_seeds, shrink_seed
+from interrex.cli.sim_words import Progress, lines_of, summary_document
+from interrex.cli.values import whole_number
+from interrex.config import check as check_file
+from interrex.core.spec import ClusterSpec
+from interrex.core.time import S
+from interrex.simulator.checkers import all_watches
+from interrex.simulator.checkers.watch import Panel
+from interrex.simulator.faults.catalogue import FAMILIES
+from interrex.simulator.faults.drawing import draw_plan
+from interrex.simulator.plan import FaultPlan
+from interrex.simulator.report import html_report
+from interrex.simulator.run import replay
+from interrex.simulator.shrinking import Shrunk, told
+from interrex.simulator.shrinking import only as only_faults
+from interrex.simulator.summary import Summary
+from interrex.simulator.timeline import Timeline
+from interrex.simulator.trace import Trace
+
+SEEDS = 100
+DURATION_S = 30
+MOST_JOBS = 256
+SHRINKING_S = 20.0
+"""How long (wall time) a short list of faults is looked for."""
+Number = Annotated[int | None, Parameter(metavar="N", converter=whole_number)]
+
+
+def sim(
+    file: Path | None = None,
+    /,
+    *,
+    seeds: Number = None,
+    seed: Annotated[int | None, Parameter(metavar="S", converter=whole_number)] = None,
+    minutes: Annotated[float | None, Parameter(metavar="M")] = None,
+    duration: Annotated[int, Parameter(metavar="SECONDS", converter=whole_number)] = DURATION_S,
+    jobs: Number = None,
+    faults: Annotated[str | None, Parameter(metavar="LIST")] = None,
+    only: Annotated[str | None, Parameter(metavar="LIST")] = None,
+    report: Annotated[Path | None, Parameter(metavar="FILE")] = None,
+    trace: Annotated[Path | None, Parameter(metavar="FILE")] = None,
+    json: Flag = False,
+) -> int:
+    """Show how a cluster behaves under faults, before production does.
+
+    The very code that runs a fleet runs in a simulated world: its clocks, networks, disks,
+    machines and processes fail in every way that is known, drawn from a seed, and every promise is
+    checked. Nothing is started on this machine. A broken promise is shown with the shortest list
+    of faults that breaks it, and the command that shows it again.
+
+    Example: interrex sim shop.toml --minutes 5 --report shop.html
+
+    Args:
+        file: The cluster file; without one, fleets of all shapes are simulated.
+        seeds: How many seeds to run, 1, 2, 3 and so on (100, unless --minutes says how long).
+        seed: Run this one seed only.
+        minutes: Run new seeds for so long (wall time).
+        duration: For how many simulated seconds of a seed faults happen.
+        jobs: How many processes to use; by default one for each core.
+        faults: Which families of faults may happen, as processes,network; by default all.
+        only: With --seed: of the seed's faults, those with these numbers, as 3,17.
+        report: Write an HTML page with the worst seed's timeline and a histogram here.
+        trace: With --seed: write every step as a line of JSON here (docs/trace.md).
+        json: Print what was found as one JSON document.
+    """
+    families = _families(faults)
+    asked = Asked(spec=_spec(file), duration=_positive("--duration", duration) * S,
+                  families=families)  # fmt: skip
+    _check_words(seeds, seed, minutes, only, trace)
+    for path in (report, trace):
+        _check_writable(path)
+    campaign = _Campaign(asked, file, json)
+    if seed is not None:
+        plan = _plan(asked, seed, only)
+        campaign.take(_one(plan, trace), plan)
+    else:
+        chosen = _seeds_for(seeds, minutes)
+        workers = _positive("--jobs", jobs if jobs is not None else os.cpu_count() or 1)
+        campaign.run(chosen, min(workers, MOST_JOBS), seeds, minutes)
+    if report is not None:
+        campaign.write_report(report)
+    return campaign.finish()
+
+
+class _Campaign:
+    """Everything that one command runs, and what it found."""
+
+    def __init__(self, asked: Asked, file: Path | None, json: bool) -> None:
+        self._asked = asked
+        self._file = file
+        self._json = json
+        self._summary = Summary()
+        self._broken: list[tuple[SeedResult, FaultPlan]] = []
+        self._worst: tuple[int, FaultPlan] | None = None
+        self._interrupted = False
+        self._began = time.monotonic()
+        self._jobs = 1
+        self._findings: list[dict[str, Any]] = []
+
+    def run(
+        self,
+        chosen: Callable[[], Iterator[int]],
+        jobs: int,
+        seeds: int | None,
+        minutes: float | None,
+    ) -> None:
+        """Run seeds on several cores, with a line of progress; Ctrl-C keeps what is done."""
+        self._jobs = jobs
+        progress = Progress(sys.stderr, seeds, minutes)
+        results = run_seeds(self._asked, chosen(), jobs)
+        try:
+            for result in results:
+                self.take(result, self._draw(result.seed))
+                progress.show(self._summary, len(self._broken))
+        except KeyboardInterrupt:
+            self._interrupted = True
+        finally:
+            progress.end()
+            if hasattr(results, "close"):
+                results.close()
+
+    def take(self, result: SeedResult, plan: FaultPlan) -> None:
+        """Add one seed's result."""
+        counts = (result.events, result.steps, result.messages)
+        self._summary.add(result.seed, result.numbers, result.faults, result.until, counts,
+                          result.converged_in)  # fmt: skip
+        if result.broken is not None:
+            self._broken.append((result, plan))
+        badness = result.numbers.longest_gap + (1 << 62 if result.broken is not None else 0)
+        if self._worst is None or badness > self._worst[0]:
+            self._worst = (badness, plan)
+
+    def write_report(self, path: Path) -> None:
+        """One self-contained page: the worst seed's timeline, the times of all."""
+        if self._worst is None:
+            return
+        plan = self._worst[1]
+        timeline = Timeline()
+        outcome = replay(plan, [Panel([*all_watches(), timeline])])
+        path.write_text(html_report(self._summary, timeline, outcome), encoding="utf-8")
+
+    def finish(self) -> int:
+        """Print what was found; the exit code."""
+        for result, plan in self._broken[:3]:
+            self._explain(result, plan)
+        took = time.monotonic() - self._began
+        if self._json:
+            document = summary_document(self._summary, took, self._asked.families)
+            document |= {"violations": self._findings, "violated": len(self._broken)}
+            print(msgspec.json.encode(document).decode())
+        else:
+            for line in lines_of(self._summary, took, self._jobs, self._asked.families):
+                print(line)
+            left = len(self._broken) - len(self._findings)
+            if left > 0:
+                names = ", ".join(str(result.seed) for result, _ in self._broken[3:13])
+                print(f"{left} more seeds broke a promise: {names}{', ...' if left > 10 else ''}")
+            elif not self._broken:
+                print("every promise was kept")
+        if self._interrupted:
+            return Exit.INTERRUPTED
+        return Exit.FAILED if self._broken else Exit.OK
+
+    def _explain(self, result: SeedResult, plan: FaultPlan) -> None:
+        broken = result.broken
+        assert broken is not None
+        if not self._json:
+            print(f"seed {result.seed} broke a promise at {broken.at / S:.3f} s: {broken.promise}")
+            print("\n".join(f"  {line}" for line in broken.text.splitlines()[-12:]))
+        shrunk = self._shrink(plan, broken.promise)
+        numbers = ",".join(str(fault.number) for fault in shrunk.plan.faults)
+        words = [str(self._file)] if self._file is not None else []
+        words += ["--seed", str(result.seed)]
+        if self._asked.duration != DURATION_S * S:
+            words += ["--duration", str(self._asked.duration // S)]
+        if self._asked.families != tuple(FAMILIES):
+            words += ["--faults", ",".join(self._asked.families)]
+        command = " ".join(["interrex", "sim", *words, "--only", numbers or "none"])
+        self._findings.append(
+            {
+                "seed": result.seed,
+                "promise": broken.promise,
+                "text": broken.text,
+                "at_s": broken.at / S,
+                "faults": [told(fault).strip() for fault in shrunk.plan.faults],
+                "replay": command,
+            }
+        )
+        if not self._json:
+            total, left = len(plan.faults), len(shrunk.plan.faults)
+            print(f"  {left} of its {total} faults are enough ({shrunk.trials} runs tried):")
+            print("\n".join(f"  {told(fault)}" for fault in shrunk.plan.faults))
+            print(f"  see it again: {command}")
+            print()
+
+    def _shrink(self, plan: FaultPlan, promise: str) -> Shrunk:
+        """For a while: each trial is a whole run."""
+        end = time.monotonic() + SHRINKING_S
+        progress = Progress(sys.stderr, None, None)
+
+        def go_on(trials: int) -> bool:
+            progress.say(f"looking for fewer faults that break it: {trials} runs tried")
+            return time.monotonic() < end
+
+        try:
+            return shrink_seed(plan, promise, go_on)
+        finally:
+            progress.end()
+
+    def _draw(self, seed: int) -> FaultPlan:
+        return draw_plan(self._asked.spec, seed, self._asked.duration, self._asked.families)
+
+
+def _one(plan: FaultPlan, trace: Path | None) -> SeedResult:
+    with contextlib.ExitStack() as stack:
+        written = None
+        if trace is not None:
+            written = Trace(stack.enter_context(trace.open("wb")).write)
+        outcome, numbers = run_plan(plan, written)
+    return SeedResult(
+        seed=plan.seed,
+        broken=outcome.broken,
+        until=outcome.until,
+        events=outcome.events,
+        steps=outcome.steps,
+        messages=outcome.messages,
+        converged_in=outcome.converged_in,
+        faults=outcome.faults,
+        numbers=numbers,
+    )
+
+
+def _plan(asked: Asked, seed: int, only: str | None) -> FaultPlan:
+    plan = draw_plan(asked.spec, seed, asked.duration, asked.families)
+    if only is None:
+        return plan
+    words = [word.strip() for word in only.split(",") if word.strip() not in ("", "none")]
+    if not all(word.isdecimal() for word in words):
+        raise CommandError(f"--only {only}: say numbers, as 3,17, or none", Exit.USAGE)
+    try:
+        return only_faults(plan, [int(word) for word in words])
+    except KeyError as error:
+        raise CommandError(
+            f"--only {only}: seed {seed} has no fault {error}\n"
+            f"its faults have the numbers 1 to {len(plan.faults)}",
+            Exit.USAGE,
+        ) from error
+
+
+def _seeds_for(seeds: int | None, minutes: float | None) -> Callable[[], Iterator[int]]:
+    def chosen() -> Iterator[int]:
+        end = time.monotonic() + minutes * 60 if minutes is not None else None
+        last = seeds if seeds is not None else (SEEDS if minutes is None else None)
+        for number in count(1):
+            if (last is not None and number > last) or (
+                end is not None and time.monotonic() >= end
+            ):
+                return
+            yield number
+
+    return chosen
+
+
+def _families(words: str | None) -> tuple[str, ...]:
+    if words is None:
+        return tuple(FAMILIES)
+    names = [word.strip() for word in words.split(",") if word.strip()]
+    for name in names:
+        if name not in FAMILIES:
+            raise unknown("family of faults", name, FAMILIES)
+    return tuple(name for name in FAMILIES if name in names)
+
+
+def _spec(file: Path | None) -> ClusterSpec | None:
+    if file is None:
+        return None
+    spec, problems, _ = check_file(file)
+    if spec is None or problems:
+        raise CommandError("\n".join(str(problem) for problem in problems), Exit.USAGE)
+    return spec
+
+
+def _check_words(
+    seeds: int | None,
+    seed: int | None,
+    minutes: float | None,
+    only: str | None,
+    trace: Path | None,
+) -> None:
+    if seed is not None and (seeds is not None or minutes is not None):
+        raise CommandError("--seed is one seed: leave --seeds and --minutes out", Exit.USAGE)
+    if seed is None and (only is not None or trace is not None):
+        raise CommandError("--only and --trace are for one seed: name it with --seed", Exit.USAGE)
+    if seeds is not None:
+        _positive("--seeds", seeds)
+    if minutes is not None and not 0 < minutes < 1e6:
+        raise CommandError(f"--minutes {minutes:g}: say a number above 0", Exit.USAGE)
+
+
+def _positive(option: str, number: int) -> int:
+    if number < 1:
+        raise CommandError(f"{option} {number}: say a number from 1 on", Exit.USAGE)
+    return number
+
+
+def _check_writable(path: Path | None) -> None:
+    """Before hours are spent on what could not be kept."""
+    if path is None:
+        return
+    try:
+        path.open("ab").close()
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror}", Exit.USAGE) from error

@@ -1,0 +1,128 @@
+"""Simulated seeds on all cores: many processes, and of each seed only what came of it."""
+
+import multiprocessing
+import os
+import signal
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from types import FrameType
+
+import msgspec
+
+from interrex.core.spec import ClusterSpec
+from interrex.simulator.checkers import all_watches
+from interrex.simulator.checkers.watch import Panel
+from interrex.simulator.faults.drawing import draw_plan
+from interrex.simulator.plan import FaultPlan
+from interrex.simulator.run import INTERNAL_ERROR, Broken, Outcome, replay
+from interrex.simulator.shrinking import Shrunk, shrink
+from interrex.simulator.statistics import Numbers, Statistics
+from interrex.simulator.trace import Trace
+
+MOST_SECONDS = 300
+"""A seed that takes longer (wall time) does not end: simulated time stands still in it."""
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What every seed has in common. ``spec`` None: the cluster is drawn too."""
+
+    spec: ClusterSpec | None
+    duration: int
+    families: tuple[str, ...]
+
+
+class SeedResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a seed came to. ``until`` is simulated ns."""
+
+    seed: int
+    broken: Broken | None
+    until: int
+    events: int
+    steps: int
+    messages: int
+    converged_in: int | None
+    faults: dict[str, int]
+    numbers: Numbers
+
+
+class _TooLong(BaseException):
+    """Not an ``Exception``: nothing in the simulator shall take it for a fault of a core."""
+
+
+def run_plan(plan: FaultPlan, trace: Trace | None = None) -> tuple[Outcome, Numbers]:
+    """One run with every promise watched."""
+    statistics = Statistics()
+    outcome = replay(plan, [Panel([*all_watches(), statistics])], trace)
+    return outcome, statistics.numbers(outcome.until)
+
+
+def run_seeds(asked: Asked, seeds: Iterable[int], jobs: int) -> Iterator[SeedResult]:
+    """Results in the order in which they come; closing the iterator ends the processes."""
+    if jobs == 1:
+        for seed in seeds:
+            yield _run_seed((asked, seed))
+        return
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(jobs, _begin_job) as pool:
+        yield from pool.imap_unordered(_run_seed, ((asked, seed) for seed in seeds))
+
+
+def shrink_seed(plan: FaultPlan, promise: str, go_on: Callable[[int], bool]) -> Shrunk:
+    """The shortest plan found that breaks the same promise, as long as ``go_on`` says so."""
+
+    def broken_at(candidate: FaultPlan) -> int | None:
+        outcome, _ = run_plan(candidate)
+        broken = outcome.broken
+        return broken.at if broken is not None and broken.promise == promise else None
+
+    return shrink(plan, broken_at, go_on)
+
+
+def _begin_job() -> None:
+    """Ctrl-C is for the process that prints: it ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(1)
+
+
+def _run_seed(work: tuple[Asked, int]) -> SeedResult:
+    asked, seed = work
+    signal.signal(signal.SIGALRM, _too_long)
+    signal.alarm(MOST_SECONDS)
+    try:
+        plan = draw_plan(asked.spec, seed, asked.duration, asked.families)
+        outcome, numbers = run_plan(plan)
+    except _TooLong:
+        return _nothing(seed, f"no end after {MOST_SECONDS} s of wall time")
+    except Exception:  # noqa: BLE001 - an internal error is a finding too
+        return _nothing(seed, traceback.format_exc())
+    finally:
+        signal.alarm(0)
+    return SeedResult(
+        seed=seed,
+        broken=outcome.broken,
+        until=outcome.until,
+        events=outcome.events,
+        steps=outcome.steps,
+        messages=outcome.messages,
+        converged_in=outcome.converged_in,
+        faults=outcome.faults,
+        numbers=numbers,
+    )
+
+
+def _nothing(seed: int, text: str) -> SeedResult:
+    return SeedResult(
+        seed=seed,
+        broken=Broken(INTERNAL_ERROR, text, 0),
+        until=0,
+        events=0,
+        steps=0,
+        messages=0,
+        converged_in=None,
+        faults={},
+        numbers=Statistics().numbers(0),
+    )
+
+
+def _too_long(number: int, frame: FrameType | None) -> None:
+    raise _TooLong
