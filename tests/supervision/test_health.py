@@ -3,12 +3,13 @@
 from itertools import count, pairwise
 from random import Random
 
+import msgspec
 import pytest
 
 from interrex.core import spec
 from interrex.core.spec import Check, CheckKind
 from interrex.core.time import MS, S
-from interrex.supervision.health import Health, plan_of
+from interrex.supervision.health import Answer, Health, plan_of
 
 A = Check(kind=CheckKind.HTTP, path="/a", interval=2.0)
 B = Check(kind=CheckKind.HTTP, path="/b", interval=2.0, rise=2, fall=3)
@@ -39,7 +40,8 @@ class Watched:
             for number, check in probes:
                 self.asked.append((self.now, check))
                 ok = self.up[check.path]
-                self.core.answered(number, ok, self.timed_out, "" if ok else "refused", self.now)
+                answer = Answer(ok, self.timed_out, "" if ok else "refused")
+                self.core.answered(number, answer, self.now)
         self.now = until
 
     def ready(self) -> bool:
@@ -130,6 +132,59 @@ def test_one_check_that_answers_several_questions_is_asked_once() -> None:
     assert 50 <= len(watched.asked) <= 53
 
 
+def short_form() -> spec.Health:
+    """What ``health.http = "/a"`` becomes: liveness is allowed three times as many failures."""
+    asked = msgspec.structs.replace(A, interval=1.0, fall=2)
+    return spec.Health(
+        startup=asked, readiness=asked, liveness=msgspec.structs.replace(asked, fall=6)
+    )
+
+
+def test_checks_that_differ_only_in_what_their_answers_come_to_are_asked_once() -> None:
+    watched = Watched(short_form())
+    watched.run(101 * S)
+    assert watched.ready()
+    assert 100 <= len(watched.asked) <= 103
+
+
+def test_each_of_them_counts_the_shared_answers_for_itself() -> None:
+    watched = Watched(short_form())
+    watched.run(5 * S)
+    watched.up["/a"] = False
+    before = len(watched.asked)
+    while watched.ready():
+        watched.run(watched.now + S)
+    assert len(watched.asked) - before == 2
+    assert not watched.liveness_failed()
+    while not watched.liveness_failed():
+        watched.run(watched.now + S)
+    assert len(watched.asked) - before == 6
+    watched.up["/a"] = True
+    watched.run(watched.now + S)
+    assert watched.ready()
+    assert not watched.liveness_failed()
+
+
+def test_readiness_may_need_more_successes_than_the_start_that_it_shares_its_answers_with() -> None:
+    watched = Watched(spec.Health(startup=A, readiness=msgspec.structs.replace(A, rise=3)))
+    watched.run(0)
+    assert watched.core.started
+    assert not watched.ready()
+    watched.run(100 * MS)
+    assert watched.ready()
+    assert len(watched.asked) == 3
+
+
+def test_failures_that_were_asked_for_fast_count_once_an_interval_against_liveness() -> None:
+    watched = Watched(short_form(), adopted=True)
+    watched.up["/a"] = False
+    watched.run(5 * S - 1)
+    assert len(watched.asked) > 20, "readiness is asked for fast"
+    assert not watched.liveness_failed()
+    watched.run(7 * S)
+    assert watched.liveness_failed()
+
+
 def test_readiness_is_lost_after_fall_failures_and_regained_after_rise() -> None:
     watched = Watched(spec.Health(readiness=B))
     watched.run(5 * S)
@@ -162,15 +217,15 @@ def test_steady_probes_keep_their_interval_however_long_an_answer_takes() -> Non
     core = Health(plan_of(spec.Health(liveness=A)), Random(1), count(1), 0)
     core.start()
     ((number, _),) = core.due(0)
-    core.answered(number, True, False, "", 0)
+    core.answered(number, Answer(True), 0)
     sent = core.wake_at
     assert sent is not None
     ((number, _),) = core.due(sent)
     assert core.due(sent + 10 * S) == []
-    core.answered(number, True, False, "", sent + S)
+    core.answered(number, Answer(True), sent + S)
     assert core.wake_at == sent + 2 * S
     ((number, _),) = core.due(sent + 2 * S)
-    core.answered(number, True, False, "", sent + 9 * S)
+    core.answered(number, Answer(True), sent + 9 * S)
     assert core.wake_at == sent + 9 * S
 
 
@@ -178,10 +233,10 @@ def test_an_answer_to_another_probe_is_ignored() -> None:
     core = Health(plan_of(spec.Health(liveness=A)), Random(1), count(5), 0)
     core.start()
     core.due(0)
-    assert core.answered(4, True, False, "", 0) is None
+    assert core.answered(4, Answer(True), 0) is None
     assert not core.started
-    assert core.answered(5, True, False, "", 0) is not None
-    assert core.answered(5, False, False, "", 0) is None
+    assert core.answered(5, Answer(True), 0) is not None
+    assert core.answered(5, Answer(False), 0) is None
 
 
 def test_only_time_outs_in_a_row_make_it_hung() -> None:

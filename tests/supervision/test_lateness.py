@@ -8,7 +8,7 @@ import pytest
 from interrex.core import spec
 from interrex.core.spec import Check, CheckKind
 from interrex.core.time import MS, S
-from interrex.supervision.health import FORGIVEN_IN_A_ROW, Health, plan_of
+from interrex.supervision.health import FORGIVEN_IN_A_ROW, Answer, Health, plan_of
 from interrex.supervision.lateness import GRAIN, Lateness
 
 LIVE = Check(kind=CheckKind.HTTP, interval=2.0, timeout=1.0, fall=3)
@@ -55,7 +55,7 @@ class Asked:
 
     def become_ready(self) -> None:
         [(number, _)] = self.core.due(0)
-        self.core.answered(number, True, False, "", 0)
+        self.core.answered(number, Answer(True, False, ""), 0)
         assert self.core.ready
 
     def time_out(self, lost: int) -> None:
@@ -64,7 +64,7 @@ class Asked:
         sent = self.core.wake_at
         [(number, _)] = self.core.due(sent)
         self.lateness.lost += lost
-        self.core.answered(number, False, True, "no answer", sent + 1 * S)
+        self.core.answered(number, Answer(False, True, "no answer"), sent + 1 * S)
 
     def verdicts(self) -> tuple[bool, bool]:
         """Whether it failed, and whether it hangs."""
@@ -104,7 +104,7 @@ def test_a_bad_answer_counts_however_late_it_is_heard() -> None:
     assert asked.core.wake_at is not None
     [(number, _)] = asked.core.due(asked.core.wake_at)
     asked.lateness.lost += 9 * S
-    asked.core.answered(number, False, False, "status 500", 20 * S)
+    asked.core.answered(number, Answer(False, False, "status 500"), 20 * S)
     assert asked.failures == 1
 
 

@@ -1,7 +1,8 @@
 """When to ask a replica for its health, and what its answers come to.
 
-One ``Health`` belongs to one incarnation. Checks that ask the same question share one ``Poll``,
-so that a service whose liveness and readiness are one check is asked once, not twice.
+One ``Health`` belongs to one incarnation. Checks that ask the same question, whatever ``rise`` and
+``fall`` they have, share one ``Poll``, so that a service whose three questions have one target is
+asked once, not twice or thrice; each of them has its own ``Tally`` of the answers.
 
 *Starting*: the startup check (else readiness, else liveness) is asked at once, again after 2 ms,
 then after twice as long up to 50 ms, from there after a thirty-second of the time since the start
@@ -18,6 +19,9 @@ counts only while the worker runs.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
+from typing import NamedTuple
+
+import msgspec
 
 from interrex.core import spec
 from interrex.core.spec import Check, CheckKind
@@ -34,23 +38,30 @@ FORGIVEN_IN_A_ROW = 5
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A check with its times in ns."""
+    """What is asked, and how often, with its times in ns; not what the answers come to."""
 
     check: Check
     interval: int
     timeout: int
     first_pause: int
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """A question, and how many of its answers in a row count for one purpose."""
+
+    question: Question
     rise: int
     fall: int
 
 
 @dataclass(frozen=True, slots=True)
 class HealthPlan:
-    """A service's checks, converted once. Equal checks are the same ``Question``."""
+    """A service's checks, converted once. Checks that ask the same share one ``Question``."""
 
-    startup: Question | None
-    liveness: Question | None
-    readiness: Question | None
+    startup: Criterion | None
+    liveness: Criterion | None
+    readiness: Criterion | None
     start_timeout: int
 
 
@@ -58,35 +69,34 @@ def plan_of(health: spec.Health) -> HealthPlan:
     """A service's checks as the core uses them."""
     questions: dict[Check, Question] = {}
 
-    def question(check: Check | None) -> Question | None:
+    def criterion(check: Check | None) -> Criterion | None:
         if check is None:
             return None
-        if check not in questions:
-            questions[check] = Question(
+        asked = msgspec.structs.replace(check, rise=1, fall=1)
+        if asked not in questions:
+            questions[asked] = Question(
                 check=check,
                 interval=max(seconds(check.interval), MS),
                 timeout=max(seconds(check.timeout), MS),
                 # Each exec probe is a process of its own: never hundreds a second.
                 first_pause=LONGEST_FAST_PAUSE if check.kind is CheckKind.EXEC else FIRST_PAUSE,
-                rise=max(check.rise, 1),
-                fall=max(check.fall, 1),
             )
-        return questions[check]
+        return Criterion(questions[asked], max(check.rise, 1), max(check.fall, 1))
 
     return HealthPlan(
-        startup=question(health.startup),
-        liveness=question(health.liveness),
-        readiness=question(health.readiness),
+        startup=criterion(health.startup),
+        liveness=criterion(health.liveness),
+        readiness=criterion(health.readiness),
         start_timeout=seconds(health.start_timeout),
     )
 
 
 @dataclass(slots=True)
 class Poll:
-    """One question being asked again and again, and its answers in a row.
+    """One question being asked again and again.
 
     ``lost_at``: what the worker had lost of its time when it asked. ``forgiven``: the last so many
-    answers were not counted; ``counts`` tells whether the last one was.
+    answers were not counted.
 
     Invariant: ``next_at`` is None while a probe is in flight.
     """
@@ -98,6 +108,25 @@ class Poll:
     sent_at: int = 0
     lost_at: int = 0
     forgiven: int = 0
+
+    def was_starved(self, lost: int) -> bool:
+        """Whether the worker was away while it waited; ``lost`` is what it has lost by now."""
+        needed = self.question.timeout // STARVED_SHARE
+        return lost - self.lost_at >= needed and self.forgiven < FORGIVEN_IN_A_ROW
+
+
+@dataclass(slots=True)
+class Tally:
+    """A poll's answers in a row, as they count for one purpose.
+
+    ``counts`` tells whether the last answer did. ``spaced``: failures count once an interval at
+    most, so that being asked fast does not use them up.
+    """
+
+    poll: Poll
+    rise: int
+    fall: int
+    spaced: bool = False
     counts: bool = True
     answered_at: int | None = None
     ok: bool = False
@@ -107,56 +136,63 @@ class Poll:
     strangers: int = 0
     bad_since: int = 0
     detail: str = ""
+    _counted_at: int | None = None
 
-    def record(self, ok: bool, timed_out: bool, detail: str, now: int, stranger: bool) -> None:
-        self.in_flight = None
-        self.forgiven, self.counts = 0, True
+    def record(self, answer: "Answer", now: int) -> None:
+        sent_at = self.poll.sent_at
+        if not answer.ok and self.spaced:
+            if self._counted_at is not None and (
+                sent_at < self._counted_at + self.poll.question.interval
+            ):
+                self.counts = False
+                return
+            self._counted_at = sent_at
+        self.counts = True
         self.answered_at = now
-        self.ok = ok
-        self.detail = detail
-        if ok:
+        self.ok = answer.ok
+        self.detail = answer.detail
+        if answer.ok:
             self.good += 1
             self.bad = self.timeouts = self.strangers = 0
+            self._counted_at = None
             return
         if self.bad == 0:
             self.bad_since = now
         self.good = 0
         self.bad += 1
-        self.timeouts = self.timeouts + 1 if timed_out else 0
-        self.strangers = self.strangers + 1 if stranger else 0
-
-    def forgive(self) -> None:
-        """The answer came too late, but the worker was not there to hear it."""
-        self.in_flight = None
-        self.forgiven += 1
-        self.counts = False
-
-    def was_starved(self, lost: int) -> bool:
-        """Whether the worker was away while it waited; ``lost`` is what it has lost by now."""
-        needed = self.question.timeout // STARVED_SHARE
-        return lost - self.lost_at >= needed and self.forgiven < FORGIVEN_IN_A_ROW
+        self.timeouts = self.timeouts + 1 if answer.timed_out else 0
+        self.strangers = self.strangers + 1 if answer.stranger else 0
 
     @property
     def failed(self) -> bool:
-        return self.bad >= self.question.fall
+        return self.bad >= self.fall
 
     @property
     def hung(self) -> bool:
         """Not one of the failures that count was an answer."""
-        return self.timeouts >= self.question.fall
+        return self.timeouts >= self.fall
 
     @property
     def usurped(self) -> bool:
         """All failures that count were answers of somebody else on the replica's port."""
-        return self.strangers >= self.question.fall
+        return self.strangers >= self.fall
+
+
+class Answer(NamedTuple):
+    """What came of one probe; see ``Probed``."""
+
+    ok: bool
+    timed_out: bool = False
+    detail: str = ""
+    stranger: bool = False
 
 
 class Health:
     """The health of one incarnation.
 
     ``started``: the startup check has succeeded. ``ready``: it may be sent requests. ``gate`` is
-    the poll that is asked fast because READY waits for it, until it first succeeds. ``unknown``:
-    it was never ready, so whoever answers on its port may be a stranger.
+    the tally whose poll is asked fast because READY waits for it, until it first succeeds.
+    ``unknown``: it was never ready, so whoever answers on its port may be a stranger.
     """
 
     __slots__ = (
@@ -167,6 +203,7 @@ class Health:
         "_lost_before",
         "_numbers",
         "_polls",
+        "_tallies",
         "deadline",
         "gate",
         "liveness",
@@ -196,20 +233,26 @@ class Health:
         self._adopted = False
         polls: dict[Question, Poll] = {}
 
-        def poll(question: Question | None) -> Poll | None:
-            if question is None:
+        def tally(criterion: Criterion | None) -> Tally | None:
+            if criterion is None:
                 return None
-            return polls.setdefault(question, Poll(question, question.first_pause))
+            question = criterion.question
+            poll = polls.setdefault(question, Poll(question, question.first_pause))
+            return Tally(poll, criterion.rise, criterion.fall)
 
-        self.startup = poll(plan.startup)
-        self.liveness = poll(plan.liveness)
-        self.readiness = poll(plan.readiness)
+        self.startup = tally(plan.startup)
+        self.liveness = tally(plan.liveness)
+        self.readiness = tally(plan.readiness)
+        if self.liveness is not None:
+            self.liveness.spaced = True
         self._polls = tuple(polls.values())
+        tallies = (self.startup, self.liveness, self.readiness)
+        self._tallies = tuple(one for one in tallies if one is not None)
         self.started = False
         self.ready = False
         self.unknown = True
         self.deadline: int | None = None
-        self.gate: Poll | None = None
+        self.gate: Tally | None = None
         self.wake_at: int | None = None
 
     def start(self) -> None:
@@ -219,7 +262,7 @@ class Health:
             self.started = self.ready = True
             return
         self.deadline = self._began + self.plan.start_timeout
-        self.gate.next_at = self._began
+        self.gate.poll.next_at = self._began
         self._rearm()
 
     def adopt(self) -> None:
@@ -230,7 +273,7 @@ class Health:
         self.ready = self.gate is None
         self._schedule_steady(self._began)
         if self.gate is not None:
-            self.gate.next_at = self._began
+            self.gate.poll.next_at = self._began
         self._rearm()
 
     def carry_on(self, old: "Health", now: int) -> None:
@@ -241,7 +284,7 @@ class Health:
         if not old.started:
             self.start()
             if self.gate is not None:
-                self.gate.next_at = now
+                self.gate.poll.next_at = now
                 self._rearm()
             return
         self.started = True
@@ -273,15 +316,7 @@ class Health:
             self._rearm()
         return probes
 
-    def answered(
-        self,
-        number: int,
-        ok: bool,
-        timed_out: bool,
-        detail: str,
-        now: int,
-        stranger: bool = False,
-    ) -> Poll | None:
+    def answered(self, number: int, answer: Answer, now: int) -> Poll | None:
         """Take one answer.
 
         Returns:
@@ -292,16 +327,26 @@ class Health:
                 break
         else:
             return None
-        if timed_out and poll.was_starved(self._lateness.lost):
-            poll.forgive()
+        poll.in_flight = None
+        if answer.timed_out and poll.was_starved(self._lateness.lost):
+            poll.forgiven += 1
+            for tally in self._tallies:
+                tally.counts = tally.counts and tally.poll is not poll
         else:
-            poll.record(ok, timed_out, detail, now, stranger)
+            poll.forgiven = 0
+            for tally in self._tallies:
+                if tally.poll is poll:
+                    tally.record(answer, now)
             self._judge(poll, now)
         self.unknown = self.unknown and not self.ready
         if poll.next_at is None:
             poll.next_at = self._next_time(poll, now)
         self._rearm()
         return poll
+
+    def is_asked_by(self, poll: Poll, *tallies: Tally | None) -> bool:
+        """Whether one of these has its answers from this poll."""
+        return any(tally is not None and tally.poll is poll for tally in tallies)
 
     def _judge(self, poll: Poll, now: int) -> None:
         if not self.started:
@@ -310,27 +355,30 @@ class Health:
             self._judge_readiness(poll, now)
 
     def _judge_start(self, poll: Poll, now: int) -> None:
-        if poll is not self.gate or poll.good < poll.question.rise:
+        gate, readiness = self.gate, self.readiness
+        if gate is None or gate.poll is not poll or gate.good < gate.rise:
             return
         self.started = True
         self.deadline = None
-        self.ready = self.readiness is None or self.readiness is poll
-        self.gate = None if self.ready else self.readiness
+        self.ready = readiness is None or readiness.good >= readiness.rise
+        self.gate = None if self.ready else readiness
         self._schedule_steady(now)
         if self.gate is not None:
-            self.gate.next_at = now
+            again = self.gate.poll is poll
+            self.gate.poll.next_at = self._next_time(poll, now) if again else now
 
     def _judge_readiness(self, poll: Poll, now: int) -> None:
-        if poll is self.gate:
+        gate, readiness = self.gate, self.readiness
+        if gate is not None and gate.poll is poll:
             # An adopted replica was serving: one good answer is enough.
-            if poll.good >= (1 if self._adopted else poll.question.rise):
+            if gate.good >= (1 if self._adopted else gate.rise):
                 self.ready, self.gate = True, None
                 if self._is_steady(poll):
                     poll.next_at = self._spread(poll, now)
-        elif poll is self.readiness:
-            if self.ready and poll.failed:
+        elif readiness is not None and readiness.poll is poll:
+            if self.ready and readiness.failed:
                 self.ready = False
-            elif not self.ready and poll.good >= poll.question.rise:
+            elif not self.ready and readiness.good >= readiness.rise:
                 self.ready = True
 
     def _schedule_steady(self, now: int) -> None:
@@ -339,14 +387,13 @@ class Health:
                 poll.next_at = self._spread(poll, now)
 
     def _is_steady(self, poll: Poll) -> bool:
-        return poll is self.liveness or poll is self.readiness
+        return self.is_asked_by(poll, self.liveness, self.readiness)
 
     def _spread(self, poll: Poll, now: int) -> int:
         return now + draw(self._chance, poll.question.interval)
 
     def _next_time(self, poll: Poll, now: int) -> int | None:
-        # Fast answers must not use up the failures that liveness is allowed.
-        if poll is self.gate and not (self.started and poll is self.liveness):
+        if self.gate is not None and self.gate.poll is poll:
             pause = max(poll.pause, (now - self._began) // PAUSE_SHARE)
             poll.pause = min(2 * poll.pause, LONGEST_FAST_PAUSE)
             return now + min(pause, poll.question.interval)

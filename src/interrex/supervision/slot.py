@@ -10,7 +10,7 @@ from interrex.core.replicas import ReplicaState as State
 from interrex.core.replicas import SlotAssignment
 from interrex.core.spec import ServiceSpec
 from interrex.core.time import MS, S, seconds
-from interrex.supervision.health import plan_of
+from interrex.supervision.health import Answer, plan_of
 from interrex.supervision.interface import (
     Claim,
     Claimed,
@@ -192,9 +192,8 @@ class Slot(Standing):
         if health is None or event.incarnation != self.incarnation:
             return
         started, ready = health.started, health.ready
-        poll = health.answered(
-            event.probe, event.ok, event.timed_out, event.detail, now, event.stranger
-        )
+        answer = Answer(event.ok, event.timed_out, event.detail, event.stranger)
+        poll = health.answered(event.probe, answer, now)
         if poll is None:
             return
         self._touch()
@@ -204,13 +203,14 @@ class Slot(Standing):
             self._move(Cause.STARTED, now, "started, not ready yet")
             self._count_health(now)
             self._governor.stepped_aside(self, now)
-        elif not ready and not event.ok and poll in (health.gate, health.readiness):
+        elif not ready and not event.ok and health.is_asked_by(poll, health.gate, health.readiness):
             yet = " yet" if self.state is State.STARTING else ""
             self.reason = self._suspension or f"not ready{yet}: {event.detail}"
-        if poll.usurped:
+        gate, liveness = health.gate, health.liveness
+        if gate is not None and gate.usurped:
             self._give_up_port(event.detail, now)
-        elif poll is health.liveness and started and poll.counts:
-            self._judge_liveness(poll.ok, poll.failed, now)
+        elif liveness is not None and liveness.poll is poll and started and liveness.counts:
+            self._judge_liveness(liveness.ok, liveness.failed, now)
         self._probe_due(now)
 
     def wake(self, now: int) -> None:
