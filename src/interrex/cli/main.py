@@ -31,7 +31,7 @@ COMMANDS = {
     "restart": "Replace the processes of a service, one at a time, or that of one replica.",
     "step-down": "Let another worker lead, and wait until one does.",
     "install": "Let systemd keep a fleet up, also through a reboot.",
-    "sim": "Show how a cluster behaves under faults, in simulated time.",
+    "sim": "Show how a cluster behaves under faults, before production does.",
     "demo": "Start a real fleet, kill every part of it under load, and show it heal.",
 }
 """What each command does, in the order in which people meet them."""
