@@ -1,118 +1,30 @@
-"""Several Raft servers in memory, with a clock, a network and disks that a test holds in hand.
+"""Raft servers in a network in memory."""
 
-Nothing here is random by itself: latencies, losses and disk times are functions that a test gives.
-A crash loses what was not yet on the disk; a restart builds a new core from what is.
-"""
-
-import heapq
-from collections.abc import Callable, Mapping, Sequence
-from itertools import count
+from collections.abc import Mapping
 from random import Random
 
-from interrex.core.errors import ensure
-from interrex.core.ids import ChangeId, WorkerName
-from interrex.core.storage import (
-    AppendEntries,
-    Entry,
-    Record,
-    SaveSnapshot,
-    SetFact,
-    Snapshot,
-    Stored,
-    TruncateFrom,
-)
-from interrex.core.time import MS, US
-from interrex.elections.interface import (
-    Committed,
-    ElectionEffect,
-    ElectionEvent,
-    LeaderChanged,
-    PayloadReceived,
-    PeerConnected,
-    PeerLost,
-    Persist,
-    Persisted,
-    ProposalSettled,
-    Propose,
-    ReadConfirmed,
-    Restored,
-    SendPayload,
-    SnapshotTaken,
-    TakeSnapshot,
-    WakeUp,
-)
+from interrex.core.ids import WorkerName
 from interrex.elections.raft import Raft, RaftSettings
 from interrex.elections.raft.messages import Message, decode
+from tests.elections import network
+from tests.elections.network import MemoryDisk
+
+__all__ = ["MemoryDisk", "Network", "Server", "describe"]
 
 
-class MemoryDisk:
-    """What a server's disk holds, by the storage contract."""
-
-    def __init__(self) -> None:
-        self.facts: dict[str, bytes] = {}
-        self.snapshot: Snapshot | None = None
-        self.entries: list[Entry] = []
-
-    def write(self, record: Record) -> None:
-        match record:
-            case SetFact(key, value):
-                self.facts[key] = value
-            case AppendEntries(entries):
-                for entry in entries:
-                    last = self.entries[-1].index if self.entries else entry.index - 1
-                    ensure(entry.index == last + 1, "entries are stored without gaps")
-                    self.entries.append(entry)
-            case TruncateFrom(index):
-                self.entries = [entry for entry in self.entries if entry.index < index]
-            case SaveSnapshot(snapshot, keep_after, discard_log):
-                self.snapshot = snapshot
-                self.entries = (
-                    []
-                    if discard_log
-                    else [entry for entry in self.entries if entry.index > keep_after]
-                )
-
-    def stored(self) -> Stored:
-        return Stored(dict(self.facts), self.snapshot, tuple(self.entries))
-
-
-class Server:
-    """One worker: its core while it lives, its disk for ever, and what the core said."""
-
-    def __init__(self, name: str, member: int, disk: MemoryDisk | None = None) -> None:
-        self.name = WorkerName(name)
-        self.member = member
-        self.disk = disk or MemoryDisk()
-        self.writing: list[Persist] = []
-        self.core: Raft | None = None
-        self.life = 0
-        self.stopped = False
-        self.inbox: list[ElectionEvent] = []
-        self.disk_free_at = 0
-        self.committed: list[tuple[int, bytes]] = []
-        self.settled: dict[ChangeId, list[tuple[int | None, str]]] = {}
-        self.reads: dict[int, bool] = {}
-        self.changes: list[LeaderChanged] = []
+class Server(network.Server):
+    """One worker of a Raft cluster."""
 
     @property
     def raft(self) -> Raft:
-        assert self.core is not None, f"{self.name} is dead"
+        assert isinstance(self.core, Raft), f"{self.name} is dead"
         return self.core
 
-    @property
-    def data(self) -> list[bytes]:
-        return [data for _, data in self.committed]
 
+class Network(network.Network[Server]):
+    """The world of a test of Raft."""
 
-Delay = Callable[[Server, Server, Message], int | None]
-Watcher = Callable[[Server, ElectionEvent, Sequence[ElectionEffect]], None]
-
-
-MAX_EVENTS = 300_000
-
-
-class Network:
-    """The world of a test. Times are nanoseconds since its beginning."""
+    epoch_word = "term"
 
     def __init__(
         self,
@@ -123,285 +35,23 @@ class Network:
         genesis: Mapping[int, WorkerName] | None = None,
     ) -> None:
         self.settings = settings or RaftSettings()
-        self.random = Random(seed)
-        self.now = 0
-        self.queue: list[tuple[int, int, Callable[[], None]]] = []
-        self._order = count()
-        self.servers = {WorkerName(f"w{n}"): Server(f"w{n}", n) for n in range(1, size + 1)}
-        self.genesis = (
-            {server.member: server.name for server in self.servers.values()}
-            if genesis is None
-            else dict(genesis)
-        )
-        self.cut: set[tuple[WorkerName, WorkerName]] = set()
-        self.latency: Delay = lambda _from, _to, _message: 100 * US
-        self.disk_time: Callable[[Server], int | None] = lambda _server: 500 * US
-        self.duplicate: Callable[[], bool] = lambda: False
-        self.watchers: list[Watcher] = []
-        self.senders: list[Callable[[Server, SendPayload], None]] = []
-        self.trace: list[str] | None = None
-        self.joined: set[WorkerName] = set()
-        self.events = 0
+        super().__init__(size, seed=seed, genesis=genesis)
 
-    # Servers
+    def server(self, name: str, member: int) -> Server:
+        return Server(name, member)
 
-    def __getitem__(self, number: int) -> Server:
-        return self.servers[WorkerName(f"w{number}")]
-
-    def start(self, *numbers: int) -> None:
-        for server in [self[number] for number in numbers] or list(self.servers.values()):
-            self.boot(server)
-
-    def boot(self, server: Server) -> None:
-        """Starts a server from what its disk holds."""
-        server.life += 1
-        server.stopped = False
-        server.writing.clear()
-        server.inbox.clear()
-        server.committed.clear()
-        genesis = None if server.name in self.joined else self.genesis
-        server.core = Raft(
-            server.name,
-            server.member,
-            server.disk.stored(),
-            self.settings,
-            genesis,
-            Random(self.random.getrandbits(64)),
-        )
-        self.step(server, WakeUp())
-
-    def join(self, number: int, member: int) -> Server:
-        """A worker with an empty disk, this member id and no genesis."""
-        server = Server(f"w{number}", member)
-        old = self.servers.get(server.name)
-        if old is not None:
-            server.life = old.life
-        self.servers[server.name] = server
-        self.joined.add(server.name)
-        self.boot(server)
-        return server
-
-    def kill(self, server: Server, *, notice: int | None = None, proved: bool = True) -> None:
-        """Ends a process; what it was writing is lost. The others hear of it after ``notice``."""
-        server.core = None
-        server.life += 1
-        server.writing.clear()
-        server.inbox.clear()
-        if notice is not None:
-            for other in self.alive():
-                self.tell(other, PeerLost(server.name, proved), notice)
-
-    def tell(self, server: Server, event: ElectionEvent, delay: int = 0) -> None:
-        """Gives a server an event later."""
-        self.after(delay, self._teller(server, event))
-
-    def _teller(self, server: Server, event: ElectionEvent) -> Callable[[], None]:
-        def tell() -> None:
-            self.step(server, event)
-
-        return tell
-
-    def alive(self) -> list[Server]:
-        return [server for server in self.servers.values() if server.core is not None]
-
-    def stop(self, server: Server) -> None:
-        """SIGSTOP: mail waits, timers do not fire."""
-        server.stopped = True
-
-    def resume(self, server: Server) -> None:
-        server.stopped = False
-        self._arm(server)
-        inbox, server.inbox = server.inbox, []
-        for event in inbox:
-            self.step(server, event)
-
-    def connect_all(self) -> None:
-        for server in self.alive():
-            for other in self.alive():
-                if other is not server:
-                    self.step(server, PeerConnected(other.name, other.member))
-
-    # Time
-
-    def after(self, delay: int, action: Callable[[], None]) -> None:
-        heapq.heappush(self.queue, (self.now + delay, next(self._order), action))
-
-    def run(self, duration: int) -> None:
-        end = self.now + duration
-        while self.queue and self.queue[0][0] <= end:
-            self._next()
-        self.now = end
-
-    def run_until(self, condition: Callable[[], object], limit: int = 10_000 * MS) -> None:
-        end = self.now + limit
-        while not condition():
-            if not self.queue or self.queue[0][0] > end:
-                raise AssertionError(f"not reached within {limit // MS} ms")
-            self._next()
-
-    def _next(self) -> None:
-        self.events += 1
-        ensure(self.events < MAX_EVENTS, "traffic does not feed on itself")
-        at, _, action = heapq.heappop(self.queue)
-        self.now = max(self.now, at)
-        action()
-
-    def _arm(self, server: Server) -> None:
-        core = server.core
-        wake_at = core.wake_at if core is not None else None
-        if core is None or wake_at is None:
-            return
-
-        def wake() -> None:
-            if server.core is core and not server.stopped and core.wake_at == wake_at:
-                self.step(server, WakeUp())
-
-        self.after(max(0, wake_at - self.now), wake)
-
-    # Steps
-
-    def step(self, server: Server, event: ElectionEvent) -> list[ElectionEffect]:
-        """Gives a server one event and performs what it answers."""
-        if server.core is None:
-            return []
-        if server.stopped:
-            server.inbox.append(event)
-            return []
-        core = server.core
-        before = core.wake_at
-        effects = core.step(event, self.now)
-        for effect in effects:
-            self._perform(server, effect)
-        for watcher in self.watchers:
-            watcher(server, event, effects)
-        if core.wake_at != before:
-            self._arm(server)
-        return effects
-
-    def _perform(self, server: Server, effect: ElectionEffect) -> None:
-        match effect:
-            case SendPayload(to, payload):
-                for sender in self.senders:
-                    sender(server, effect)
-                self._send(server, to, payload)
-                if self.duplicate():
-                    self._send(server, to, payload)
-            case Persist():
-                self._persist(server, effect)
-            case Committed(index, data):
-                server.committed.append((index, data))
-            case Restored(index, data):
-                server.committed[:] = _decode_state(data)
-                ensure(not server.committed or server.committed[-1][0] <= index, "state order")
-            case TakeSnapshot(index):
-                data = _encode_state(server.committed)
-                self.tell(server, SnapshotTaken(index, data))
-            case ProposalSettled(change, at, reason):
-                server.settled.setdefault(change, []).append((at, reason))
-                self._note(f"{server.name}: {change} settled at {at} {reason}".rstrip())
-            case ReadConfirmed(read, confirmed):
-                server.reads[read] = confirmed
-            case LeaderChanged(leader, epoch, reason):
-                server.changes.append(effect)
-                self._note(f"{server.name}: leader {leader} in term {epoch} ({reason})")
-
-    def _persist(self, server: Server, persist: Persist) -> None:
-        server.writing.append(persist)
-        time = self.disk_time(server)
-        if time is None:
-            return  # stuck until a test calls ``finish_write``
-        server.disk_free_at = max(server.disk_free_at, self.now) + time
-        life = server.life
-
-        def done() -> None:
-            if server.life == life and persist in server.writing:
-                self.finish_write(server)
-
-        self.after(server.disk_free_at - self.now, done)
-
-    def finish_write(self, server: Server) -> None:
-        """The oldest write reaches the disk, and the server hears of it."""
-        persist = server.writing.pop(0)
-        for record in persist.records:
-            server.disk.write(record)
-        self._note(f"{server.name}: stored {_describe_records(persist.records)}")
-        self.step(server, Persisted(persist.token))
-
-    def _send(self, server: Server, to: WorkerName, payload: bytes) -> None:
-        target = self.servers.get(to)
-        message = decode(payload)
-        if target is None:
-            return
-        delay = None if (server.name, to) in self.cut else self.latency(server, target, message)
-        self._note(f"{server.name} -> {to}: {describe(message)}{'' if delay is not None else ' X'}")
-        if delay is not None:
-            self.after(delay, lambda: self.deliver(server.name, to, payload))
-
-    def deliver(self, sender: WorkerName, to: WorkerName, payload: bytes) -> None:
-        """Mail arrives, at whoever bears the name now."""
-        if (sender, to) not in self.cut:
-            self.step(self.servers[to], PayloadReceived(sender, payload))
-
-    def _note(self, line: str) -> None:
-        if self.trace is not None:
-            self.trace.append(f"{self.now / MS:9.3f}  {line}")
-
-    # What tests ask for
-
-    def partition(self, *groups: Sequence[int]) -> None:
-        """Only servers of one group hear each other."""
-        self.cut.clear()
-        for group in groups:
-            for other in groups:
-                if group is not other:
-                    self.cut |= {(self[a].name, self[b].name) for a in group for b in other}
-
-    def heal(self) -> None:
-        self.cut.clear()
-
-    def leader(self) -> Server | None:
-        """The living leader of the newest term, if one leads."""
-        leaders = [server for server in self.alive() if server.raft.leading]
-        return max(leaders, key=lambda server: server.raft.epoch, default=None)
-
-    def elect(self) -> Server:
-        """Runs until there is a leader that all living servers know."""
-        self.run_until(self.agree)
-        leader = self.leader()
-        assert leader is not None
-        return leader
-
-    def agree(self) -> bool:
-        leader = self.leader()
-        return leader is not None and all(
-            server.raft.leader == leader.name and server.raft.epoch == leader.raft.epoch
-            for server in self.alive()
-            if not server.stopped
+    def new_core(
+        self, server: Server, genesis: Mapping[int, WorkerName] | None, random: Random
+    ) -> Raft:
+        return Raft(
+            server.name, server.member, server.disk.stored(), self.settings, genesis, random
         )
 
-    def propose(self, server: Server, change: str, data: bytes | None = None) -> None:
-        self.step(server, Propose(ChangeId(change), change.encode() if data is None else data))
+    def decode(self, payload: bytes) -> Message:
+        return decode(payload)
 
-    def followers(self, leader: Server) -> list[Server]:
-        return [server for server in self.alive() if server is not leader]
-
-
-def _encode_state(committed: Sequence[tuple[int, bytes]]) -> bytes:
-    return b"".join(
-        index.to_bytes(8, "big") + len(data).to_bytes(4, "big") + data for index, data in committed
-    )
-
-
-def _decode_state(state: bytes) -> list[tuple[int, bytes]]:
-    committed, at = [], 0
-    while at < len(state):
-        index, size = (
-            int.from_bytes(state[at : at + 8], "big"),
-            int.from_bytes(state[at + 8 : at + 12], "big"),
-        )
-        committed.append((index, state[at + 12 : at + 12 + size]))
-        at += 12 + size
-    return committed
+    def describe(self, message: Message) -> str:
+        return describe(message)
 
 
 def describe(message: Message) -> str:
@@ -417,18 +67,3 @@ def describe(message: Message) -> str:
             continue
         fields.append(f"{field}={value}")
     return f"{type(message).__name__}({' '.join(fields)})"
-
-
-def _describe_records(records: Sequence[Record]) -> str:
-    parts = []
-    for record in records:
-        match record:
-            case SetFact(key):
-                parts.append(key)
-            case AppendEntries(entries):
-                parts.append(f"entries {entries[0].index}-{entries[-1].index}")
-            case TruncateFrom(index):
-                parts.append(f"truncation from {index}")
-            case SaveSnapshot(snapshot):
-                parts.append(f"snapshot {snapshot.index}")
-    return ", ".join(parts)

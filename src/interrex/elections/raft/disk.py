@@ -53,6 +53,11 @@ class Disk:
         """Whether everything recorded so far is on disk."""
         return not (self._records or self._entries or self._batches)
 
+    @property
+    def will_write(self) -> bool:
+        """Whether the next ``flush`` hands something out: no reason to gather more first."""
+        return bool(self._records or self._entries) and (not self._batches or self._urgent)
+
     def append(self, entries: Iterable[Entry]) -> None:
         self._entries.extend(entries)
         if self._entries:
@@ -89,8 +94,8 @@ class Disk:
         return None
 
     def flush(self, now: int) -> Persist | None:
-        """The next ``Persist``, where there is something to write and no reason to gather more."""
-        if not (self._records or self._entries) or (self._batches and not self._urgent):
+        """The next ``Persist``, where there is one now."""
+        if not self.will_write:
             return None
         if self._entries:
             self._records.append(AppendEntries(tuple(self._entries)))

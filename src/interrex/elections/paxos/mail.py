@@ -1,0 +1,164 @@
+"""Mail from other servers: whose it is, the rule of later rounds, then the role's handler.
+
+Source: PMS 2.2 (an acceptor ignores or refuses what is of an earlier round than it promised), 2.5
+(a round that was seen is never used again); PMMC 2.4 (a preempted leader stops).
+"""
+
+from typing import assert_never
+
+from interrex.core.ids import WorkerName
+from interrex.elections.paxos import messages as m
+from interrex.elections.paxos.candidate import Candidate
+from interrex.elections.paxos.follower import Follower
+from interrex.elections.paxos.leader import Leader
+from interrex.elections.paxos.server import Server
+
+LeaderMail = m.Accept | m.Chosen | m.Heartbeat | m.InstallSnapshot
+AnswerToLeader = m.Accepted | m.HeartbeatAnswer | m.SnapshotWanted
+
+
+class Mailbox:
+    """Takes payloads for one server."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def take(self, worker: WorkerName, payload: bytes) -> None:
+        """One payload from a worker.
+
+        Raises:
+            MalformedPayload: it is no message; nothing has changed.
+        """
+        message = m.decode(payload)
+        server = self._server
+        node, detection = server.node, server.detection
+        if message.target != node.member or message.source == node.member:
+            return
+        known = node.membership.worker_of(message.source)
+        if known is None:
+            node.peers[worker] = message.source
+        elif known != worker:
+            return
+        if detection.remembered and not isinstance(message, m.Ask):
+            detection.sender_moved(worker, message.round)
+        if message.round <= node.round or self._takes_later_round(message, worker):
+            self._dispatch(message, worker)
+
+    def _takes_later_round(self, message: m.Message, worker: WorkerName) -> bool:
+        """The rule of later rounds, before any role's. Returns whether to go on."""
+        server = self._server
+        match message:
+            case m.Ask() | m.AskWithdrawn() | m.AskAnswer(granted=True):
+                return True  # about a round that nobody has begun
+            case m.Prepare():
+                if server.promising.ignores(message):
+                    return False
+                self._hear_of_end(message.ended)
+            case _:
+                pass
+        server.become_follower(message.round, f"{worker} is in round {message.round}")
+        return True
+
+    def _dispatch(self, message: m.Message, worker: WorkerName) -> None:
+        role = self._server.role
+        match message:
+            case m.Accept() | m.Chosen() | m.Heartbeat() | m.InstallSnapshot():
+                self._on_leader_mail(message, worker)
+            case m.Accepted() | m.HeartbeatAnswer() | m.SnapshotWanted():
+                if isinstance(role, Leader) and message.round == self._server.node.round:
+                    _give_leader(role, message)
+            case m.Ask():
+                self._on_ask(message, worker)
+            case m.AskAnswer():
+                if isinstance(role, Candidate):
+                    role.on_ask_answer(message)
+            case m.AskWithdrawn():
+                self._server.detection.remembered.pop(worker, None)
+            case m.Prepare():
+                self._on_prepare(message)
+            case m.Promise():
+                if message.round == self._server.node.round and not isinstance(role, Follower):
+                    role.on_promise(message)
+            case m.Refused():
+                if message.round == self._server.node.round and isinstance(role, Candidate):
+                    role.on_refused(message)
+            case m.TakeOver():
+                self._on_take_over(message, worker)
+            case m.Preempted():
+                pass  # the rule of later rounds has seen to it
+            case _:
+                assert_never(message)
+
+    def _on_leader_mail(self, message: LeaderMail, worker: WorkerName) -> None:
+        server = self._server
+        node = server.node
+        if message.round < node.round:
+            node.send(message.source, m.Preempted(message.source, node.member, node.round))
+            return
+        if not server.may_lead(message.source):
+            return
+        if server.detection.is_over(message.round, node.now):
+            return  # sent before it died or handed over: must not bring it back to life
+        follower = server.follow(message.source, worker)
+        match message:
+            case m.Accept():
+                follower.on_accept(message, worker)
+            case m.Chosen():
+                follower.on_chosen(message, worker)
+            case m.Heartbeat():
+                follower.on_heartbeat(message, worker)
+            case m.InstallSnapshot():
+                follower.on_snapshot(message, worker)
+            case _:
+                assert_never(message)
+
+    def _hear_of_end(self, ended: int) -> bool:
+        """Takes the news that this round's leadership is over. Returns whether it was news."""
+        server = self._server
+        detection, node = server.detection, server.node
+        if isinstance(server.role, Leader) or ended != node.round or detection.ended == ended:
+            return False
+        if detection.leader_worker is not None:
+            server.reason = f"{detection.leader_worker} is gone, as a candidate says"
+        detection.end(ended, node.now)
+        return True
+
+    def _on_ask(self, message: m.Ask, worker: WorkerName) -> None:
+        server = self._server
+        told = self._hear_of_end(message.ended)
+        refused = server.promising.on_ask(message, worker)
+        if told:
+            server.weigh_again()
+        if told or refused:
+            server.hurry_if_next()
+
+    def _on_prepare(self, message: m.Prepare) -> None:
+        server = self._server
+        if not server.promising.on_prepare(message):
+            server.hurry_if_next()
+        elif isinstance(server.role, Follower) and server.detection.leader is None:
+            server.role.rest()
+
+    def _on_take_over(self, message: m.TakeOver, worker: WorkerName) -> None:
+        server = self._server
+        node, detection = server.node, server.detection
+        if (
+            message.round == node.round
+            and isinstance(server.role, Follower)
+            and node.may_campaign
+            and detection.leader in (None, message.source)
+        ):
+            detection.end(node.round, node.now)
+            server.become_candidate(f"{worker} handed over")
+
+
+def _give_leader(leader: Leader, message: AnswerToLeader) -> None:
+    match message:
+        case m.Accepted():
+            leader.on_accepted(message)
+        case m.HeartbeatAnswer():
+            leader.on_heartbeat_answer(message)
+        case m.SnapshotWanted():
+            leader.on_snapshot_wanted(message)
+        case _:
+            assert_never(message)
