@@ -6,6 +6,7 @@ host's own view wins. For replicas of other hosts the leader's word stands, and 
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import ip_address
 
 import msgspec
@@ -49,11 +50,13 @@ def _age(report: ReplicaReport) -> tuple[int, int]:
 
 def _merged(endpoint: Endpoint, views: dict[SlotName, ReplicaReport]) -> Endpoint:
     view = views.get(endpoint.slot)
-    if view is None or not _is_local(endpoint) or view.port != endpoint.port or _is_unknown(view):
+    if view is None or not _is_local(endpoint.address) or view.port != endpoint.port or _is_unknown(view):
         return endpoint
     state = _OWN_VIEW.get(view.state, EndpointState.DOWN)
     if endpoint.state is EndpointState.DRAIN and state is EndpointState.READY:
         state = EndpointState.DRAIN
+    if state is endpoint.state:
+        return endpoint
     return msgspec.structs.replace(endpoint, state=state)
 
 
@@ -62,9 +65,10 @@ def _is_unknown(view: ReplicaReport) -> bool:
     return view.state is ReplicaState.CLAIMING or view.unproven
 
 
-def _is_local(endpoint: Endpoint) -> bool:
+@lru_cache(maxsize=1024)
+def _is_local(address: str) -> bool:
     """A host's own replicas are on loopback in its table; those of others never are."""
     try:
-        return ip_address(endpoint.address).is_loopback
+        return ip_address(address).is_loopback
     except ValueError:
         return False

@@ -219,11 +219,10 @@ def ports_in_use(state: ClusterState, host: HostName) -> set[int]:
 
 def slots_of(state: ClusterState, service: ServiceName) -> list[Placement]:
     """A service's placements, by number."""
-    return [
-        state.placements[slot]
-        for slot in sorted(state.placements, key=slot_order)
-        if service_of(slot) == service
-    ]
+    placements = state.placements
+    slots = [slot for slot in placements if service_of(slot) == service]
+    slots.sort(key=slot_order)
+    return [placements[slot] for slot in slots]
 
 
 def _apply_operation(state: ClusterState, operation: Operation) -> None:

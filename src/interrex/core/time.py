@@ -1,10 +1,13 @@
 """Time inside the cores: integer nanoseconds on CLOCK_BOOTTIME, handed in as ``now``."""
 
+from functools import lru_cache
+
 US = 1_000
 MS = 1_000_000
 S = 1_000_000_000
 
 
+@lru_cache(maxsize=1024)
 def seconds(value: float) -> int:
     """A duration in seconds as integer nanoseconds."""
     return round(value * S)
@@ -12,4 +15,8 @@ def seconds(value: float) -> int:
 
 def earliest(*times: int | None) -> int | None:
     """The first of several wake-ups, None where nothing is waited for."""
-    return min((time for time in times if time is not None), default=None)
+    first: int | None = None
+    for time in times:
+        if time is not None and (first is None or time < first):
+            first = time
+    return first
