@@ -50,7 +50,9 @@ def _age(report: ReplicaReport) -> tuple[int, int]:
 
 def _merged(endpoint: Endpoint, views: dict[SlotName, ReplicaReport]) -> Endpoint:
     view = views.get(endpoint.slot)
-    if view is None or not _is_local(endpoint.address) or view.port != endpoint.port or _is_unknown(view):
+    if view is None or view.port != endpoint.port or _is_unknown(view):
+        return endpoint
+    if not _is_local(endpoint.address):
         return endpoint
     state = _OWN_VIEW.get(view.state, EndpointState.DOWN)
     if endpoint.state is EndpointState.DRAIN and state is EndpointState.READY:
