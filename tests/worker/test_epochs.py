@@ -16,11 +16,12 @@ from interrex.core.messages import (
     encode,
     epoch_of,
 )
+from interrex.core.replicas import ReplicaState
 from interrex.core.routes import RouteTable
 from interrex.core.state import Restart
 from interrex.core.time import MS, S
 from interrex.worker.gate import ASSIGNMENT_FACT, EPOCH_FACT, EpochGate
-from interrex.worker.interface import ChangeAsked, MessageReceived
+from interrex.worker.interface import ChangeAsked, MessageReceived, Send
 from tests.worker.town import Town, cluster, service
 
 COMMANDS: dict[str, Callable[[int], Command]] = {
@@ -146,3 +147,25 @@ def test_a_leader_that_leads_on_in_its_epoch_is_obeyed_like_before() -> None:
             and all(town.pids().get(slot, 0) > before[slot] for slot in town.running("web"))
         )
     )
+
+
+@pytest.mark.parametrize(("late", "commands"), [(-1, True), (0, False), (300 * MS, False)])
+def test_a_leader_that_was_stopped_gives_no_command_after_its_deadline(
+    late: int, commands: bool
+) -> None:
+    """What it hears first is a report that lay in its socket: the election hears nothing of it."""
+    town = Town(cluster(service("web", 3, port=8080)))
+    town.start()
+    town.run_until(town.all_ready)
+    town.run_for(S)
+    name = town.leader()
+    leader, peer = town.workers[name], next(one for one in town.workers if one != name)
+    deadline = leader.election.deadline
+    assert deadline is not None
+    known = leader.fleet().workers[peer].report
+    assert known is not None
+    down = [msgspec.structs.replace(one, state=ReplicaState.WAITING) for one in known.replicas]
+    report = msgspec.structs.replace(known, version=10**6, replicas=tuple(down))
+    effects = leader.step(MessageReceived(peer, encode(report)), deadline + late)
+    given = [e for e in effects if isinstance(e, Send) and isinstance(e.message, Command)]
+    assert bool(given) is commands

@@ -518,7 +518,8 @@ class Worker:
         fleet = self.fleet()
         self._cut_silent(fleet)
         if self.lead is not None:
-            if self.election.leading:
+            # As of its own last step the election leads: this one may come after its deadline.
+            if self.election.leading and self._now < (self.election.deadline or 0):
                 self._lead(self.lead, fleet)
         else:
             for worker, remedy in self._healer.remedies(fleet, self.host, False, self._now):
