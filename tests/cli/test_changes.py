@@ -148,12 +148,22 @@ def test_a_change_that_a_running_fleet_cannot_take_refuses_the_file_whole(
     interrex: Interrex, led: list[FakeWorker], file: Path
 ) -> None:
     text = file.read_text().replace("replicas = 2", "replicas = 4")
-    file.write_text(text.replace("[service.web]", "timing.heartbeat = 0.02\n[service.web]"))
+    file.write_text(f'{text}\n[[host]]\nname = "h1"\nworkers = 3\n')
     said = interrex("apply", file)
     assert said.code == Exit.USAGE
-    assert "timing.heartbeat" in said.err
+    assert "hosts none -> 1: cannot change while the fleet runs" in said.err
     assert "nothing was changed" in said.err
     assert not any(changes(worker) for worker in led)
+
+
+def test_times_are_applied_to_a_running_fleet(
+    interrex: Interrex, led: list[FakeWorker], file: Path
+) -> None:
+    text = file.read_text().replace("[service.web]", "timing.heartbeat = 0.02\n[service.web]", 1)
+    file.write_text(text)
+    said = interrex("apply", file)
+    assert said.code == Exit.OK
+    assert "timing.heartbeat 50ms -> 20ms (every worker goes by it at once)" in said.out
 
 
 def test_apply_takes_the_leaders_word_for_what_is_asked(

@@ -118,9 +118,8 @@ CHANGES = {
         ),
         [
             "ports 21000-31999 -> 22000-22999 (for replicas placed from now on)",
-            "timing.heartbeat 50ms -> 40ms: cannot change while the fleet runs: leader and "
-            "followers must hold the same; `interrex down` first",
-            "timing.lost_host 10s -> 20s",
+            "timing.heartbeat 50ms -> 40ms (every worker goes by it at once)",
+            "timing.lost_host 10s -> 20s (every worker goes by it at once)",
         ],
     ),
     "another name": (

@@ -45,7 +45,6 @@ _FIXED = {
     "name": "the fleet's folder and its workers go by it; bring up a second fleet instead",
     "election": "votes of one algorithm mean nothing to another; `interrex down` first",
 }
-_FIXED_TIMES = "leader and followers must hold the same; `interrex down` first"
 
 
 def difference(old: ClusterSpec, new: ClusterSpec) -> list[Difference]:
@@ -72,9 +71,8 @@ def _cluster(old: ClusterSpec, new: ClusterSpec) -> Iterator[Difference]:
     if old.ports != new.ports:
         ends = [f"{first}-{last}" for first, last in (old.ports, new.ports)]
         yield Difference("", f"ports {ends[0]} -> {ends[1]}", "for replicas placed from now on")
-    for key, what in _changed(old.timing, new.timing, "timing"):
-        fixed = key in ("timing.heartbeat", "timing.election_timeout")
-        yield Difference("", what, _FIXED_TIMES if fixed else "", refused=fixed)
+    for _, what in _changed(old.timing, new.timing, "timing"):
+        yield Difference("", what, "every worker goes by it at once")
 
 
 def _balancer(old: BalancerSpec, new: BalancerSpec) -> Iterator[Difference]:

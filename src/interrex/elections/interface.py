@@ -10,6 +10,7 @@ from typing import Protocol
 import msgspec
 
 from interrex.core.ids import ChangeId, WorkerName
+from interrex.core.spec import Timing
 from interrex.core.storage import Record
 from interrex.elections.guarantees import Guarantees
 
@@ -83,6 +84,12 @@ class ReplaceMember(msgspec.Struct, frozen=True):
     member: int | None
 
 
+class TimesChanged(msgspec.Struct, frozen=True):
+    """The replicated state asks for other times than this election goes by. They fit together."""
+
+    timing: Timing
+
+
 class WakeUp(msgspec.Struct, frozen=True):
     """The time in ``wake_at`` has come."""
 
@@ -97,6 +104,7 @@ ElectionEvent = (
     | StepDown
     | SnapshotTaken
     | ReplaceMember
+    | TimesChanged
     | WakeUp
 )
 

@@ -5,7 +5,7 @@ from random import Random
 
 from interrex.core.errors import InterrexError
 from interrex.core.ids import WorkerName
-from interrex.core.spec import ELECTIONS, ClusterSpec
+from interrex.core.spec import ELECTIONS, ClusterSpec, Timing
 from interrex.core.storage import Stored
 from interrex.elections.guarantees import unmet
 from interrex.elections.interface import Election
@@ -43,6 +43,15 @@ def new_election(
         raise InterrexError(missing)
     settings = settings_from(spec.timing, compact_after)
     return Raft(worker, member, stored, settings, genesis, random)
+
+
+def times_problem(timing: Timing) -> str:
+    """Why an election cannot go by these times; empty when it can."""
+    try:
+        settings_from(timing)
+    except InterrexError as error:
+        return str(error)
+    return ""
 
 
 def contents(spec: ClusterSpec, stored: Stored) -> tuple[bytes | None, list[tuple[int, bytes]]]:

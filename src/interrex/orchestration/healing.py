@@ -47,6 +47,10 @@ class Healer:
         self._killed: dict[WorkerName, int] = {}
         self._wake_at: int | None = None
 
+    def retime(self, timing: Timing) -> None:
+        """Go by these times from now on."""
+        self._timing = timing
+
     @property
     def wake_at(self) -> int | None:
         """When something may be due (ns)."""

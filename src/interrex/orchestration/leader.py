@@ -131,6 +131,7 @@ class Leader:
             fleet: who is connected and what they report.
             now: ns.
         """
+        self._healer.retime(state.spec.timing)
         self._learn_bad_ports(state, fleet, now)
         self._rollout.choose(state, fleet, now)
         effects: list[LeaderEffect] = [*self._route(state, fleet)]

@@ -28,6 +28,7 @@ from interrex.elections.interface import (
     Propose,
     StepDown,
 )
+from interrex.elections.registry import times_problem
 from interrex.worker.interface import Answer, ChangeAsked, HandOverAsked, Send, WorkerEffect
 from interrex.worker.submissions import Submissions
 
@@ -75,9 +76,9 @@ class Requests:
     def change(self, event: ChangeAsked, state: ClusterState, now: int) -> None:
         """A user asks for a change. It is refused while it could only wait for full disks, and
         when it is too large, or would make the fleet's messages too long."""
-        problem = _too_large(event, state)
+        problem = _objection(event, state)
         if problem:
-            text = f"{problem}; nothing was changed: ask for less, or for smaller services"
+            text = f"{problem}; nothing was changed"
             self._emit(Answer(event.request, False, text, refused=True))
             return
         full = self._full_disks()
@@ -185,15 +186,20 @@ class Requests:
         self._emit(Answer(event.request, True, f"asked {leader} to step down"))
 
 
-def _too_large(event: ChangeAsked, state: ClusterState) -> str:
+def _objection(event: ChangeAsked, state: ClusterState) -> str:
     change = Change(event.change, 0, event.operations)
-    problem = refusal_of_change(change)
+    problem = refusal_of_change(change) or _unfit_times(event)
     if problem or not any(isinstance(one, ApplySpec | Scale) for one in event.operations):
         return problem
     after = decode_state(encode_state(state))
     apply(after, change, state.index)
     # What is too long already may at least become shorter.
     return too_long(after) if longest(after)[0] > longest(state)[0] else ""
+
+
+def _unfit_times(event: ChangeAsked) -> str:
+    specs = [one.spec for one in event.operations if isinstance(one, ApplySpec)]
+    return next(filter(None, (times_problem(spec.timing) for spec in specs)), "")
 
 
 def _full(workers: list[WorkerName]) -> str:

@@ -61,7 +61,9 @@ from interrex.elections.interface import (
     SnapshotTaken,
     StepDown,
     TakeSnapshot,
+    TimesChanged,
 )
+from interrex.elections.registry import times_problem
 from interrex.orchestration.fleet import Fleet
 from interrex.orchestration.healing import Healer, Remedy
 from interrex.orchestration.leader import Give, GrantVote, Leader, ProposeChange, vote_change
@@ -146,7 +148,8 @@ class Worker:
         self._balancers = Balancers()
         self._requests = Requests(me, election, self._elect, self._emit, self._full_disks)
         self._disk_full = False
-        self._healer = Healer(me, self.state.spec.timing)
+        self._timing = state.spec.timing
+        self._healer = Healer(me, self._timing)
         self._leaving: Leaving | None = None
         self._probation = probation
         self._effects: list[WorkerEffect] = []
@@ -326,9 +329,11 @@ class Worker:
                     case Committed():
                         apply(self.state, decode_change(effect.data), effect.index)
                         self._look_dirty = True
+                        events += self._retime()
                     case Restored():
                         self.state = decode_state(effect.data)
                         self._look_dirty = True
+                        events += self._retime()
                     case TakeSnapshot():
                         ensure(self.state.index <= effect.index, "a snapshot holds no later change")
                         events.append(SnapshotTaken(effect.index, encode_state(self.state)))
@@ -340,6 +345,19 @@ class Worker:
                         events += self._on_leader_changed(effect)
                     case _:
                         assert_never(effect)
+
+    def _retime(self) -> list[ElectionEvent]:
+        """Goes by the times that the state asks for now, if they are others."""
+        timing = self.state.spec.timing
+        if timing == self._timing:
+            return []
+        self._timing = timing
+        self._healer.retime(timing)
+        problem = times_problem(timing)
+        if problem:
+            self._note("times.refused", f"the election keeps its times: {problem}", worker=self.me)
+            return []
+        return [TimesChanged(timing)]
 
     def _persist(self, records: tuple[Record, ...]) -> int:
         self._token += 1

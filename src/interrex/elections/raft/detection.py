@@ -88,6 +88,11 @@ class Detection:
         self.order = ()
         self._begin_anew()
 
+    def retime(self, settings: RaftSettings) -> None:
+        """Goes by other floors and ceilings from the leader's next heartbeat on: until then the
+        leader counts on the patience that it was promised."""
+        self._settings = settings
+
     def end(self, term: int, now: int) -> None:
         """The leadership of this term is over for good."""
         self.ended, self.ended_at = term, now

@@ -351,6 +351,10 @@ class Leader:
             self._beat()
             self.replication.send(self.replication.progress[member])
 
+    def on_retimed(self) -> None:
+        """Its heartbeats come at other times from now on."""
+        self._beat()
+
     def resign(self, reason: str) -> None:
         """Stops leading, and asks the best placed voter to go on."""
         node, target = self._node, self._best_placed()

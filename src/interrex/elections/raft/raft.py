@@ -42,6 +42,7 @@ from interrex.elections.interface import (
     ReplaceMember,
     SnapshotTaken,
     StepDown,
+    TimesChanged,
     WakeUp,
 )
 from interrex.elections.raft.detection import Loss
@@ -205,6 +206,8 @@ class Raft:
             case StepDown(successor):
                 if isinstance(server.role, Leader):
                     server.role.on_step_down(successor)
+            case TimesChanged(timing):
+                server.retime(timing)
             case SnapshotTaken():
                 server.node.snapshot_taken(event)
             case _:

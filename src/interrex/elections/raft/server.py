@@ -9,13 +9,14 @@ from random import Random
 
 from interrex.core.errors import ensure
 from interrex.core.ids import WorkerName
+from interrex.core.spec import Timing
 from interrex.core.storage import Stored
 from interrex.elections.raft.candidate import Candidate
 from interrex.elections.raft.detection import Detection
 from interrex.elections.raft.follower import Follower
 from interrex.elections.raft.leader import Leader
 from interrex.elections.raft.node import Node
-from interrex.elections.raft.settings import RaftSettings
+from interrex.elections.raft.settings import RaftSettings, retimed
 from interrex.elections.raft.voting import Voting
 
 
@@ -62,6 +63,14 @@ class Server:
                 self.role.hurry(0)
         self.role.on_time(late=late)
         self.weigh_again()
+
+    def retime(self, timing: Timing) -> None:
+        """Goes by other times. A leader tells the others at once, before its old heartbeat is due:
+        a follower that knows them already must not wait for the next one in vain."""
+        self.node.settings = retimed(self.node.settings, timing)
+        self.detection.retime(self.node.settings)
+        if isinstance(self.role, Leader):
+            self.role.on_retimed()
 
     def weigh_again(self) -> None:
         """Answers the pre-votes that came while a leader was heard, if none is any more."""
