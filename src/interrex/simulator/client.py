@@ -91,7 +91,7 @@ class Clients:
         if node is None:
             return
         drawn = self._chance.below(20)
-        if drawn < 8:
+        if drawn < 13:
             self.read(client, node)
         elif drawn < 19:
             self.change(client, node, self._some_change())

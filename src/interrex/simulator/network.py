@@ -359,6 +359,13 @@ class Network:
 
     # Faults
 
+    def calm(self) -> None:
+        """From now on, nothing is lost, doubled or overtaken by the conditions alone."""
+        for mine in self._pairs.values():
+            for pair in mine.values():
+                for lane in pair.lanes.values():
+                    lane.loss = lane.doubled = lane.overtaken = 0
+
     def cut(self, sender: WorkerName, receiver: WorkerName) -> None:
         """From now on nothing arrives that way. Cuts add up."""
         self.lane(sender, receiver).cuts += 1

@@ -148,6 +148,7 @@ class World:
     def heal(self) -> None:
         """End all faults: from now on the fleet must come to what was asked of it."""
         self.faults.end_all()
+        self.network.calm()
         self.clients.busy = False
         self.systemd = True
         self.tell(Healed())

@@ -136,7 +136,7 @@ def _draw_conditions(chance: Chance) -> Conditions:
         sync=chance.scale(100 * US, 20 * MS),
         boot=chance.scale(20 * MS, 500 * MS),
         proof=chance.scale(100 * US, 5 * MS),
-        asks_every=chance.scale(100 * MS, 2 * S),
+        asks_every=chance.scale(300 * MS, 5 * S),
         calls_every=chance.scale(50 * MS, 500 * MS),
         skew_ppm=chance.pick((0, 50, 1000, 20_000)),
         systemd=chance.one_in(2),
