@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import msgspec
 
-from interrex.core.ids import HostName, ServiceName
+from interrex.core.ids import HostName, ServiceName, WorkerName
 
 ELECTIONS = ("raft",)
 """The elections that a cluster file can ask for."""
@@ -151,6 +151,18 @@ class Timing(Spec, frozen=True):
     leaderless_respawn: float = 0.2
 
 
+class Bully(Spec, frozen=True):
+    """Options of the bully election.
+
+    ``quorum``: lead only with a majority; ``preempt``: a higher worker takes over when it is back;
+    ``priority`` maps workers to theirs, 0 for the others: the highest leads, then the last name.
+    """
+
+    quorum: bool = False
+    preempt: bool = True
+    priority: dict[WorkerName, int] = {}
+
+
 class BalancerSpec(Spec, frozen=True):
     """The load balancer: how many processes a host, which program, and its times in seconds."""
 
@@ -172,6 +184,7 @@ class ClusterSpec(Spec, frozen=True):
     hosts: tuple[HostSpec, ...] = ()
     tls: Tls | None = None
     timing: Timing = Timing()
+    bully: Bully = Bully()
     balancer: BalancerSpec = BalancerSpec()
     ports: tuple[int, int] = (21000, 31999)
     services: dict[ServiceName, ServiceSpec] = {}

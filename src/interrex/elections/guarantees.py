@@ -42,6 +42,26 @@ RAFT = Guarantees(
     "apart by less than a tenth",
 )
 
+BULLY = Guarantees(
+    unique_epochs=True,
+    fenced=False,
+    durable=False,
+    quorum=False,
+    liveness="in every part of the cluster whose workers reach each other",
+    clocks="silence for the election time-out is taken for absence, which may make a second leader",
+    caution="where the network falls apart, bully has a leader in each part; when they meet again, "
+    "what all but one have acknowledged is lost, and reported. bully.quorum = true lets only a "
+    "majority lead",
+)
+BULLY_WITH_QUORUM = Guarantees(
+    unique_epochs=True,
+    fenced=True,
+    durable=True,
+    quorum=True,
+    liveness="while a majority of the workers reach each other and their disks answer",
+    clocks=RAFT.clocks,
+)
+
 
 def guarantees_of(spec: ClusterSpec) -> Guarantees:
     """What the election that a cluster file asks for promises, configured as it is there.
@@ -52,6 +72,8 @@ def guarantees_of(spec: ClusterSpec) -> Guarantees:
     match spec.election:
         case "raft":
             return RAFT
+        case "bully":
+            return BULLY_WITH_QUORUM if spec.bully.quorum else BULLY
         case _:
             raise InterrexError(f"no election is called {spec.election!r}: {', '.join(ELECTIONS)}")
 

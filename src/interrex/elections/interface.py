@@ -156,6 +156,18 @@ class ProposalSettled(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
+class ChangesLost(msgspec.Struct, frozen=True):
+    """Changes that may have been acknowledged are not in the state that this worker takes over.
+
+    Only an election that is not ``durable`` says so, when sides that had leaders of their own
+    merge. ``changes`` are named; ``unnamed`` counts older ones whose names are forgotten. Whoever
+    asks for one of them again, with the same id, gets it applied.
+    """
+
+    changes: tuple[ChangeId, ...]
+    unnamed: int
+
+
 class ReadConfirmed(msgspec.Struct, frozen=True):
     read: int
     confirmed: bool
@@ -179,6 +191,7 @@ ElectionEffect = (
     | Restored
     | TakeSnapshot
     | ProposalSettled
+    | ChangesLost
     | ReadConfirmed
     | LeaderChanged
 )

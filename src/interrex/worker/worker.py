@@ -42,6 +42,7 @@ from interrex.core.storage import Record, Stored
 from interrex.core.time import MS, S, earliest, seconds
 from interrex.elections import interface as election_interface
 from interrex.elections.interface import (
+    ChangesLost,
     Committed,
     Election,
     ElectionEvent,
@@ -97,6 +98,7 @@ from interrex.worker.interface import (
     WorkerEvent,
 )
 from interrex.worker.leaving import Leaving
+from interrex.worker.losses import losses
 from interrex.worker.peers import PULSE_SHARE, Peers
 from interrex.worker.probation import LOST_LOG, Probation
 from interrex.worker.reporting import Reporter
@@ -339,6 +341,8 @@ class Worker:
                         events.append(SnapshotTaken(effect.index, encode_state(self.state)))
                     case ProposalSettled():
                         self._on_settled(effect)
+                    case ChangesLost():
+                        self._note("changes.lost", losses(effect))
                     case ReadConfirmed():
                         self._on_read_confirmed(effect)
                     case LeaderChanged():
