@@ -45,7 +45,7 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
 
 PLANS = {
     "paper": Bounds(terms=2, letters=1, asks=False),
-    "disks": Bounds(terms=1, letters=1, crashes=1, slow_disks=True, asks=False),
+    "disks": Bounds(terms=1, letters=1, crashes=2, slow_disks=True, asks=False),
     "production": Bounds(
         terms=2, crashes=1, proposals=1, hand_overs=1, slow_disks=True, proofs=True
     ),
