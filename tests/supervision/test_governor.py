@@ -12,7 +12,7 @@ from interrex.core.spec import Health
 from interrex.core.time import MS, S
 from interrex.supervision.governor import Elsewhere
 from interrex.supervision.interface import ReportedElsewhere, Signal
-from tests.supervision.fake_host import LIVE_CHECK, FakeHost, Program, service, slots
+from tests.supervision.fake_host import LIVE_CHECK, READY_CHECK, FakeHost, Program, service, slots
 
 WEB = service()
 
@@ -294,6 +294,26 @@ def test_when_the_dependency_is_back_those_left_running_were_never_touched() -> 
     host.run(100 * S)
     assert len(pids & {process.pid for process in host.living()}) == 4
     assert not any("not restarted" in slot.reason for slot in host.core.reports())
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_a_replica_is_not_stopped_with_the_answer_that_makes_it_ready_again(count: int) -> None:
+    """One question for readiness and liveness: the answer that is good for one is for the other."""
+    both = msgspec.structs.replace(READY_CHECK, interval=1.0)
+    patient = msgspec.structs.replace(both, fall=6)
+    health = Health(startup=both, liveness=patient, readiness=both)
+    host = FakeHost()
+    host.assign(*slots(service(health=health), count))
+    assert host.run_until(host.all_are(State.READY), 10 * S)
+    host.dependency_up = False
+    host.run(10 * S)
+    host.dependency_up = True
+    back = host.now
+    left_running = {process.slot for process in host.living()} - set(signalled_since(host, 0))
+    assert left_running
+    host.run(20 * S)
+    assert host.states().count(State.READY) == count
+    assert not left_running & set(signalled_since(host, back))
 
 
 def test_when_a_restart_helps_the_others_are_restarted_too_a_few_at_a_time() -> None:

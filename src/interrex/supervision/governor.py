@@ -273,6 +273,8 @@ class Governor:
         allowed = max(1, len(counted) // RESTARTED_SHARE) - self._restarting()
         for name in suspended:
             member = self.members[name]
+            if member.well_at != NEVER:
+                continue  # its latest answer was good: that is what the governor is told next
             first, latest = member.liveness_failures
             own_fault = first <= well_at <= latest or (
                 well_there is not None and well_there <= latest
