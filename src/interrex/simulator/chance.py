@@ -62,9 +62,9 @@ class Chance(Random):
 
         Small and large latencies come up equally often: what a fixed one hides, one of them shows.
         """
-        octaves = max(0, (most // least).bit_length() - 1)
-        low = least << self.below(octaves + 1)
-        return min(most, self.between(low, 2 * low))
+        octaves = (max(most - 1, least) // least).bit_length()
+        low = least << self.below(octaves)
+        return self.between(low, min(2 * low, most))
 
     def spread(self, typical: int) -> int:
         """A number around ``typical``: from a half of it to one and a half."""

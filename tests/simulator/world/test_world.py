@@ -1,0 +1,251 @@
+"""A whole world: the production cores under the simulator's interpreters."""
+
+import ast
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import interrex.runtime.node as runtime_node
+import interrex.simulator.world as simulator_world
+from interrex.core.errors import InvariantViolation
+from interrex.core.ids import WorkerName
+from interrex.core.time import MS, S
+from interrex.simulator.checkers import all_checkers
+from interrex.simulator.faults.catalogue import FAMILIES
+from interrex.simulator.faults.drawing import draw_plan, usual_spec
+from interrex.simulator.observation import (
+    Adopted,
+    Cause,
+    Occurrence,
+    ProcessBegan,
+    ProcessEnded,
+    Step,
+    Violation,
+    WorkerBegan,
+)
+from interrex.simulator.plan import Conditions, Fault, FaultPlan, decode_plan, encode_plan
+from interrex.simulator.run import ALL, INTERNAL_ERROR, INVARIANT, replay, run_seed
+from interrex.simulator.world import World
+from interrex.worker.worker import Worker
+
+
+class Witness:
+    """A checker that keeps what it is told."""
+
+    promise = "what happened is told"
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[int, Occurrence]] = []
+        self.cores: set[type] = set()
+
+    def step(self, step: Step) -> None:
+        self.cores.add(type(step.core))
+
+    def occurred(self, at: int, what: Occurrence) -> None:
+        self.seen.append((at, what))
+
+    def finish(self, at: int) -> None:
+        pass
+
+
+def world_of(*checkers: Witness, **conditions: int | bool) -> World:
+    """A usual fleet that is left alone, and has come up."""
+    plan = FaultPlan(
+        seed=1,
+        spec=usual_spec(),
+        conditions=Conditions(asks_every=0, calls_every=0, **conditions),  # type: ignore[arg-type]
+        duration=S,
+    )
+    world = World(plan, checkers)
+    world.start()
+    settle(world)
+    return world
+
+
+def settle(world: World, within: int = 40 * S) -> None:
+    end = world.agenda.now + within
+    while world.unsettled():
+        assert world.agenda.now < end, world.unsettled()
+        world.run_for(50 * MS)
+
+
+def test_the_simulator_constructs_the_very_class_that_the_runtime_constructs() -> None:
+    assert simulator_world.Worker is runtime_node.Worker is Worker
+    witness = Witness()
+    world_of(witness)
+    assert witness.cores == {Worker}
+
+
+def test_both_construct_it_with_the_same_arguments() -> None:
+    def shape(module: object) -> list[int]:
+        tree = ast.parse(Path(module.__file__).read_text())  # type: ignore[attr-defined]
+        return [
+            len(node.args) + len(node.keywords)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "Worker"
+        ]
+
+    assert shape(simulator_world) == shape(runtime_node) == [10]
+
+
+def test_a_fleet_comes_up_in_about_a_second() -> None:
+    assert world_of().agenda.now < 3 * S
+
+
+def test_a_killed_worker_is_started_again_and_takes_its_replicas_up() -> None:
+    witness = Witness()
+    world = world_of(witness)
+    victim = world.nodes[WorkerName("worker-2")]
+    held = [
+        slot for slot, held in world.machines[victim.host].held.items() if held.holder is victim
+    ]
+    assert held
+    before = len(witness.seen)
+    world.end(victim, Cause.FAULT, "killed")
+    world.run_for(MS)
+    settle(world)
+    told = [what for _, what in witness.seen[before:]]
+    assert [w.worker for w in told if isinstance(w, WorkerBegan)] == ["worker-2"]
+    assert {w.slot for w in told if isinstance(w, Adopted)} == set(held)
+    assert not [w for w in told if isinstance(w, ProcessBegan | ProcessEnded)]
+
+
+def test_another_leader_is_elected_soon_after_the_leader_was_killed() -> None:
+    world = world_of()
+    first = world.leader()
+    assert first is not None
+    world.end(first, Cause.FAULT, "killed")
+    began = world.agenda.now
+    while world.leader() is None:
+        assert world.agenda.now - began < 100 * MS
+        world.run_for(MS)
+
+
+def test_without_any_worker_the_guard_starts_them() -> None:
+    world = world_of(systemd=True)
+    for node in list(world.nodes.values()):
+        world.end(node, Cause.FAULT, "killed")
+    world.run_for(MS)
+    settle(world)
+
+
+def test_without_a_guard_nobody_starts_them_before_the_end_of_the_faults() -> None:
+    world = world_of(systemd=False)
+    for node in list(world.nodes.values()):
+        world.end(node, Cause.FAULT, "killed")
+    world.run_for(20 * S)
+    assert not world.nodes
+    world.heal()
+    world.run_for(MS)
+    settle(world)
+
+
+def test_a_lost_machine_comes_back_with_its_disks() -> None:
+    world = world_of()
+    (host,) = world.machines
+    world.lose_machine(host)
+    assert not world.nodes
+    assert not world.machines[host].processes
+    world.run_for(5 * S)
+    world.return_machine(host)
+    world.run_for(MS)
+    settle(world)
+    assert world.leader() is not None
+
+
+def test_a_worker_whose_log_is_damaged_comes_back_as_another_member() -> None:
+    world = world_of()
+    worker = WorkerName("worker-3")
+    assert world.harm.allows(worker)
+    world.harm.harmed(worker)
+    world.disks[worker].damage = "a checksum does not fit"
+    world.end(world.nodes[worker], Cause.FAULT, "killed")
+    assert not world.harm.allows(WorkerName("worker-1"))
+    world.run_for(4 * S)
+    settle(world)
+    leader = world.leader()
+    assert leader is not None
+    assert leader.core is not None
+    members = {member.worker: member.member for member in leader.core.election.members}
+    assert members[worker] == world.identity_of(worker) > 3  # type: ignore[operator]
+    assert world.harm.allows(WorkerName("worker-1"))
+
+
+KINDS = [(family.name, kind.name) for family in FAMILIES.values() for kind in family.kinds]
+
+
+def _plans_with(kind: tuple[str, str]) -> FaultPlan:
+    """The first drawn plan that holds this kind of fault, with it alone."""
+    for seed in range(1, 400):
+        plan = draw_plan(None, seed, 20 * S, (kind[0],))
+        for fault in plan.faults:
+            if (fault.kind, fault.name) == kind and not fault.when:
+                return msgspec.structs.replace(plan, faults=(fault,), duration=12 * S)
+    raise AssertionError(f"{kind} is never drawn")
+
+
+@pytest.mark.parametrize("kind", KINDS, ids="/".join)
+def test_a_fleet_survives_each_kind_of_fault_alone(kind: tuple[str, str]) -> None:
+    outcome = replay(_plans_with(kind), all_checkers())
+    assert outcome.broken is None, outcome.broken.text
+    assert outcome.converged_in is not None
+
+
+def test_a_plan_can_be_written_down_and_replayed() -> None:
+    plan = draw_plan(None, 4, 5 * S, ALL)
+    again = decode_plan(encode_plan(plan))
+    assert again == plan
+    assert replay(again).events == replay(plan).events
+
+
+def test_without_faults_nothing_is_planned() -> None:
+    assert draw_plan(usual_spec(), 1, 30 * S, ()).faults == ()
+
+
+def test_a_broken_promise_ends_the_run_and_is_told() -> None:
+    class Doubter(Witness):
+        promise = "never"
+
+        def step(self, step: Step) -> None:
+            if step.at > S:
+                raise Violation(self.promise, "it did")
+
+    outcome = run_seed(usual_spec(), 1, 2 * S, (), [Doubter()])
+    assert outcome.broken is not None
+    assert (outcome.broken.promise, outcome.broken.text) == ("never", "it did")
+    assert S < outcome.broken.at < 2 * S
+    assert outcome.converged_in is None
+
+
+def test_whatever_else_is_raised_is_told_with_its_traceback() -> None:
+    class Clumsy(Witness):
+        def step(self, step: Step) -> None:
+            raise KeyError("oops")
+
+    outcome = run_seed(usual_spec(), 1, 2 * S, (), [Clumsy()])
+    assert outcome.broken is not None
+    assert outcome.broken.promise == INTERNAL_ERROR
+    assert "Traceback" in outcome.broken.text
+    assert "oops" in outcome.broken.text
+
+
+def test_a_safety_rule_of_a_core_is_told_as_such() -> None:
+    class Core(Witness):
+        def step(self, step: Step) -> None:
+            raise InvariantViolation("one vote per term")
+
+    outcome = run_seed(usual_spec(), 1, 2 * S, (), [Core()])
+    assert outcome.broken is not None
+    assert outcome.broken.promise == INVARIANT
+    assert "one vote per term" in outcome.broken.text
+
+
+def test_a_fault_that_does_not_exist_is_an_internal_error() -> None:
+    plan = draw_plan(usual_spec(), 1, S, ())
+    fault = Fault(number=1, kind="no-such", name="kind", at=1)
+    outcome = replay(msgspec.structs.replace(plan, faults=(fault,)))
+    assert outcome.broken is not None
+    assert outcome.broken.promise == INTERNAL_ERROR
