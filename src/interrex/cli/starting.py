@@ -10,16 +10,23 @@ import msgspec
 
 from interrex.cli.command_lock import only_command
 from interrex.cli.exits import CommandError, Exit
+from interrex.cli.majority import explained, lost_majority
 from interrex.cli.names import meant
 from interrex.cli.preflight import check_machine, check_resources
-from interrex.cli.taking_down import anything_runs, see_out
+from interrex.cli.taking_down import anything_runs, end_all, see_out
 from interrex.cli.terminal import say
 from interrex.config import ConfigError, check
 from interrex.core.ids import HostName, WorkerName
 from interrex.core.spec import ClusterSpec, hosts_of
 from interrex.core.state import workers_of
+from interrex.runtime.beginning_anew import begin_anew
 from interrex.runtime.founding import found_cluster
-from interrex.runtime.genesis import Genesis, newest_copy, read_genesis, write_genesis
+from interrex.runtime.genesis import (
+    Genesis,
+    newest_copy,
+    read_genesis,
+    write_genesis,
+)
 from interrex.runtime.last_state import was_used
 from interrex.runtime.launching import launch_worker
 from interrex.runtime.layout import Layout, state_root
@@ -96,8 +103,12 @@ def choose_host(spec: ClusterSpec, named: str | None) -> HostName:
     )
 
 
-def begin(plan: Plan) -> Begun:
+def begin(plan: Plan, anew: bool = False) -> Begun:
     """Make what is missing and launch this machine's workers; two at once do no harm.
+
+    Args:
+        plan: what to start.
+        anew: although so many logs are lost that nobody can be elected: go on with what is left.
 
     Raises:
         InterrexError: it cannot be started here; what runs goes on running.
@@ -108,6 +119,8 @@ def begin(plan: Plan) -> Begun:
         if layout.stopping.exists():
             _resume(layout, _running(plan))
         running = _running(plan)
+        if anew:
+            _begin_anew(plan, running)
         new = _is_new(plan)
         if not running:
             for warning in check_machine(plan.spec, str(plan.file), plan.host):
@@ -115,8 +128,10 @@ def begin(plan: Plan) -> Begun:
             check_resources(layout, plan.spec, plan.host)
         if new:
             found_cluster(layout, plan.spec, plan.host)
-        elif not running:
-            _renew_fixed_times(plan)
+        else:
+            refuse_without_majority(plan)
+            if not running:
+                _renew_fixed_times(plan)
         for marker in (layout.stopping, layout.stopped):
             marker.unlink(missing_ok=True)
         launched = launch_all(plan)
@@ -140,9 +155,33 @@ def _is_new(plan: Plan) -> bool:
     if anything_runs(layout) or any(map(was_used, map(layout.store, layout.worker_names()))):
         raise CommandError(
             f"{plan.name} was founded here, and {layout.genesis} is lost with every copy of it: "
-            "no worker can start\nrestore the file from a backup"
+            "no worker can start\nrestore the file from a backup, or go on with what runs: "
+            f"interrex up {plan.file} --anew"
         )
     return True
+
+
+def refuse_without_majority(plan: Plan) -> None:
+    """Raises CommandError where so many logs are lost that nobody can ever be elected."""
+    lost = lost_majority(plan.layout)
+    if lost:
+        raise CommandError(explained(lost, str(plan.file)))
+
+
+def _begin_anew(plan: Plan, running: list[WorkerProcess]) -> None:
+    """Raises CommandError where nothing is lost that would ask for it."""
+    layout = plan.layout
+    has_begun = layout.genesis.exists() or newest_copy(layout) is not None
+    if has_begun and not lost_majority(layout):
+        raise CommandError(
+            f"{plan.name} has lost nothing that it could not go on without\n"
+            f"start it, or look at it, with: interrex up {plan.file}"
+        )
+    end_all(running)
+    kept, strangers = begin_anew(layout, plan.spec, plan.host)
+    say(f"{plan.name} is begun anew; running and kept: {', '.join(kept) or 'nothing'}")
+    if strangers:
+        say(f"running, but of no service in {plan.file}: {', '.join(strangers)}")
 
 
 def launch_all(plan: Plan) -> list[WorkerName]:

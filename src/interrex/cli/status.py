@@ -7,6 +7,7 @@ import msgspec
 
 from interrex.cli.asking import decode_status, status_bytes
 from interrex.cli.exits import Exit
+from interrex.cli.majority import explained, lost_majority
 from interrex.cli.places import ClusterOption, Flag, StateOption, find_cluster
 from interrex.cli.report import is_stopped, report
 from interrex.cli.terminal import has_colours
@@ -74,6 +75,8 @@ def _report(layout: Layout, found: Status) -> list[str]:
         ]
     elif is_stopped(found):
         lines += ["start it with: interrex up FILE"]
+    elif found.leader is None and (lost := lost_majority(layout)):
+        lines += ["", explained(lost)]
     elif not found.supervised:
         lines += ["", "start the workers again with: interrex up FILE"]
     return lines

@@ -89,6 +89,20 @@ def see_out(layout: Layout, processes: list[WorkerProcess], tell: Tell) -> None:
             _kill_if_hung(layout, leaver, pidfd, tell)
 
 
+def end_all(processes: list[WorkerProcess]) -> None:
+    """Kill workers, and see them dead. What they supervised runs on."""
+    handles = [pidfd for process in processes if (pidfd := open_worker(process)) is not None]
+    for pidfd in handles:
+        send_signal(pidfd, signal.SIGSTOP)  # else one would start another anew
+    for pidfd in handles:
+        send_signal(pidfd, signal.SIGKILL)
+    for pidfd in handles:
+        poll = select.poll()
+        poll.register(pidfd, select.POLLIN)
+        poll.poll()
+        os.close(pidfd)
+
+
 def _workers_here(layout: Layout, host: HostName | None) -> list[WorkerProcess]:
     found = worker_processes(layout.root, layout.cluster)
     return [process for process in found if host in (None, process.host)]

@@ -9,7 +9,7 @@ from interrex.cli.command_lock import only_command
 from interrex.cli.down import stop
 from interrex.cli.exits import CommandError, Exit
 from interrex.cli.places import Flag, HostOption, StateOption
-from interrex.cli.starting import Begun, Plan, begin, launch_all, read_plan
+from interrex.cli.starting import Begun, Plan, begin, launch_all, read_plan, refuse_without_majority
 from interrex.cli.terminal import say
 from interrex.cli.values import DurationOption, seconds_of
 from interrex.cli.watching import Gone, guard_workers, new_screen, ready_line, wait_ready, watch
@@ -24,6 +24,7 @@ LEADER_LIMIT_S = 30.0
 SHOW_LIMIT_S = 2.0
 """How long (s) a leader is waited for where the file is compared only to show the difference."""
 _LOOK_S = 0.05
+_DOUBT_S = 1.0
 
 
 def up(
@@ -32,6 +33,7 @@ def up(
     *,
     detach: Flag = False,
     guard: Flag = False,
+    anew: Flag = False,
     timeout: DurationOption = "30s",
     host: HostOption = None,
     state: StateOption = None,
@@ -50,13 +52,15 @@ def up(
             (1); the fleet goes on in both cases.
         guard: Stay, print nothing, and start the workers again should all of them die at once;
             what `interrex install` lets systemd run.
+        anew: Go on although so many workers' logs are lost that no majority is left: from what
+            the file and other logs still tell, with what runs. Later changes are forgotten.
         timeout: How long --detach waits.
         host: Which of the file's hosts this machine is; by default the one of its own name.
         state: The folder of all clusters' states; by default $INTERREX_STATE or the user's own.
     """
     timeout_s = seconds_of("--timeout", timeout)
     plan = read_plan(file, state, host)
-    begun = begin(plan)
+    begun = begin(plan, anew)
     _say_what_began(plan, begun)
     if guard:
         return _guard(plan, begun)
@@ -86,6 +90,7 @@ def _detach(plan: Plan, begun: Begun, timeout_s: float) -> int:
         print(f"\ninterrupted; {plan.name} goes on starting. See: interrex status")
         return Exit.INTERRUPTED
     if missing:
+        refuse_without_majority(plan)
         print(f"{plan.name} is not ready after {timeout_s:g} s; it goes on trying. Missing:")
         print("\n".join(f"  {part}" for part in missing))
         return Exit.FAILED
@@ -151,6 +156,7 @@ def _reconcile(plan: Plan, begun: Begun, limit_s: float) -> None:
         limit_s = min(limit_s, SHOW_LIMIT_S)
     status = _led(plan, limit_s)
     if status is None:
+        refuse_without_majority(plan)
         say("nobody leads yet, so the file cannot be compared with what runs")
         return
     found = differences(plan.layout, status, plan.spec)
@@ -170,14 +176,22 @@ def _reconcile(plan: Plan, begun: Begun, limit_s: float) -> None:
 
 
 def _led(plan: Plan, limit_s: float) -> Status | None:
-    """The status once somebody leads."""
+    """The status once somebody leads.
+
+    Raises:
+        CommandError: nobody ever can: a worker has just found out that its log is lost.
+    """
     deadline = time.monotonic() + limit_s
+    doubtful_at = time.monotonic() + _DOUBT_S
     while True:
         status = status_of_cluster(plan.layout)
         if status is not None and status.leader is not None:
             return status
         if time.monotonic() >= deadline:
             return None
+        if time.monotonic() >= doubtful_at:
+            refuse_without_majority(plan)
+            doubtful_at += _DOUBT_S
         time.sleep(_LOOK_S)
 
 

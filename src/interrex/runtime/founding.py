@@ -31,7 +31,7 @@ def found_cluster(layout: Layout, spec: ClusterSpec, host: HostName) -> bool:
     layout.check_socket_paths(list(workers_of(spec)))
     if layout.genesis.exists():
         return False
-    genesis = new_genesis(spec, _cluster_id(spec))
+    genesis = new_genesis(spec, new_cluster_id(spec))
     for worker, home in workers_of(spec).items():
         if home == host:
             create_log(layout.store(worker), genesis, worker)
@@ -39,7 +39,7 @@ def found_cluster(layout: Layout, spec: ClusterSpec, host: HostName) -> bool:
     return True
 
 
-def _cluster_id(spec: ClusterSpec) -> str:
+def new_cluster_id(spec: ClusterSpec) -> str:
     """By chance on one host; with several, each must come to the same one by itself."""
     if not spec.hosts:
         return secrets.token_hex(8)

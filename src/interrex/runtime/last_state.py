@@ -28,7 +28,7 @@ def last_spec(layout: Layout, genesis: Genesis) -> ClusterSpec:
     states = [genesis_state(genesis.spec)]
     for worker in layout.worker_names():
         stored = read_log(layout.store(worker))
-        state = None if stored is None else _state(genesis.spec, stored)
+        state = None if stored is None else state_in(genesis.spec, stored)
         if state is not None:
             states.append(state)
     return max(states, key=lambda state: state.index).spec
@@ -73,7 +73,13 @@ def _half(path: Path) -> tuple[Header, bytes] | None:
     return None if retired == header[:2] else (header, data)
 
 
-def _state(spec: ClusterSpec, stored: Stored) -> ClusterState | None:
+def state_in(spec: ClusterSpec, stored: Stored) -> ClusterState | None:
+    """The state that a log adds up to, None where it makes no sense.
+
+    Args:
+        spec: that the cluster began with; without a snapshot everything rests on it.
+        stored: what the log holds.
+    """
     try:
         snapshot, changes = contents(spec, stored)
         state = genesis_state(spec) if snapshot is None else decode_state(snapshot)

@@ -88,10 +88,14 @@ def _create(folder: Path, genesis: Genesis, worker: WorkerName, member: int) -> 
     store = LogStore(folder)
     store.load()
     store.close()
-    identity = Identity(
+    save_identity(folder, identity_of(genesis, worker, member))
+
+
+def identity_of(genesis: Genesis, worker: WorkerName, member: int) -> Identity:
+    """What a worker's log is to carry."""
+    return Identity(
         cluster=genesis.spec.name,
         cluster_id=genesis.cluster_id,
         worker=worker,
         member=member,
     )
-    save_identity(folder, identity)
