@@ -9,7 +9,7 @@ import pytest
 from interrex.core import spec
 from interrex.core.spec import Check, CheckKind
 from interrex.core.time import MS, S
-from interrex.supervision.health import Answer, Health, plan_of
+from interrex.supervision.health import PHASES, Answer, Health, plan_of
 
 A = Check(kind=CheckKind.HTTP, path="/a", interval=2.0)
 B = Check(kind=CheckKind.HTTP, path="/b", interval=2.0, rise=2, fall=3)
@@ -211,6 +211,15 @@ def test_the_first_steady_probe_is_drawn_within_one_interval() -> None:
     for quarter in range(4):
         share = sum(quarter * S // 2 < time <= (quarter + 1) * S // 2 for time in firsts)
         assert 25 <= share <= 80
+
+
+def test_the_steady_probes_of_many_slots_fall_on_few_moments() -> None:
+    moments = set()
+    for seed in range(100):
+        watched = Watched(spec.Health(liveness=A), seed=seed)
+        watched.run(20 * S)
+        moments |= {time % (2 * S) for time in watched.times(A)[1:]}
+    assert PHASES // 2 < len(moments) <= PHASES
 
 
 def test_steady_probes_keep_their_interval_however_long_an_answer_takes() -> None:

@@ -31,6 +31,8 @@ from interrex.supervision.lateness import Lateness
 
 FIRST_PAUSE = 2 * MS
 LONGEST_FAST_PAUSE = 50 * MS
+PHASES = 16
+"""At how many moments of its interval a steady probe may be sent."""
 PAUSE_SHARE = 32
 STARVED_SHARE = 4
 FORGIVEN_IN_A_ROW = 5
@@ -390,7 +392,9 @@ class Health:
         return self.is_asked_by(poll, self.liveness, self.readiness)
 
     def _spread(self, poll: Poll, now: int) -> int:
-        return now + draw(self._chance, poll.question.interval)
+        interval = poll.question.interval
+        step = interval // PHASES
+        return _in_phase(now + step + draw(self._chance, interval - 1), interval)
 
     def _next_time(self, poll: Poll, now: int) -> int | None:
         if self.gate is not None and self.gate.poll is poll:
@@ -399,7 +403,8 @@ class Health:
             return now + min(pause, poll.question.interval)
         if not self._is_steady(poll):
             return None
-        return max(now, poll.sent_at + poll.question.interval)
+        interval = poll.question.interval
+        return max(now, _in_phase(poll.sent_at + interval, interval))
 
     def _rearm(self) -> None:
         wake_at = self.deadline
@@ -407,3 +412,12 @@ class Health:
             if poll.next_at is not None and (wake_at is None or poll.next_at < wake_at):
                 wake_at = poll.next_at
         self.wake_at = wake_at
+
+
+def _in_phase(time: int, interval: int) -> int:
+    """The last of the interval's phases that is not after this time.
+
+    Probes of many slots so fall on few moments: one wake-up sends several.
+    """
+    step = interval // PHASES
+    return time - time % step
