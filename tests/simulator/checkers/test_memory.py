@@ -7,15 +7,19 @@ from random import Random
 import pytest
 
 from interrex.core.ids import HostName, WorkerName
+from interrex.core.messages import Alive
 from interrex.core.state import genesis
 from interrex.core.storage import Entry, Stored
 from interrex.elections.registry import new_election
 from interrex.simulator.checkers.memory import EVERY, MOST, Memory, sizes
+from interrex.simulator.checkers.watch import Panel
 from interrex.simulator.observation import Step, Violation
-from interrex.worker.interface import ReadAsked, WakeUp
+from interrex.worker.interface import ReadAsked, Send, WakeUp
 from interrex.worker.worker import Worker
 
 from .histories import cluster
+
+ALIVE = Send(None, Alive(1))
 
 
 def worker() -> Worker:
@@ -26,7 +30,7 @@ def worker() -> Worker:
 
 
 def step(core: Worker) -> Step:
-    return Step(0, 0, WorkerName("worker-1"), 1, WakeUp(), [], core)
+    return Step(0, 0, WorkerName("worker-1"), 1, WakeUp(), [ALIVE], core)
 
 
 def test_a_workers_collections_are_found_wherever_they_are() -> None:
@@ -37,11 +41,11 @@ def test_a_workers_collections_are_found_wherever_they_are() -> None:
 
 
 def test_a_worker_that_does_its_work_is_fine() -> None:
-    core, watch = worker(), Memory()
-    for request in range(3 * EVERY):
+    core, panel = worker(), Panel([Memory()])
+    for request in range(3 * MOST):
         core.step(ReadAsked(request), request)
-        watch._count(step(core))
-    watch.finish(0, {WorkerName("worker-1"): core})
+        panel.step(step(core))
+    panel.finish(0)
 
 
 class Leaky(Worker):
@@ -59,11 +63,11 @@ def leaky(*held: object) -> Worker:
 
 
 def test_a_queue_that_has_grown_is_seen_while_the_world_runs() -> None:
-    core, watch = leaky(*range(MOST + 1)), Memory()
+    core, panel = leaky(*range(MOST + 1)), Panel([Memory()])
     for _ in range(EVERY - 1):
-        watch._count(step(core))
+        panel.step(step(core))
     with pytest.raises(Violation, match=r"leak holds 2001, 2000 are allowed"):
-        watch._count(step(core))
+        panel.step(step(core))
 
 
 def test_a_queue_that_has_grown_is_seen_in_the_end() -> None:

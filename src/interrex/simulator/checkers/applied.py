@@ -24,7 +24,7 @@ class Applied(Watch):
         self._order: list[int] = []
         self._at: dict[ChangeId, int] = {}
         self._reached: dict[int, int] = {}
-        self.every_step = self._look
+        self.new_state = self._look
         self.occurrences = {WorkerEnded: self._ended}
 
     def _ended(self, at: int, ended: WorkerEnded) -> None:

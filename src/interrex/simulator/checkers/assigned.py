@@ -1,8 +1,8 @@
 """A worker starts only what an assignment on its disk names, as it names it."""
 
 from interrex.core.ids import SlotName, WorkerName
-from interrex.core.messages import Assignment, decode
 from interrex.core.storage import SetFact
+from interrex.simulator.checkers.stored import stored_assignment
 from interrex.simulator.checkers.watch import Watch
 from interrex.simulator.observation import DiskWritten, Step, WorkerBegan
 from interrex.supervision.interface import Claim, Spawn
@@ -36,8 +36,8 @@ class Assigned(Watch):
                 self._assigned(written.worker, record.value)
 
     def _assigned(self, worker: WorkerName, value: bytes) -> None:
-        assignment = decode(value)
-        if isinstance(assignment, Assignment):
+        assignment = stored_assignment(value)
+        if assignment is not None:
             slots = self._slots.setdefault(worker, set())
             starts = self._starts.setdefault(worker, set())
             for slot in assignment.slots:

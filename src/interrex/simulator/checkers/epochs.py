@@ -16,6 +16,7 @@ from interrex.core.messages import (
 )
 from interrex.core.storage import SetFact
 from interrex.elections.interface import Persist
+from interrex.simulator.checkers.stored import stored_assignment
 from interrex.simulator.checkers.watch import Watch
 from interrex.simulator.observation import DiskHarmed, DiskWritten, Step, WorkerBegan
 from interrex.supervision.interface import Claim, Forget, Release, Signal, Spawn, Sweep
@@ -78,8 +79,8 @@ class Epochs(Watch):
                 self._on_disk[written.worker] = epoch
 
     def _reassigned(self, worker: WorkerName, value: bytes) -> None:
-        assignment = decode(value)
-        if isinstance(assignment, Assignment):
+        assignment = stored_assignment(value)
+        if assignment is not None:
             order = (assignment.epoch, assignment.version)
             before = self._assigned.get(worker, order)
             if order < before:

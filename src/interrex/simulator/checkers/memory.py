@@ -3,14 +3,17 @@
 from collections import deque
 from collections.abc import Iterator
 
+from interrex.core.messages import Alive
 from interrex.core.state import REMEMBERED_CHANGES
 from interrex.core.storage import Entry
 from interrex.simulator.checkers.watch import Cores, Watch
 from interrex.simulator.observation import Step, WorkerEnded
+from interrex.worker.interface import Send
 from interrex.worker.worker import Worker
 
-EVERY = 4096
-"""A worker is looked through once in so many of its steps."""
+EVERY = 16
+"""A worker is looked through once in so many of its signs of life, two of which it gives a second
+when its clock is right."""
 MOST = 2_000
 """No queue, table or list in a worker is longer than this (entries of its log aside)."""
 MOST_ENTRIES = 20_000
@@ -32,15 +35,15 @@ class Memory(Watch):
 
     def __init__(self) -> None:
         super().__init__()
-        self._steps: dict[int, int] = {}
-        self.every_step = self._count
+        self._pulses: dict[int, int] = {}
+        self.messages = {Alive: self._count}
         self.occurrences = {WorkerEnded: self._ended}
 
     def _ended(self, at: int, ended: WorkerEnded) -> None:
-        self._steps.pop(ended.life, None)
+        self._pulses.pop(ended.life, None)
 
-    def _count(self, step: Step) -> None:
-        count = self._steps[step.life] = self._steps.get(step.life, 0) + 1
+    def _count(self, step: Step, send: Send) -> None:
+        count = self._pulses[step.life] = self._pulses.get(step.life, 0) + 1
         if count % EVERY == 0:
             self._measure(step.worker, step.core)
 

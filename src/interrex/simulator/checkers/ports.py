@@ -14,7 +14,7 @@ class Ports(Watch):
     def __init__(self) -> None:
         super().__init__()
         self._newest = 0
-        self.every_step = self._look
+        self.new_state = self._look
 
     def _look(self, step: Step) -> None:
         state = step.core.state

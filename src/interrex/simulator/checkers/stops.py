@@ -3,11 +3,11 @@
 import msgspec
 
 from interrex.core.ids import HostName, SlotName, WorkerName
-from interrex.core.messages import Assignment, decode
 from interrex.core.replicas import SlotAssignment
 from interrex.core.spec import Check
 from interrex.core.storage import SetFact
 from interrex.core.time import seconds
+from interrex.simulator.checkers.stored import stored_assignment
 from interrex.simulator.checkers.watch import Watch
 from interrex.simulator.observation import (
     Cause,
@@ -103,8 +103,8 @@ class Stops(Watch):
 
     @staticmethod
     def _assigned(life: _Life, value: bytes) -> None:
-        assignment = decode(value)
-        if isinstance(assignment, Assignment):
+        assignment = stored_assignment(value)
+        if assignment is not None:
             life.wanted = {slot.slot: slot for slot in assignment.slots}
         for slot, process in life.processes.items():
             wanted = life.wanted.get(slot)

@@ -32,6 +32,8 @@ class Watch:
         self.messages: dict[type, Seen] = {}
         self.occurrences: dict[type, Befallen] = {}
         self.every_step: Callable[[Step], None] | None = None
+        self.new_state: Callable[[Step], None] | None = None
+        """Called after a step that moved a worker's replicated state, and after a life's first."""
 
     def broken(self, text: str) -> Violation:
         """The violation to raise."""
@@ -63,8 +65,10 @@ class Panel:
         self._every_step = tuple(
             watch.every_step for watch in watches if watch.every_step is not None
         )
+        self._new_state = tuple(watch.new_state for watch in watches if watch.new_state is not None)
         self._cores: Cores = {}
         self._lives: dict[WorkerName, int] = {}
+        self._indices: dict[WorkerName, int] = {}
 
     def step(self, step: Step) -> None:
         """A worker took an event.
@@ -72,9 +76,11 @@ class Panel:
         Raises:
             Violation: a promise is broken.
         """
-        self._cores[step.worker] = step.core
-        self._lives[step.worker] = step.life
-        event = step.event
+        worker, event = step.worker, step.event
+        if self._lives.get(worker) != step.life:
+            self._lives[worker] = step.life
+            self._indices.pop(worker, None)
+        self._cores[worker] = step.core
         for see in self._events.get(type(event), ()):
             see(step, event)
         for effect in step.effects:
@@ -86,6 +92,11 @@ class Panel:
                     see(step, effect)
         for look in self._every_step:
             look(step)
+        index = step.core.state.index
+        if self._indices.get(worker) != index:
+            self._indices[worker] = index
+            for look in self._new_state:
+                look(step)
 
     def occurred(self, at: int, what: Occurrence) -> None:
         """Something befell the world at simulated time ``at`` (ns).
@@ -94,7 +105,7 @@ class Panel:
             Violation: a promise is broken.
         """
         if type(what) is WorkerEnded and self._lives.get(what.worker) == what.life:
-            self._cores.pop(what.worker, None)
+            del self._lives[what.worker], self._cores[what.worker]
         for see in self._occurrences.get(type(what), ()):
             see(at, what)
 
