@@ -7,67 +7,32 @@ from collections.abc import Sequence
 
 import msgspec
 
-from interrex.core.ids import ChangeId
 from interrex.core.storage import AppendEntries, SetFact
-from interrex.elections.interface import (
-    Committed,
-    ConfirmRead,
-    ElectionEffect,
-    ElectionEvent,
-    LeaderChanged,
-    Persist,
-    ProposalSettled,
-    ReadConfirmed,
-    Restored,
-    SendPayload,
-)
+from interrex.elections.interface import ElectionEffect, ElectionEvent, Persist, SendPayload
 from interrex.elections.raft.messages import AppendAccepted, Vote, decode
 from interrex.elections.raft.node import VOTE, StoredVote
+from tests.elections import checkers
 
 from .network import Network, Server
 
 
-class Checkers:
+class Checkers(checkers.Checkers[Server]):
     """Watches a network; any broken promise is an AssertionError."""
 
     def __init__(self, network: Network) -> None:
-        self.network = network
-        self.leaders: dict[int, str] = {}
+        super().__init__(network)
         self.votes: dict[tuple[int, int], int] = {}
         self.entries: dict[tuple[int, int], tuple[bytes, int | None]] = {}
-        self.committed: dict[int, bytes] = {}
         self.terms_of_committed: dict[int, int] = {}
-        self.acknowledged: dict[ChangeId, int] = {}
-        self.reads: dict[int, int] = {}
-        self.elections = 0
-        network.watchers.append(self.watch)
         network.senders.append(self.before_send)
 
     def watch(
         self, server: Server, event: ElectionEvent, effects: Sequence[ElectionEffect]
     ) -> None:
-        wake_at = server.raft.wake_at
-        assert wake_at is None or wake_at > self.network.now, "a wake-up in the past never ends"
-        if isinstance(event, ConfirmRead):
-            self.reads.setdefault(event.read, max(self.acknowledged.values(), default=0))
+        super().watch(server, event, effects)
         for effect in effects:
-            match effect:
-                case LeaderChanged(leader, epoch) if leader is not None:
-                    self._one_leader_a_term(server, leader, epoch)
-                case Persist():
-                    self._logs_match(server, effect)
-                case Committed(index, data):
-                    self._same_everywhere(server, index, data)
-                case Restored():
-                    for index, data in server.committed:
-                        assert self.committed.get(index) == data, f"{server.name} restored {index}"
-                case ProposalSettled(change, index) if index is not None:
-                    self.acknowledged.setdefault(change, index)
-                case ReadConfirmed(read, confirmed) if confirmed:
-                    commit = server.raft._server.node.commit
-                    assert commit >= self.reads[read], f"{server.name} answered a stale read"
-                case _:
-                    pass
+            if isinstance(effect, Persist):
+                self._logs_match(server, effect)
 
     def before_send(self, server: Server, effect: SendPayload) -> None:
         """What a message promises is on disk before it leaves."""
@@ -85,11 +50,10 @@ class Checkers:
             last = max(last, disk.snapshot.index if disk.snapshot else 0)
             assert message.matched <= last, "an acknowledgement left before the entry was stored"
 
-    def _one_leader_a_term(self, server: Server, leader: str, epoch: int) -> None:
-        assert self.leaders.setdefault(epoch, leader) == leader, f"two leaders in term {epoch}"
+    def one_leader_an_epoch(self, server: Server, leader: str, epoch: int) -> None:
+        super().one_leader_an_epoch(server, leader, epoch)
         if leader != server.name:
             return
-        self.elections += 1
         assert self.votes.setdefault((server.member, epoch), server.member) == server.member
         log = server.raft._server.node.log
         for index, term in self.terms_of_committed.items():
@@ -115,22 +79,8 @@ class Checkers:
                 assert None in (before, known[1]) or known[1] == before, "logs do not match"
                 before = entry.epoch
 
-    def _same_everywhere(self, server: Server, index: int, data: bytes) -> None:
-        known = self.committed.setdefault(index, data)
-        assert known == data, f"{server.name} applied something else at {index}"
+    def same_everywhere(self, server: Server, index: int, data: bytes) -> None:
+        super().same_everywhere(server, index, data)
         term = server.raft._server.node.log.term_at(index)
         if term is not None:
             assert self.terms_of_committed.setdefault(index, term) == term
-        applied = [at for at, _ in server.committed if at <= index]
-        before = sorted(at for at in self.committed if at <= index)
-        assert len(applied) == len(before), f"{server.name} skipped something before {index}"
-
-    def at_the_end(self) -> None:
-        """Everything that was acknowledged is in every living voter's state."""
-        agreed = sorted(self.committed.items())
-        for server in self.network.alive():
-            if server.member in server.raft._server.node.membership.voters:
-                assert server.committed == agreed, f"{server.name} differs"
-        for change, index in self.acknowledged.items():
-            if not change.startswith("member"):
-                assert index in self.committed, f"{change} was acknowledged and is lost"

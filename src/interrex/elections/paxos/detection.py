@@ -91,6 +91,11 @@ class Detection:
         self.order = ()
         self._begin_anew()
 
+    def retime(self, settings: PaxosSettings) -> None:
+        """Goes by other floors and ceilings from the leader's next heartbeat on: until then the
+        leader counts on the patience that it was promised."""
+        self._settings = settings
+
     def end(self, round_: int, now: int) -> None:
         """The leadership of this round is over for good."""
         self.ended, self.ended_at = round_, now

@@ -10,9 +10,7 @@ values that were chosen in earlier rounds are sent again, as proposals of this o
 """
 
 from interrex.core.ids import WorkerName
-from interrex.core.storage import Snapshot
 from interrex.core.time import earliest
-from interrex.elections.interface import MalformedPayload
 from interrex.elections.paxos.detection import Detection
 from interrex.elections.paxos.messages import (
     Accept,
@@ -21,7 +19,6 @@ from interrex.elections.paxos.messages import (
     Heartbeat,
     HeartbeatAnswer,
     InstallSnapshot,
-    SnapshotWanted,
 )
 from interrex.elections.paxos.node import Node
 from interrex.elections.paxos.roles import Transitions
@@ -43,8 +40,6 @@ class Follower:
         self._acknowledge = False
         """Whether something was received that was not acknowledged yet."""
         self._acknowledged = 0
-        self._chunks = bytearray()
-        self._chunks_of: tuple[int, int, int] | None = None
         self.campaign_at: int | None = None
 
     @property
@@ -181,27 +176,11 @@ class Follower:
             else:
                 self._acknowledge = True
             return
-        if message.epoch > message.round:
-            raise MalformedPayload("a snapshot of a later round than its leader's")
-        identity = (message.index, message.epoch, message.total)
-        if message.total > node.settings.max_snapshot_bytes:
-            raise MalformedPayload(f"a snapshot of {message.total} bytes is too large")
-        if self._chunks_of != identity:
-            self._chunks_of = identity
-            self._chunks.clear()
-        if message.offset == len(self._chunks):
-            if message.offset + len(message.data) > message.total:
-                raise MalformedPayload("a snapshot's chunk reaches behind its end")
-            self._chunks += message.data
-        if len(self._chunks) < message.total:
-            wanted = SnapshotWanted(
-                message.source, node.member, node.round, message.index, len(self._chunks)
-            )
-            node.send(message.source, wanted)
+        snapshot = node.arriving.take(message, node.settings.max_snapshot_bytes)
+        if snapshot is None:
+            node.send(message.source, node.arriving.wanted(message.source, node.member, node.round))
             return
-        node.install(Snapshot(message.index, message.epoch, bytes(self._chunks)))
-        self._chunks = bytearray()
-        self._chunks_of = None
+        node.install(snapshot)
         self._verify()
         self._acknowledge = True
         self.rest()

@@ -29,6 +29,7 @@ from interrex.elections.paxos.messages import (
     Heartbeat,
     HeartbeatAnswer,
     Promise,
+    Refused,
     SnapshotWanted,
     TakeOver,
 )
@@ -61,6 +62,7 @@ class Leader:
         self._server = server
         self._findings = findings
         self._campaign = campaign
+        self._refused: set[int] = set()
         self._lease = Lease(asked_at + node.settings.lease_of(node.settings.election_timeout))
         self.replication = Replication(node, self._lease)
         self._proposals = Proposals(node, self.replication, findings)
@@ -167,6 +169,20 @@ class Leader:
     def _has_learned_all(self) -> bool:
         """Whether this leader knows all that was ever acknowledged."""
         return self.established and self._proposals.has_learned_all
+
+    def on_refused(self, message: Refused) -> None:
+        """An acceptor that came later has promised this round to somebody else before.
+
+        Where no majority of them is left, only a later round goes on.
+        """
+        if message.campaign != self._campaign:
+            return
+        membership, promised = self._node.membership, self._findings.promised
+        self._refused.add(message.source)
+        if not membership.has_quorum(promised) and (
+            not membership.can_reach_quorum(self._refused - promised)
+        ):
+            self._server.begin_anew("those who came later have promised its round to another")
 
     # Time
 
@@ -385,6 +401,10 @@ class Leader:
         if member in self.replication.progress:
             self.replication.reconnected(member)
             self._beat()
+
+    def on_retimed(self) -> None:
+        """Its heartbeats come at other times from now on."""
+        self._beat()
 
     def resign(self, reason: str) -> None:
         """Stops leading, and asks the best placed voter to go on."""

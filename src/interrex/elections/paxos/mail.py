@@ -14,7 +14,7 @@ from interrex.elections.paxos.leader import Leader
 from interrex.elections.paxos.server import Server
 
 LeaderMail = m.Accept | m.Chosen | m.Heartbeat | m.InstallSnapshot
-AnswerToLeader = m.Accepted | m.HeartbeatAnswer | m.SnapshotWanted
+AnswerToLeader = m.Accepted | m.HeartbeatAnswer
 
 
 class Mailbox:
@@ -62,11 +62,15 @@ class Mailbox:
     def _dispatch(self, message: m.Message, worker: WorkerName) -> None:
         role = self._server.role
         match message:
+            case m.InstallSnapshot(leads=False):
+                self._server.learn_lesson(message)
             case m.Accept() | m.Chosen() | m.Heartbeat() | m.InstallSnapshot():
                 self._on_leader_mail(message, worker)
-            case m.Accepted() | m.HeartbeatAnswer() | m.SnapshotWanted():
+            case m.Accepted() | m.HeartbeatAnswer():
                 if isinstance(role, Leader) and message.round == self._server.node.round:
                     _give_leader(role, message)
+            case m.SnapshotWanted():
+                self._on_snapshot_wanted(message)
             case m.Ask():
                 self._on_ask(message, worker)
             case m.AskAnswer():
@@ -80,7 +84,7 @@ class Mailbox:
                 if message.round == self._server.node.round and not isinstance(role, Follower):
                     role.on_promise(message)
             case m.Refused():
-                if message.round == self._server.node.round and isinstance(role, Candidate):
+                if message.round == self._server.node.round and not isinstance(role, Follower):
                     role.on_refused(message)
             case m.TakeOver():
                 self._on_take_over(message, worker)
@@ -132,6 +136,14 @@ class Mailbox:
         if told or refused:
             server.hurry_if_next()
 
+    def _on_snapshot_wanted(self, message: m.SnapshotWanted) -> None:
+        server = self._server
+        if isinstance(server.role, Leader):
+            if message.round == server.node.round:
+                server.role.on_snapshot_wanted(message)
+        elif message.index == server.node.slots.snapshot_index:
+            server.node.teach(message.source, message.offset)
+
     def _on_prepare(self, message: m.Prepare) -> None:
         server = self._server
         if not server.promising.on_prepare(message):
@@ -158,7 +170,5 @@ def _give_leader(leader: Leader, message: AnswerToLeader) -> None:
             leader.on_accepted(message)
         case m.HeartbeatAnswer():
             leader.on_heartbeat_answer(message)
-        case m.SnapshotWanted():
-            leader.on_snapshot_wanted(message)
         case _:
             assert_never(message)

@@ -130,8 +130,13 @@ class HeartbeatAnswer(Envelope, frozen=True, tag=11):
 
 
 class InstallSnapshot(Envelope, frozen=True, tag=12):
-    """One chunk of the snapshot after (``index``, ``epoch``), ``total`` bytes long in all."""
+    """One chunk of the snapshot after (``index``, ``epoch``), ``total`` bytes long in all.
 
+    ``leads``: I lead this round, and make you learn. Otherwise: you asked for a promise, and lack
+    what I can no longer tell you slot by slot.
+    """
+
+    leads: bool
     index: Count
     epoch: Count
     offset: Count
@@ -212,7 +217,7 @@ def _check_promise(message: Promise) -> None:
 
 
 def _check_runs(message: Prepare) -> None:
-    before = message.start - 1
+    before = 0
     for start, _ in message.held:
         if start <= before:
             raise MalformedPayload(f"Prepare out of order at slot {start}")

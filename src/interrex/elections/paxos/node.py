@@ -38,6 +38,7 @@ from interrex.elections.paxos.messages import Message, encode
 from interrex.elections.paxos.settings import PaxosSettings
 from interrex.elections.paxos.slots import Slots
 from interrex.elections.paxos.snapshots import snapshot_data, snapshot_parts
+from interrex.elections.paxos.transfer import Arriving, chunk
 from interrex.elections.raft.disk import Disk
 from interrex.elections.raft.payload import Configuration, committed_data, configuration_of
 
@@ -85,6 +86,7 @@ class Node:
         ensure(self.chosen <= self.slots.last, "what is chosen is on disk")
         self._stored_chosen = self.chosen
         self.membership = _stored_membership(stored, genesis, settings.window, self.chosen)
+        self.arriving = Arriving()
         self.campaigns = self.random.getrandbits(48)
         """Numbers this server's campaigns; starts anywhere, so that no answer to a question of an
         earlier life of the process is taken for one to this life's."""
@@ -232,6 +234,13 @@ class Node:
         slots.save(snapshot, keep_after)
         self.membership.compact(taken.index)
         self.disk.record(SaveSnapshot(snapshot, keep_after))
+
+    def teach(self, member: int, offset: int = 0) -> None:
+        """Sends a chunk of the own snapshot to a server that nobody leads."""
+        snapshot, size = self.slots.snapshot, self.settings.snapshot_chunk_bytes
+        if snapshot is not None:
+            part = chunk(self.member, member, self.round, snapshot, offset, size, leads=False)
+            self.send(member, part)
 
     def install(self, snapshot: Snapshot) -> None:
         """Replaces the state by the leader's; what was accepted behind it stays.

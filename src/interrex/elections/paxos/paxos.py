@@ -48,6 +48,7 @@ from interrex.elections.interface import (
     ReplaceMember,
     SnapshotTaken,
     StepDown,
+    TimesChanged,
     WakeUp,
 )
 from interrex.elections.paxos.detection import Loss
@@ -211,6 +212,8 @@ class Paxos:
             case StepDown(successor):
                 if isinstance(server.role, Leader):
                     server.role.on_step_down(successor)
+            case TimesChanged(timing):
+                server.retime(timing)
             case SnapshotTaken():
                 server.node.snapshot_taken(event)
             case _:

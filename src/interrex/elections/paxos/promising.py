@@ -8,8 +8,8 @@ the others ignore those who want to replace it).
 
 Differs from PMS: a round is promised to one proposer; no promise is given while a leader is heard,
 unless the proposer says that this very leadership is over; a proposer that lacks slots which were
-chosen and are no longer here gets none either: it learns first, and somebody else leads. One that
-was removed, as far as is learned here, gets none.
+chosen and are no longer here gets the snapshot instead: it learns first, or somebody else leads.
+One that was removed, as far as is learned here, gets none.
 """
 
 from collections.abc import Callable
@@ -52,7 +52,7 @@ class Promising:
         newer = message.round > node.round
         granted = newer and self._is_fit(message)
         if newer and not granted:
-            self._detection.passed.add(message.source)
+            self._refuse_unfit(message)
         number = message.round if granted else node.round
         node.send(
             message.source,
@@ -73,7 +73,7 @@ class Promising:
         fit = self._is_fit(message)
         if message.round != node.round or not (free and leaderless and fit):
             if message.round == node.round and not fit:
-                self._detection.passed.add(message.source)
+                self._refuse_unfit(message)
             refusal = Refused(message.source, node.member, node.round, message.campaign)
             node.send(message.source, refusal)
             return False
@@ -88,6 +88,12 @@ class Promising:
         lacks_nothing = message.start > node.chosen
         teachable = lacks_nothing or message.start >= node.slots.first
         return teachable and (lacks_nothing or message.source in node.membership.electorate)
+
+    def _refuse_unfit(self, message: Ask | Prepare) -> None:
+        """Somebody else leads; but where nobody else can, it may after a lesson."""
+        self._detection.passed.add(message.source)
+        if message.start < self._node.slots.first:
+            self._node.teach(message.source)
 
     def _promise(self, message: Prepare) -> Promise:
         """What was accepted from the asked slot on, as far as the proposer lacks it.

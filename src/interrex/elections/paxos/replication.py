@@ -10,11 +10,11 @@ from interrex.elections.paxos.messages import (
     Accepted,
     Chosen,
     HeartbeatAnswer,
-    InstallSnapshot,
     SnapshotWanted,
 )
 from interrex.elections.paxos.node import Node
 from interrex.elections.paxos.progress import Progress, State
+from interrex.elections.paxos.transfer import chunk
 from interrex.elections.replicated.lease import Lease
 
 
@@ -135,20 +135,9 @@ class Replication:
         if progress.paused or snapshot is None:
             return
         node, offset = self._node, progress.snapshot_offset
-        data = snapshot.data[offset : offset + node.settings.snapshot_chunk_bytes]
-        node.send(
-            progress.member,
-            InstallSnapshot(
-                progress.member,
-                node.member,
-                node.round,
-                snapshot.index,
-                snapshot.epoch,
-                offset,
-                len(snapshot.data),
-                data,
-            ),
-        )
+        size = node.settings.snapshot_chunk_bytes
+        part = chunk(node.member, progress.member, node.round, snapshot, offset, size, leads=True)
+        node.send(progress.member, part)
         progress.paused = True
         progress.sent_beat = self._lease.number
 

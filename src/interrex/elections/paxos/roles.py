@@ -17,5 +17,8 @@ class Transitions(Protocol):
     def become_candidate(self, reason: str) -> None:
         """Prepares the next round."""
 
+    def begin_anew(self, reason: str) -> None:
+        """A leader that cannot go on in its round prepares the next one at once."""
+
     def become_leader(self, asked_at: int, findings: Findings, campaign: int, reason: str) -> None:
         """Won: a majority's promises are in, this server's own is on disk."""

@@ -9,15 +9,17 @@ from random import Random
 
 from interrex.core.errors import ensure
 from interrex.core.ids import WorkerName
+from interrex.core.spec import Timing
 from interrex.core.storage import Stored
 from interrex.elections.paxos.candidate import Candidate
 from interrex.elections.paxos.detection import FAST_RETRIES, Detection
 from interrex.elections.paxos.findings import Findings
 from interrex.elections.paxos.follower import Follower
 from interrex.elections.paxos.leader import Leader
+from interrex.elections.paxos.messages import InstallSnapshot
 from interrex.elections.paxos.node import Node
 from interrex.elections.paxos.promising import Promising
-from interrex.elections.paxos.settings import PaxosSettings
+from interrex.elections.paxos.settings import PaxosSettings, retimed
 
 
 class Server:
@@ -64,6 +66,14 @@ class Server:
                 self.role.hurry(0)
         self.role.on_time(late=late)
         self.weigh_again()
+
+    def retime(self, timing: Timing) -> None:
+        """Goes by other times. A leader tells the others at once, before its old heartbeat is due:
+        a follower that knows them already must not wait for the next one in vain."""
+        self.node.settings = retimed(self.node.settings, timing)
+        self.detection.retime(self.node.settings)
+        if isinstance(self.role, Leader):
+            self.role.on_retimed()
 
     def weigh_again(self) -> None:
         """Answers the questions that came while a leader was heard, if none is any more."""
@@ -158,6 +168,32 @@ class Server:
         self.detection.tried = True
         self.node.set_round(self.node.round + 1, self.node.member)
         self._campaign(reason, asking=False)
+
+    def learn_lesson(self, lesson: InstallSnapshot) -> None:
+        """Somebody who does not lead knows more than this server, and nobody leads who would tell.
+
+        Raises:
+            MalformedPayload: it is no snapshot.
+        """
+        node = self.node
+        if not self.detection.has_lost or isinstance(self.role, Leader):
+            return
+        if lesson.index <= node.chosen:
+            return
+        snapshot = node.arriving.take(lesson, node.settings.max_snapshot_bytes)
+        if snapshot is None:
+            node.send(lesson.source, node.arriving.wanted(lesson.source, node.member, node.round))
+            return
+        node.install(snapshot)
+        self.become_follower(node.round, "it lacked what others had learned")
+
+    def begin_anew(self, reason: str) -> None:
+        """A leader that cannot go on in its round prepares the next one at once."""
+        ensure(isinstance(self.role, Leader), "only a leader begins anew")
+        self.become_follower(self.node.round, reason)
+        self.detection.end(self.node.round, self.node.now)
+        if self.node.may_campaign:
+            self.become_candidate(reason)
 
     def _campaign(self, reason: str, *, asking: bool) -> None:
         node, detection = self.node, self.detection

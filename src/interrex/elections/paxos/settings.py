@@ -119,6 +119,19 @@ def settings_from(timing: Timing, compact_after: int | None = None) -> PaxosSett
     )
 
 
+def retimed(settings: PaxosSettings, timing: Timing) -> PaxosSettings:
+    """The same settings by other times.
+
+    Raises:
+        InterrexError: the times contradict each other.
+    """
+    return msgspec.structs.replace(
+        settings,
+        heartbeat=seconds(timing.heartbeat),
+        election_timeout=seconds(timing.election_timeout),
+    )
+
+
 def _scaled(number: int, share: tuple[int, int]) -> int:
     return max(1, number * share[0] // share[1])
 
