@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 ARGS ?=
 PYTEST_ARGS ?= -n 2
 
-.PHONY: help demo test check format install sim-mutants bench lock clean
+.PHONY: help demo test check format install sim sim-mutants bench lock clean
 
 help:
 	@echo "make demo     a real fleet, killed part by part under load (ARGS=--once ends it)"
 	@echo "make test     checks and every test"
 	@echo "make check    format, lint, types, tidy"
 	@echo "make install  .venv/bin/interrex"
+	@echo "make sim      simulated fleets under every fault (ARGS='--minutes 60' runs longer)"
 	@echo "make sim-mutants  is every planted bug caught? (ARGS=--all counts over all seeds)"
 	@echo "make bench    the figures in README (ARGS='failover replicas' picks some)"
 
@@ -45,6 +46,10 @@ format: $(VENV)/.dev
 test: $(VENV)/.dev check
 	@tools/system-packages
 	@tools/as-root $(BIN)/pytest $(PYTEST_ARGS) $(ARGS)
+	@$(BIN)/interrex sim --seeds 300
+
+sim: $(VENV)/.dev
+	@$(BIN)/interrex sim $(or $(ARGS),--minutes 2)
 
 sim-mutants: $(VENV)/.dev
 	@$(BIN)/python -m interrex.cli.mutants $(ARGS)
