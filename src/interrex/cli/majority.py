@@ -7,11 +7,10 @@ from interrex.runtime.layout import Layout
 def lost_majority(layout: Layout) -> list[WorkerName]:
     """Whose logs are lost, where no majority is left; else empty."""
     from interrex.runtime.beginning_anew import lost_logs
-    from interrex.runtime.genesis import find_genesis, newest_copy
+    from interrex.runtime.genesis import known_genesis
 
-    if not layout.genesis.exists() and newest_copy(layout) is None:
-        return []
-    return lost_logs(layout, find_genesis(layout))
+    genesis = known_genesis(layout)
+    return [] if genesis is None else lost_logs(layout, genesis)
 
 
 def explained(lost: list[WorkerName], file: str = "FILE") -> str:

@@ -23,6 +23,7 @@ from interrex.runtime.beginning_anew import begin_anew
 from interrex.runtime.founding import found_cluster
 from interrex.runtime.genesis import (
     Genesis,
+    known_genesis,
     newest_copy,
     read_genesis,
     write_genesis,
@@ -171,8 +172,7 @@ def refuse_without_majority(plan: Plan) -> None:
 def _begin_anew(plan: Plan, running: list[WorkerProcess]) -> None:
     """Raises CommandError where nothing is lost that would ask for it."""
     layout = plan.layout
-    has_begun = layout.genesis.exists() or newest_copy(layout) is not None
-    if has_begun and not lost_majority(layout):
+    if known_genesis(layout) is not None and not lost_majority(layout):
         raise CommandError(
             f"{plan.name} has lost nothing that it could not go on without\n"
             f"start it, or look at it, with: interrex up {plan.file}"

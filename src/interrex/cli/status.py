@@ -84,13 +84,14 @@ def _report(layout: Layout, found: Status) -> list[str]:
 
 def from_files(layout: Layout) -> bytes:
     """The document without any worker's word."""
-    from interrex.runtime.genesis import find_genesis, newest_copy
+    from interrex.runtime.genesis import known_genesis
     from interrex.runtime.last_state import last_spec
     from interrex.runtime.unsupervised import status_from_files
     from interrex.runtime.worker_processes import worker_processes
 
-    if layout.genesis.exists() or newest_copy(layout) is not None:
-        spec = last_spec(layout, find_genesis(layout))
+    genesis = known_genesis(layout)
+    if genesis is not None:
+        spec = last_spec(layout, genesis)
     else:  # all of that is lost: nothing tells any more what was asked for
         spec = ClusterSpec(name=layout.cluster, workers=len(layout.worker_names()))
     processes = worker_processes(layout.root, layout.cluster)

@@ -8,7 +8,6 @@ What is **not** guaranteed: changes that only the lost logs held are forgotten. 
 well above the highest that anything on this machine tells of, not above all there can have been.
 """
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -25,17 +24,11 @@ from interrex.core.state import (
     workers_of,
 )
 from interrex.core.state import genesis as genesis_state
-from interrex.core.storage import SaveSnapshot, SetFact, Snapshot, Stored
-from interrex.elections.raft.node import VOTE, StoredVote
-from interrex.elections.raft.payload import (
-    Configuration,
-    configuration_of,
-    snapshot_data,
-    snapshot_parts,
-)
+from interrex.core.storage import Stored
+from interrex.elections.beginning import ELECTIONS, beginning, last_epoch, last_index, voters
 from interrex.runtime.disk_file import StoreCorrupt
 from interrex.runtime.founding import new_cluster_id
-from interrex.runtime.genesis import Genesis, new_genesis, write_genesis
+from interrex.runtime.genesis import Genesis, known_genesis, new_genesis, write_genesis
 from interrex.runtime.haproxy_files import BalancerFiles
 from interrex.runtime.identity import IDENTITY_NAME, load_identity, save_identity
 from interrex.runtime.journal import read_events
@@ -47,8 +40,6 @@ from interrex.runtime.unsupervised import Found, recorded_replicas
 
 EPOCHS_LEFT_OUT = 1000
 """How far the first epoch lies above the highest that is known: the latest may be lost."""
-ELECTIONS = ("raft",)
-"""Those whose clusters can be begun anew."""
 
 
 class Adopted(NamedTuple):
@@ -67,9 +58,10 @@ def lost_logs(layout: Layout, genesis: Genesis) -> list[WorkerName]:
         return []
     logs = {worker: read_log(layout.store(worker)) for worker in layout.worker_names()}
     members = {_member(layout, worker) for worker, log in logs.items() if log is not None}
-    voters = _voters(genesis, [log for log in logs.values() if log is not None])
-    lost = sorted(worker for member, worker in voters.items() if member not in members)
-    return lost if len(voters) - len(lost) < majority(len(voters)) else []
+    known = [found for log in logs.values() if log is not None and (found := voters(log))]
+    _, voting = max(known, key=lambda found: found[0], default=(0, genesis.members))
+    lost = sorted(worker for member, worker in voting.items() if member not in members)
+    return lost if len(voting) - len(lost) < majority(len(voting)) else []
 
 
 def begin_anew(layout: Layout, spec: ClusterSpec, host: HostName) -> Adopted:
@@ -92,17 +84,17 @@ def begin_anew(layout: Layout, spec: ClusterSpec, host: HostName) -> Adopted:
             f"{', '.join(ELECTIONS)} can\ntake it down on every host with --purge, and start it"
         )
     stores = {worker: read_log(layout.store(worker)) for worker in layout.worker_names()}
-    state, index, term = _last_known(spec, [log for log in stores.values() if log is not None])
+    logs = [log for log in stores.values() if log is not None]
+    began = known_genesis(layout)
+    state = _last_known(spec if began is None else began.spec, logs) or genesis_state(spec)
     replicas = [found for found in recorded_replicas(layout) if found.alive]
     adopted = _place(state, replicas, host)
     genesis = new_genesis(state.spec, new_cluster_id(state.spec))
-    epoch = max(term, _highest_epoch(layout, host)) + EPOCHS_LEFT_OUT
-    state.index = index + 1
-    data = snapshot_data(Configuration(dict(genesis.members)), encode_state(state))
-    snapshot = Snapshot(state.index, epoch, data)
+    epoch = max(_highest_epoch(layout, host), *map(last_epoch, logs), 0) + EPOCHS_LEFT_OUT
+    state.index = max(map(last_index, logs), default=0) + 1
     # Those that have lost their logs first: until all is done, what is known is on some disk.
     for worker in sorted(workers_of(state.spec), key=lambda name: stores.get(name) is not None):
-        _replace_log(layout, genesis, worker, snapshot)
+        _replace_log(layout, genesis, worker, state, epoch)
     write_genesis(layout.genesis, genesis)
     return adopted
 
@@ -115,40 +107,13 @@ def _member(layout: Layout, worker: WorkerName) -> int | None:
     return None if identity is None else identity.member
 
 
-def _voters(genesis: Genesis, logs: list[Stored]) -> Mapping[int, WorkerName]:
-    """As the log says that reaches furthest."""
-    newest, voters = 0, genesis.members
-    for log in logs:
-        for index, configuration in _configurations(log):
-            if index > newest:
-                newest, voters = index, configuration.voters
-    return voters
-
-
-def _configurations(log: Stored) -> list[tuple[int, Configuration]]:
-    found = []
-    if log.snapshot is not None:
-        found.append((log.snapshot.index, snapshot_parts(log.snapshot.data).configuration))
-    for entry in log.entries:
-        configuration = configuration_of(entry)
-        if configuration is not None:
-            found.append((entry.index, configuration))
-    return found
-
-
-def _last_known(spec: ClusterSpec, logs: list[Stored]) -> tuple[ClusterState, int, int]:
-    """The newest state that a log holds (else that of a new cluster), its index, and its term."""
-    best = (genesis_state(spec), 0, 0)
-    for log in logs:
-        vote = log.facts.get(VOTE)
-        term = 0 if vote is None else msgspec.msgpack.decode(vote, type=StoredVote).term
-        best = (best[0], best[1], max(best[2], term))
-        ends = [entry.index for entry in log.entries]
-        last = max(ends, default=0 if log.snapshot is None else log.snapshot.index)
-        state = state_in(spec, log) if last > best[1] else None
+def _last_known(began: ClusterSpec, logs: list[Stored]) -> ClusterState | None:
+    """The newest state that a log holds, of a cluster that began with this."""
+    for log in sorted(logs, key=last_index, reverse=True):
+        state = state_in(began, log) if last_index(log) else None
         if state is not None:
-            best = (state, last, best[2])
-    return best
+            return state
+    return None
 
 
 def _place(state: ClusterState, replicas: list[Found], host: HostName) -> Adopted:
@@ -187,8 +152,10 @@ def _highest_epoch(layout: Layout, host: HostName) -> int:
     return max(found, default=0)
 
 
-def _replace_log(layout: Layout, genesis: Genesis, worker: WorkerName, snapshot: Snapshot) -> None:
-    """The log that was is put aside; the new one begins with the snapshot."""
+def _replace_log(
+    layout: Layout, genesis: Genesis, worker: WorkerName, state: ClusterState, epoch: int
+) -> None:
+    """The log that was is put aside; the new one begins with the state."""
     member = genesis.member_of(worker)
     assert member is not None
     folder = layout.store(worker)
@@ -198,8 +165,8 @@ def _replace_log(layout: Layout, genesis: Genesis, worker: WorkerName, snapshot:
     store = LogStore(folder)
     try:
         store.load()
-        vote = msgspec.msgpack.encode(StoredVote(member, snapshot.epoch, 0))
-        store.write((SetFact(VOTE, vote), SaveSnapshot(snapshot, keep_after=snapshot.index)))
+        data = encode_state(state)
+        store.write(beginning(member, genesis.members, data, state.index, epoch))
     finally:
         store.close()
     save_identity(folder, identity_of(genesis, worker, member))

@@ -81,6 +81,17 @@ def find_genesis(layout: Layout) -> Genesis:
         return copy
 
 
+def known_genesis(layout: Layout) -> Genesis | None:
+    """The same, None where there is none and no copy.
+
+    Raises:
+        InterrexError: it cannot be read, and there is no copy.
+    """
+    if not layout.genesis.exists() and newest_copy(layout) is None:
+        return None
+    return find_genesis(layout)
+
+
 def newest_copy(layout: Layout) -> Genesis | None:
     """The copy that a worker wrote last, None where there is none."""
     copies = []
