@@ -255,6 +255,16 @@ async def test_a_connection_that_takes_anothers_place_is_told_at_both_ends(town:
         assert (await node.next("connected")).hello == lost.hello
 
 
+async def test_a_worker_that_is_not_known_is_told_as_of_which_state(town: Town) -> None:
+    """It may have been removed while nobody could tell it."""
+    a, b = town.node(A), town.node(B)
+    await connect(a, b)
+    a.transport.set_peers({}, 17)
+    await b.next("lost")
+    async with asyncio.timeout(10):
+        assert await b.listener.refusals.get() == 17
+
+
 async def test_after_close_nobody_is_told_anything(town: Town) -> None:
     a, b = town.node(A), town.node(B)
     await connect(a, b)

@@ -61,6 +61,7 @@ class Listener:
 
     def __init__(self) -> None:
         self._heard: asyncio.Queue[Heard] = asyncio.Queue()
+        self.refusals: asyncio.Queue[int] = asyncio.Queue()
         self.ended: asyncio.Queue[Hello] = asyncio.Queue()
         """Apart: the end of a process comes when the kernel has cleared up, after anything."""
 
@@ -72,6 +73,9 @@ class Listener:
 
     def peer_died(self, hello: Hello) -> None:
         self._heard.put_nowait(Heard("died", hello.worker, hello))
+
+    def not_known(self, index: int) -> None:
+        self.refusals.put_nowait(index)
 
     def peer_ended(self, hello: Hello) -> None:
         self.ended.put_nowait(hello)
@@ -158,6 +162,9 @@ class _Echo:
         pass
 
     def peer_died(self, hello: Hello) -> None:
+        pass
+
+    def not_known(self, index: int) -> None:
         pass
 
     def peer_ended(self, hello: Hello) -> None:

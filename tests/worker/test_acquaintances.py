@@ -15,7 +15,7 @@ from interrex.core.state import (
 )
 from interrex.core.storage import Entry, Stored
 from interrex.elections.raft.payload import change_data
-from interrex.worker.acquaintances import Acquaintances
+from interrex.worker.acquaintances import Acquaintances, was_removed
 
 ONE = ClusterSpec(name="joining", workers=1)
 THREE = msgspec.structs.replace(ONE, workers=3)
@@ -54,3 +54,13 @@ def test_once_the_state_has_come_as_far_it_alone_counts() -> None:
 def test_an_empty_log_names_nobody() -> None:
     acquaintances = Acquaintances(ONE, Stored())
     assert acquaintances.workers(_state(0)) == workers_of(ONE)
+
+
+def test_a_refusal_by_a_newer_state_says_that_this_worker_was_removed() -> None:
+    """Found by the simulator: a follower that had not heard yet that a worker was removed started
+    it again, and it lived on for ever, refused by all."""
+    me = next(iter(workers_of(ONE)))
+    assert was_removed(me, _state(3), 4)
+    assert not was_removed(me, _state(3), 3)
+    assert not was_removed(me, _state(3), 2)
+    assert not was_removed(next(reversed(workers_of(THREE))), _state(3), 4)

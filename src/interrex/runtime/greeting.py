@@ -57,9 +57,14 @@ class Welcome(msgspec.Struct, frozen=True, tag="welcome"):
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
-    """The other's Hello is not believed, and why."""
+    """The other's Hello is not believed, and why.
+
+    ``unknown_at``: the refuser's state, as of this index, names no such worker; -1 where that is
+    not the reason.
+    """
 
     reason: str
+    unknown_at: int = -1
 
 
 Greeting = Hello | Welcome | Refused

@@ -60,6 +60,12 @@ class LinkOwner(Protocol):
     def judge(self, link: "Link", hello: Hello) -> str:
         """Why this Hello is refused on this link; empty when it is believed."""
 
+    def unknown_at(self, hello: Hello) -> int:
+        """The index of the state that names no such worker, -1 where it is known."""
+
+    def link_refused(self, link: "Link", unknown_at: int) -> None:
+        """The peer does not know this worker, as of this index of the state."""
+
     def link_up(self, link: "Link") -> None:
         """Both sides believe each other."""
 
@@ -145,7 +151,8 @@ class Link(asyncio.Protocol):
 
     def _on_greeting(self, greeting: Greeting) -> None:
         match self.role, greeting:
-            case _, Refused(reason):
+            case _, Refused(reason, unknown_at):
+                self._owner.link_refused(self, unknown_at)
                 self.fault("refused_by_peer", f"it refuses this worker: {reason[:300]}")
             case Role.DIALER, Hello():
                 if self._believe(greeting):
@@ -165,7 +172,7 @@ class Link(asyncio.Protocol):
     def _believe(self, hello: Hello) -> bool:
         reason = self._owner.judge(self, hello)
         if reason:
-            self._greet(Refused(reason))
+            self._greet(Refused(reason, self._owner.unknown_at(hello)))
             self.fault("refused", reason)
             return False
         self.peer = hello

@@ -59,6 +59,7 @@ from interrex.worker.interface import (
     Leave,
     LeaveAsked,
     MessageReceived,
+    NotKnown,
     PeerJoined,
     PeerLeft,
     ReadAsked,
@@ -271,7 +272,8 @@ class Node:
         if workers != self._known_workers:
             self._known_workers = dict(workers)
             spec = acquaintances.spec(state)
-            self._transport.set_peers(addresses_of(self._layout, spec, workers, self._host))
+            addresses = addresses_of(self._layout, spec, workers, self._host)
+            self._transport.set_peers(addresses, state.index)
         wake_at = self.core.wake_at
         if wake_at == self._timer_at and self._timer is not None:
             return
@@ -351,6 +353,9 @@ class Node:
 
     def peer_died(self, hello: Hello) -> None:
         self.post(PeerLeft(hello.worker, proved_dead=True))
+
+    def not_known(self, index: int) -> None:
+        self.post(NotKnown(index))
 
     def peer_ended(self, hello: Hello) -> None:
         if hello.worker in self._not_ended:

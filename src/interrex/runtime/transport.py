@@ -63,6 +63,9 @@ class TransportListener(Protocol):
         Not called for a process whose successor has connected meanwhile.
         """
 
+    def not_known(self, index: int) -> None:
+        """A peer's state, as of this index, names no worker of this worker's name."""
+
     def peer_ended(self, hello: Hello) -> None:
         """The process of a peer that died before has ended now: what it had locked is free."""
 
@@ -100,6 +103,7 @@ class Transport:
         self._processes = PeerProcesses(self._process_died, self._process_ended)
         self._acceptors: list[Acceptor] = []
         self._dialers: dict[WorkerName, Dialer] = {}
+        self._peers_index = -1
         self._links: dict[WorkerName, Link] = {}
         self._known: dict[WorkerName, Hello] = {}
         self._open: set[Link] = set()
@@ -140,12 +144,15 @@ class Transport:
     def _accept(self, acceptor: Acceptor) -> None:
         self._acceptors.append(acceptor)
 
-    def set_peers(self, peers: Mapping[WorkerName, Address]) -> None:
+    def set_peers(self, peers: Mapping[WorkerName, Address], index: int = -1) -> None:
         """Says who the others are; this worker itself may be among them.
+
+        ``index`` is that of the state which says so: whoever it does not name is told.
 
         Whoever is no longer named is cut off and reported as lost; a new address counts from the
         next dial on.
         """
+        self._peers_index = index
         wanted = {name: address for name, address in peers.items() if name != self.hello.worker}
         for name, dialer in list(self._dialers.items()):
             if wanted.get(name) != dialer.address:
@@ -259,6 +266,16 @@ class Transport:
         if link.certificate is None or not names_host(link.certificate, hello.host):
             return f"its certificate does not name {hello.host}"
         return ""
+
+    def unknown_at(self, hello: Hello) -> int:
+        """The index of the state that names no such worker, -1 where it is known."""
+        known = hello.worker in self._dialers or objection(self.hello, hello)
+        return -1 if known else self._peers_index
+
+    def link_refused(self, link: Link, unknown_at: int) -> None:
+        """A peer does not know this worker."""
+        if unknown_at >= 0 and not self._closing:
+            self._listener.not_known(unknown_at)
 
     def link_up(self, link: Link) -> None:
         """Takes a link into use, in place of an older one with the same worker."""

@@ -50,6 +50,16 @@ class Acquaintances:
         return {worker: host for worker, host in known.items() if host in hosts}
 
 
+def was_removed(me: WorkerName, state: ClusterState, index: int) -> bool:
+    """Whether a peer whose state, as of ``index``, does not name this worker knows better.
+
+    Whoever was removed while nobody could tell it learns of it so: otherwise it would live on for
+    ever, refused by all. A peer that has not heard yet of a worker's joining is behind that
+    worker's own state.
+    """
+    return me in state.workers and index > state.index
+
+
 def _changes(spec: ClusterSpec, stored: Stored) -> list[tuple[int, bytes]]:
     try:
         return contents(spec, stored)[1]

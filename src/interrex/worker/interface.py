@@ -45,6 +45,12 @@ class MessageReceived(msgspec.Struct, frozen=True):
     payload: bytes
 
 
+class NotKnown(msgspec.Struct, frozen=True):
+    """A peer refuses this worker: its state, as of ``index``, names no worker of this name."""
+
+    index: int
+
+
 class DiskFull(msgspec.Struct, frozen=True):
     """The disk takes no more: what is to be written waits, in order. The next ``Persisted`` says
     that there is space again."""
@@ -104,6 +110,7 @@ WorkerEvent = (
     | MessageReceived
     | Persisted
     | DiskFull
+    | NotKnown
     | SupervisionEvent
     | RoutesFollowed
     | UserRequest

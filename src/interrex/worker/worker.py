@@ -71,7 +71,7 @@ from interrex.orchestration.leader import Give, GrantVote, Leader, ProposeChange
 from interrex.supervision import interface as supervision_interface
 from interrex.supervision.host import Supervisor
 from interrex.supervision.lateness import GRAIN, Lateness
-from interrex.worker.acquaintances import Acquaintances
+from interrex.worker.acquaintances import Acquaintances, was_removed
 from interrex.worker.balancers import Balancers
 from interrex.worker.gate import EpochGate
 from interrex.worker.interface import (
@@ -84,6 +84,7 @@ from interrex.worker.interface import (
     Leave,
     LeaveAsked,
     MessageReceived,
+    NotKnown,
     PeerJoined,
     PeerLeft,
     ReadAsked,
@@ -236,6 +237,9 @@ class Worker:
                 self._on_persisted(event)
             case DiskFull():
                 self._disk_full = self._reporter.changed = True
+            case NotKnown():
+                if was_removed(self.me, self.state, event.index):
+                    self._effects.append(Leave("the cluster no longer knows this worker"))
             case RoutesFollowed():
                 self._effects += self._balancers.notes(event)
                 self._reporter.changed |= self._balancers.followed(event, self._now)
@@ -342,7 +346,7 @@ class Worker:
                     case ProposalSettled():
                         self._on_settled(effect)
                     case ChangesLost():
-                        self._note("changes.lost", losses(effect))
+                        self._note("changes.lost", losses(effect, self.state))
                     case ReadConfirmed():
                         self._on_read_confirmed(effect)
                     case LeaderChanged():
@@ -545,10 +549,7 @@ class Worker:
                 self._lead(self.lead, fleet)
         else:
             for worker, remedy in self._healer.remedies(fleet, self.host, False, self._now):
-                if remedy is Remedy.LAUNCH:
-                    self._launch(worker)
-                else:
-                    self._kill(worker)
+                (self._launch if remedy is Remedy.LAUNCH else self._kill)(worker)
             self._look_at(self._healer.wake_at)
 
     def _cut_silent(self, fleet: Fleet) -> None:
