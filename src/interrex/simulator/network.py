@@ -15,7 +15,7 @@ from interrex.core.time import MS, S
 from interrex.simulator.agenda import Agenda
 from interrex.simulator.chance import Chance
 from interrex.simulator.plan import Conditions
-from interrex.worker.interface import MessageReceived, PeerJoined, PeerLeft, WorkerEvent
+from interrex.worker.interface import MessageReceived, NotKnown, PeerJoined, PeerLeft, WorkerEvent
 
 FIRST_PAUSE = 5 * MS
 LONGEST_PAUSE = 1 * S
@@ -42,6 +42,10 @@ class Peer(Protocol):
     @property
     def answers(self) -> bool:
         """Whether it greets now: it runs, and its loop turns."""
+
+    @property
+    def known_as_of(self) -> int:
+        """The index of the state that says whom it looks for."""
 
     def knows(self, worker: WorkerName) -> bool:
         """Whether this is the name of a worker that it looks for."""
@@ -309,16 +313,21 @@ class Network:
         if self._is_whole(pair, one, other):
             return
         pair.failures += 1
-        if not (
-            pair.is_open
-            and one.answers
-            and other.answers
-            and one.knows(other.worker)
-            and other.knows(one.worker)
-        ):
-            self._try_soon(pair, self._pause(pair))
-            return
-        self._connect(pair, one, other)
+        if pair.is_open and one.answers and other.answers:
+            strangers = self._refused(one, other) or self._refused(other, one)
+            if not strangers:
+                self._connect(pair, one, other)
+                return
+        self._try_soon(pair, self._pause(pair))
+
+    def _refused(self, one: Peer, other: Peer) -> bool:
+        """Whether one of them does not know the other, which is told so if it asks for it."""
+        if one.knows(other.worker):
+            return False
+        if other.knows(one.worker):
+            delay = self._pairs[one.worker][other.worker].lanes[one.worker].typical
+            self._agenda.after(delay, other.post, NotKnown(one.known_as_of))
+        return True
 
     def _is_whole(self, pair: Pair, one: Peer, other: Peer) -> bool:
         first, second = (pair.believed.get(name) for name in pair.names)

@@ -94,6 +94,7 @@ class Node:
         self.dies_within_step = -1
         """After so many more effects it is killed, wherever in a list that is."""
         self._peers_known = 0
+        self.known_as_of = -1
         self._free_at = 0
         self._inbox: deque[WorkerEvent] = deque()
         self._wake_at: int | None = None
@@ -160,6 +161,7 @@ class Node:
                 return
         if len(core.state.workers) != self._peers_known:
             self._peers_known = len(core.state.workers)
+            self.known_as_of = core.state.index
             self._world.knows(core.state)
             self._network.peers_changed(self)
         wake_at = core.wake_at

@@ -25,6 +25,7 @@ class Process:
         self.unproven = False
         self.alive = True
         self.answers = True
+        self.known_as_of = 0
         self.known: dict[WorkerName, Peer] = {}
         self.events: list[WorkerEvent] = []
 
