@@ -77,6 +77,7 @@ def _knows_the_algorithm(relative: Path) -> bool:
         relative.parts[1] in whole
         or (name.startswith("raft_") and folder in {(), ("checkers",)})
         or (name == "__init__.py" and folder == ("checkers",))
+        or (name == "trace.py" and folder == ())
     )
 
 
