@@ -66,6 +66,19 @@ def test_a_snapshot_beyond_the_log_leaves_no_gap(tmp_path: Path) -> None:
     assert [entry.index for entry in stored.entries] == [10]
 
 
+def test_only_a_snapshot_that_replaces_everything_may_go_back(tmp_path: Path) -> None:
+    store = LogStore(tmp_path)
+    store.load()
+    store.write([SaveSnapshot(Snapshot(9, 3, b"s"), keep_after=9, discard_log=True)])
+    with pytest.raises(InvariantViolation, match="snapshot 4 after 9"):
+        store.write([SaveSnapshot(Snapshot(4, 5, b"t"), keep_after=4)])
+    store.write([SaveSnapshot(Snapshot(4, 5, b"t"), keep_after=4, discard_log=True), append(5)])
+    store.close()
+    stored = reload(tmp_path)
+    assert stored.snapshot == Snapshot(4, 5, b"t")
+    assert [entry.index for entry in stored.entries] == [5]
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_any_records_add_up_to_what_the_model_says(tmp_path: Path, seed: int) -> None:
     rng, model = random.Random(seed), Model()

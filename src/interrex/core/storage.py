@@ -47,7 +47,7 @@ class SaveSnapshot(msgspec.Struct, frozen=True, tag=True):
     """Replaces the snapshot and drops the entries up to ``keep_after`` (at most its index).
 
     With ``discard_log`` every stored entry is dropped: the snapshot came from the leader and the
-    log did not fit it.
+    log did not fit it. Only then may its index be lower than that of the snapshot before.
     """
 
     snapshot: Snapshot

@@ -160,12 +160,13 @@ class ChangesLost(msgspec.Struct, frozen=True):
     """Changes that may have been acknowledged are not in the state that this worker takes over.
 
     Only an election that is not ``durable`` says so, when sides that had leaders of their own
-    merge. ``changes`` are named; ``unnamed`` counts older ones whose names are forgotten. Whoever
+    merge. It comes before the ``Restored`` that replaces what was handed out: all of that with an
+    index above ``after`` is lost, and so are ``changes``, which were not handed out yet. Whoever
     asks for one of them again, with the same id, gets it applied.
     """
 
+    after: int
     changes: tuple[ChangeId, ...]
-    unnamed: int
 
 
 class ReadConfirmed(msgspec.Struct, frozen=True):

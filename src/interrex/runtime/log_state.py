@@ -60,7 +60,8 @@ class LogState:
                     ensure(index > floor, f"cut at {index}, the snapshot reaches {floor}")
                     last = min(last, index - 1)
                 case SaveSnapshot(snapshot, keep_after, discard_log):
-                    ensure(snapshot.index >= floor, f"snapshot {snapshot.index} after {floor}")
+                    moves_on = snapshot.index >= floor or discard_log
+                    ensure(moves_on, f"snapshot {snapshot.index} after {floor}")
                     ensure(keep_after <= snapshot.index, f"kept only after {keep_after}")
                     floor = snapshot.index
                     last = floor if discard_log else max(last, floor)

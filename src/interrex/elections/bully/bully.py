@@ -54,6 +54,8 @@ from interrex.elections.interface import (
     WakeUp,
 )
 
+MAX_AT_ONCE = 4
+"""How many things may follow from an event at the same instant."""
 NOT_LEADING = "this worker does not lead"
 
 
@@ -160,6 +162,11 @@ class Bully:
         self._take(event)
         if due is not None and node.now >= due:
             server.role.on_time(late=node.now - due > node.settings.lateness)
+        for _ in range(MAX_AT_ONCE):
+            at = server.role.wake_at
+            if at is None or at > node.now:
+                break
+            server.role.on_time(late=False)
         node.flush()
         known = (self.leader, self.epoch)
         if known != self._announced:

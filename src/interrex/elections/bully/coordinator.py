@@ -117,8 +117,12 @@ class Leading:
     def _deadline_due_at(self) -> int | None:
         if self._verifying is not None:
             return None
-        grace = self._node.settings.election_timeout if self._node.now >= self.deadline else 0
-        return self.deadline + grace
+        return self.deadline if self._node.now < self.deadline else self._grace_until
+
+    @property
+    def _grace_until(self) -> int:
+        """Until when a majority may still answer, past the deadline."""
+        return max(self.deadline, self._began) + self._node.settings.election_timeout
 
     @property
     def _knows_all(self) -> bool:
@@ -156,7 +160,7 @@ class Leading:
         was itself not running, and asks whoever it can reach whether they still obey it."""
         node = self._node
         if node.settings.quorum:
-            return node.now < self.deadline + node.settings.election_timeout
+            return node.now < self._grace_until
         if self._verifying is None:
             self.companions.forgive()
             self._beat_at = node.now

@@ -46,11 +46,8 @@ def agreement(runs: Runs, version: int, others: Runs, other_version: int) -> int
 
 def _stretches(runs: Runs, version: int) -> list[tuple[int, int, int]]:
     """(epoch, first version, last version) of each run."""
-    firsts = [first for _, first in runs[1:]]
-    return [
-        (epoch, first, (following or version + 1) - 1)
-        for (epoch, first), following in zip(runs, [*firsts, None], strict=True)
-    ]
+    ends = [first - 1 for _, first in runs[1:]]
+    return [(*run, end) for run, end in zip(runs, [*ends, version], strict=False)]
 
 
 class StampedCopy:

@@ -90,7 +90,7 @@ class Mailbox:
         )
         node.send(worker, answer)
         role = server.role
-        if answer.above and isinstance(role, Waiting):
+        if answer.above and message.round and isinstance(role, Waiting):
             role.hurry(0)
             role.on_time(late=False)
 

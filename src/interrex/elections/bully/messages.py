@@ -51,6 +51,7 @@ class Envelope(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
 class Election(Envelope, frozen=True, tag=1):
     """I have lost the coordinator: are you up, and do you hear one? Changes nothing.
 
+    ``round`` 0 is the greeting of a worker that has just started, and no reason to stand.
     ``ended``: the epoch whose coordinator is known to be gone for good, 0 for none.
     """
 

@@ -12,7 +12,7 @@ from random import Random
 import msgspec
 
 from interrex.core.errors import InvariantViolation, ensure
-from interrex.core.ids import ChangeId, WorkerName
+from interrex.core.ids import WorkerName
 from interrex.core.storage import Entry, SaveSnapshot, SetFact, Snapshot, Stored, TruncateFrom
 from interrex.elections.bully.copy import StampedCopy
 from interrex.elections.bully.epochs import next_epoch
@@ -178,7 +178,7 @@ class Node:
     def cut(self, index: int) -> None:
         """Drops versions that were never agreed on, as far as this worker knows."""
         ensure(index > self.commit, "what was handed out is never merely cut off")
-        self._report_lost(index)
+        self._report_lost(index - 1)
         self.copy.truncate(index)
         self.disk.truncated(index)
         self.disk.record(TruncateFrom(index))
@@ -202,18 +202,18 @@ class Node:
             self.ask_for_snapshot()
         return True
 
-    def _report_lost(self, index: int) -> None:
-        """Names the changes from this version on, which another side's newer copy replaces.
+    def _report_lost(self, after: int) -> None:
+        """Names what is behind a version, because another side's newer copy replaces it.
 
-        With a quorum, those that were not handed out were acknowledged to nobody either. Without
-        one, this worker cannot know that.
+        With a quorum, what was not handed out was acknowledged to nobody either. Without one, this
+        worker cannot know that.
         """
-        end = self.commit if self.settings.quorum else self.copy.version
-        entries = self.copy.slice(index, end)
-        lost = [found[0] for entry in entries if (found := change_of(entry.data)) is not None]
-        unnamed = max(0, min(self.copy.first, end + 1) - index)
-        if lost or unnamed:
-            self.effects.append(ChangesLost(tuple(map(ChangeId, lost)), unnamed))
+        waiting = self.copy.slice(max(after, self.commit) + 1, self.copy.version)
+        lost = [found[0] for entry in waiting if (found := change_of(entry.data)) is not None]
+        if self.settings.quorum:
+            lost = []
+        if lost or after < self.commit:
+            self.effects.append(ChangesLost(after, tuple(lost)))
 
     # Whole states
 
@@ -260,7 +260,7 @@ class Node:
             raise MalformedPayload(f"a whole copy that is none: {error}") from error
         copy = self.copy
         if common < copy.version:
-            self._report_lost(common + 1)
+            self._report_lost(common)
         copy.restore(snapshot)
         self.disk.truncated(1)
         self.disk.record(SaveSnapshot(snapshot, snapshot.index, discard_log=True))

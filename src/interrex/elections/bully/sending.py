@@ -39,9 +39,10 @@ class Sending:
     def begin(self, standing: Standing) -> None:
         """The peer said what it holds: decides between increments and the whole."""
         copy = self._node.copy
-        self.matched = agreement(copy.runs, copy.version, standing.runs, standing.version)
-        self._sent = self.matched
-        self._wants_whole = standing.commit > self.matched or self.matched + 1 < copy.first
+        common = agreement(copy.runs, copy.version, standing.runs, standing.version)
+        self._wants_whole = standing.commit > common or common + 1 < copy.first
+        # A whole state may be older than what is the same: then the peer gets that again.
+        self.matched = self._sent = 0 if self._wants_whole else common
         self._whole = None
         self._waiting = False
         self._told = -1
