@@ -23,7 +23,7 @@ import msgspec
 State = TypeVar("State", bound=Hashable)
 Key = TypeVar("Key", bound=Hashable)
 
-PATIENCE = 200_000
+PATIENCE = 20_000
 """So many steps of the search are tried for one object."""
 
 
@@ -31,13 +31,15 @@ class Operation(msgspec.Struct, frozen=True):
     """One operation: called at ``call``, answered at ``answer`` (None: never, or nobody knows).
 
     Times are any integers that order what happened; an operation whose answer has the very time
-    of another's call is concurrent to it. ``input`` and ``output`` are the model's own.
+    of another's call is concurrent to it. ``input`` and ``output`` are the model's own. ``hint``
+    is its place in the order that is likely: tried first, believed never.
     """
 
     call: int
     answer: int | None
     input: object
     output: object = None
+    hint: int | None = None
 
 
 class Verdict(Enum):
@@ -49,6 +51,13 @@ class Verdict(Enum):
 Model = Callable[[State, object, object], State | None]
 """Takes a state, an input and an output; gives the state after it, None where it cannot be so.
 An operation without an answer comes with the output None: anything fits."""
+
+
+def _likely_last(one: tuple[int, Operation]) -> tuple[int, int]:
+    operation = one[1]
+    if operation.hint is not None:
+        return 2, -operation.hint
+    return (0, 0) if operation.answer is None else (1, -operation.answer)
 
 
 class _Search(Generic[State]):
@@ -64,8 +73,8 @@ class _Search(Generic[State]):
     def _candidates(self, taken: int, first: int) -> list[tuple[int, Operation]]:
         """Which may be next: those called no later than the first answer that is not taken.
 
-        Those that may never have happened come first, then those answered later before those
-        answered earlier: the last one is tried first.
+        The last one is tried first: in the order of the hints, and without hints those answered
+        earlier before those answered later, and last those that may never have happened.
         """
         bound: int | None = None
         found = []
@@ -79,16 +88,15 @@ class _Search(Generic[State]):
             answer = operation.answer or 0
             bound = answer if bound is None else min(bound, answer)
         found = [one for one in found if bound is None or one[1].call <= bound]
-        found.sort(key=lambda one: -(one[1].answer or 0))
         position = len(self._answered)
-        free = []
         for operation in self._unanswered:
             if bound is not None and operation.call > bound:
                 break
             if not taken >> position & 1:
-                free.append((position, operation))
+                found.append((position, operation))
             position += 1
-        return free + found
+        found.sort(key=_likely_last)
+        return found
 
     def run(self, patience: int) -> Verdict:
         """Depth first."""

@@ -97,7 +97,13 @@ class Linearizable(Watch):
 
     def _judge_indices(self) -> None:
         history = [
-            Operation(call.at, call.answer, _READ if call.asked.change is None else "", call.index)
+            Operation(
+                call.at,
+                call.answer,
+                _READ if call.asked.change is None else "",
+                call.index,
+                _place(call.index, call.asked.change is None),
+            )
             for call in (*self._writes.values(), *self._reads)
             if call.answer is not None
         ]
@@ -108,16 +114,20 @@ class Linearizable(Watch):
 
     def _judge_values(self, at: int, cores: Cores) -> None:
         initial = self._initial or {}
+        newest = max((core.state for core in cores.values()), key=_index, default=None)
+        applied = newest.applied if newest is not None else {}
         history: list[tuple[ServiceName, Operation]] = []
-        for call in self._writes.values():
+        for change, call in self._writes.items():
+            place = _place(applied.get(change, call.index), False)
             for op in call.asked.operations:
                 if isinstance(op, Scale | Restart) and op.service in initial:
-                    history.append((op.service, Operation(call.at, call.answer, op)))
+                    written = Operation(call.at, call.answer, op, None, place)
+                    history.append((op.service, written))
         for call in self._reads:
             shown = self._shown.get((call.asked.worker, call.index or 0), {})
             for service, value in shown.items() if call.answer is not None else ():
-                history.append((service, Operation(call.at, call.answer, _READ, value)))
-        newest = max((core.state for core in cores.values()), key=_index, default=None)
+                read = Operation(call.at, call.answer, _READ, value, _place(call.index, True))
+                history.append((service, read))
         for service, value in _registers(newest).items() if newest is not None else ():
             history.append((service, Operation(at, at, _READ, value)))
         for service, part in divided(history).items():
@@ -125,6 +135,11 @@ class Linearizable(Watch):
             self.undecided += verdict is Verdict.UNDECIDED
             if verdict is Verdict.BROKEN:
                 raise self.broken(f"no order of what was done to {service} fits: {_told(part)}")
+
+
+def _place(index: int | None, is_read: bool) -> int | None:
+    """A write's place is its index, a read's is behind the write that it shows."""
+    return None if index is None else 2 * index + is_read
 
 
 def _index(state: ClusterState) -> int:
