@@ -42,6 +42,9 @@ RAFT = Guarantees(
     "apart by less than a tenth",
 )
 
+PAXOS = RAFT
+"""The same promises, kept by other means."""
+
 BULLY = Guarantees(
     unique_epochs=True,
     fenced=False,
@@ -72,6 +75,8 @@ def guarantees_of(spec: ClusterSpec) -> Guarantees:
     match spec.election:
         case "raft":
             return RAFT
+        case "paxos":
+            return PAXOS
         case "bully":
             return BULLY_WITH_QUORUM if spec.bully.quorum else BULLY
         case _:
