@@ -9,6 +9,9 @@ from interrex.core.spec import ELECTIONS, ClusterSpec, Timing
 from interrex.core.storage import Stored
 from interrex.elections.guarantees import unmet
 from interrex.elections.interface import Election
+from interrex.elections.paxos import settings as paxos_settings
+from interrex.elections.paxos import snapshots as paxos_snapshots
+from interrex.elections.paxos.paxos import Paxos
 from interrex.elections.raft.payload import committed_data, snapshot_parts
 from interrex.elections.raft.raft import Raft
 from interrex.elections.raft.settings import settings_from
@@ -41,6 +44,9 @@ def new_election(
     missing = unmet(spec)
     if missing:
         raise InterrexError(missing)
+    if spec.election == "paxos":
+        slots = paxos_settings.settings_from(spec.timing, compact_after)
+        return Paxos(worker, member, stored, slots, genesis, random)
     settings = settings_from(spec.timing, compact_after)
     return Raft(worker, member, stored, settings, genesis, random)
 
@@ -67,7 +73,8 @@ def contents(spec: ClusterSpec, stored: Stored) -> tuple[bytes | None, list[tupl
     """
     if spec.election not in ELECTIONS:
         raise InterrexError(f"no election is called {spec.election!r}: {', '.join(ELECTIONS)}")
-    snapshot = None if stored.snapshot is None else snapshot_parts(stored.snapshot.data).data
+    parts = paxos_snapshots.snapshot_parts if spec.election == "paxos" else snapshot_parts
+    snapshot = None if stored.snapshot is None else parts(stored.snapshot.data).data
     floor = 0 if stored.snapshot is None else stored.snapshot.index
     later = ((entry.index, committed_data(entry.data)) for entry in stored.entries)
     return snapshot, [(at, change) for at, change in later if change is not None and at > floor]
