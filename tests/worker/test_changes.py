@@ -5,12 +5,12 @@ import pytest
 
 from interrex.core.ids import ChangeId, ServiceName, SlotName, WorkerName
 from interrex.core.routes import EndpointState
-from interrex.core.state import ApplySpec, Operation, Restart, Scale, encode_state
-from interrex.core.storage import SaveSnapshot, Snapshot
+from interrex.core.state import ApplySpec, Operation, Restart, Scale
 from interrex.core.time import MS, S
-from interrex.elections.raft.payload import Configuration, snapshot_data
 from interrex.worker.interface import ChangeAsked, HandOverAsked, LeaveAsked
 from tests.worker.town import Town, cluster, service
+
+pytestmark = pytest.mark.usefixtures("each_election")
 
 WEB = ServiceName("web")
 
@@ -196,15 +196,16 @@ def test_more_workers_join_and_vote_and_fewer_leave_without_a_service_process_no
     town.run_for(100 * MS)
 
 
-def test_everybody_restarts_from_a_snapshot_of_what_was_agreed(town: Town) -> None:
+def test_everybody_restarts_from_a_snapshot_of_what_was_agreed() -> None:
+    town = Town(cluster(service("web", 3, port=8080)), compact_after=2)
+    town.start()
+    town.run_until(town.all_ready)
     ask(town, Scale(WEB, 5))
     town.run_until(lambda: len(town.running("web")) == 5 and town.all_ready())
-    members = Configuration(voters=dict(town.members))
-    for name, disk in town.disks.items():
-        state, last = town.workers[name].state, disk.entries[-1]
-        data = snapshot_data(members, encode_state(state))
-        disk.write(SaveSnapshot(Snapshot(last.index, last.epoch, data), keep_after=last.index))
-        assert disk.entries == []
+    town.run_for(S)
+    for disk in town.disks.values():
+        assert disk.snapshot is not None
+        assert disk.entries[0].index >= disk.snapshot.index
     for name in list(town.workers):
         town.kill(name)
     town.start()

@@ -24,6 +24,8 @@ from interrex.worker.gate import ASSIGNMENT_FACT, EPOCH_FACT, EpochGate
 from interrex.worker.interface import ChangeAsked, MessageReceived, Send
 from tests.worker.town import Town, cluster, service
 
+pytestmark = pytest.mark.usefixtures("each_election")
+
 COMMANDS: dict[str, Callable[[int], Command]] = {
     "assignment": lambda epoch: Assignment(epoch, 99, ()),
     "routes": lambda epoch: Routes(RouteTable(epoch, 99, ())),

@@ -8,6 +8,8 @@ from interrex.core.time import S
 from interrex.worker.interface import Answer, ChangeAsked
 from tests.worker.town import Town, cluster, service
 
+pytestmark = pytest.mark.usefixtures("each_election")
+
 WEB = ServiceName("web")
 
 

@@ -8,6 +8,8 @@ from interrex.core.ids import SlotName, WorkerName
 from interrex.core.time import MS, S
 from tests.worker.town import Town, cluster, service
 
+pytestmark = pytest.mark.usefixtures("each_election")
+
 
 @pytest.fixture
 def town() -> Town:

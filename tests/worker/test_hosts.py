@@ -9,6 +9,8 @@ from interrex.core.time import S
 from interrex.worker.probation import Probation
 from tests.worker.town import Town, cluster, on_host, service
 
+pytestmark = pytest.mark.usefixtures("each_election")
+
 
 def three_hosts() -> ClusterSpec:
     hosts = tuple(

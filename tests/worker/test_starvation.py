@@ -10,6 +10,8 @@ from interrex.worker.interface import EndWorker, WakeUp, WorkerEffect
 from interrex.worker.peers import Peers
 from tests.worker.town import Town, cluster, service
 
+pytestmark = pytest.mark.usefixtures("each_election")
+
 PEER = WorkerName("worker-2")
 
 

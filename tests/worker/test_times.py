@@ -11,6 +11,8 @@ from interrex.core.time import MS, S
 from interrex.worker.interface import Answer, ChangeAsked
 from tests.worker.town import Town, cluster, service
 
+pytestmark = pytest.mark.usefixtures("each_election")
+
 SPEC = cluster(service("web", 3, port=8080))
 
 

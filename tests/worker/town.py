@@ -6,6 +6,7 @@ effects that the runtime interprets.
 
 import heapq
 from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from random import Random
 
 import msgspec
@@ -70,6 +71,9 @@ from interrex.worker.interface import (
 )
 from interrex.worker.worker import Worker
 
+ELECTION = ContextVar("ELECTION", default="raft")
+"""What the clusters of a test elect by."""
+
 DELAY = MS // 10
 WRITE = MS // 5
 
@@ -123,8 +127,9 @@ class Disk:
 class Town:
     """The world of one cluster. Time moves only in ``run_until`` and ``run_for``."""
 
-    def __init__(self, spec: ClusterSpec, seed: int = 1) -> None:
+    def __init__(self, spec: ClusterSpec, seed: int = 1, compact_after: int | None = None) -> None:
         self.spec = spec
+        self.compact_after = compact_after
         self.now = S
         self.random = Random(seed)
         self.homes = workers_of(spec)
@@ -171,7 +176,7 @@ class Town:
         first = self.members if self.identities[name] in self.members else None
         random = Random(self.random.getrandbits(64))
         member = self.identities[name]
-        election = new_election(self.spec, name, member, stored, first, random)
+        election = new_election(self.spec, name, member, stored, first, random, self.compact_after)
         state = genesis(self.spec)
         pid = self._next_pid()
         self.workers[name] = Worker(
@@ -483,7 +488,9 @@ def service(name: str, replicas: int = 3, port: int | None = None) -> ServiceSpe
 
 
 def cluster(*services: ServiceSpec, workers: int = 3) -> ClusterSpec:
-    return ClusterSpec(name="town", workers=workers, services={s.name: s for s in services})
+    """A cluster file that asks for these services, and for the election under test."""
+    named = {service.name: service for service in services}
+    return ClusterSpec(name="town", workers=workers, election=ELECTION.get(), services=named)
 
 
 def on_host(town: Town, host: str) -> list[SlotName]:
