@@ -60,7 +60,7 @@ CLUSTER = {
     ),
     "an election far from any": (
         f'{HEAD}election = "quorum"\n',
-        ['shop.toml:3: cluster.election: "quorum" is not known; write raft'],
+        ['shop.toml:3: cluster.election: "quorum" is not known; write raft or paxos'],
     ),
     "ports of another kind": (
         f"{HEAD}ports = 21000\n",
