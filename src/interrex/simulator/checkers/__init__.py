@@ -20,7 +20,9 @@ from interrex.simulator.checkers.processes import Processes
 from interrex.simulator.checkers.raft_all import raft_watch
 from interrex.simulator.checkers.replicas_ready import ReplicasReady
 from interrex.simulator.checkers.restarts import Restarts
+from interrex.simulator.checkers.rollouts import Rollouts
 from interrex.simulator.checkers.routes_end import RoutesEnd
+from interrex.simulator.checkers.silence import Silence
 from interrex.simulator.checkers.stops import Stops
 from interrex.simulator.checkers.watch import Panel, Watch
 from interrex.simulator.observation import Checker
@@ -42,6 +44,8 @@ def all_watches() -> list[Watch]:
         Ports(),
         Stops(),
         Restarts(),
+        Rollouts(),
+        Silence(),
         Memory(),
         KnownLeader(),
         ReplicasReady(),

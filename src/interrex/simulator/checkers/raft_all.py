@@ -2,11 +2,15 @@
 
 from interrex.simulator.checkers.raft_append_only import AppendOnly
 from interrex.simulator.checkers.raft_election_safety import ElectionSafety
+from interrex.simulator.checkers.raft_knowledge import Knowledge
 from interrex.simulator.checkers.raft_leader_completeness import LeaderCompleteness
 from interrex.simulator.checkers.raft_lease import Leases
 from interrex.simulator.checkers.raft_log_matching import LogMatching
+from interrex.simulator.checkers.raft_membership import OneMembershipAtATime
+from interrex.simulator.checkers.raft_placing import Placing
 from interrex.simulator.checkers.raft_promises import Promises
 from interrex.simulator.checkers.raft_state_machine import StateMachineSafety
+from interrex.simulator.checkers.raft_stickiness import Stickiness
 from interrex.simulator.checkers.raft_votes import Votes
 from interrex.simulator.checkers.raft_watch import RaftWatch
 
@@ -23,5 +27,9 @@ def raft_watch() -> RaftWatch:
             LeaderCompleteness(),
             StateMachineSafety(),
             Leases(),
+            Stickiness(),
+            Knowledge(),
+            Placing(),
+            OneMembershipAtATime(),
         ]
     )

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from interrex.core.ids import WorkerName
-from interrex.core.messages import ElectionMail
+from interrex.core.messages import ElectionMail, Message
 from interrex.core.storage import (
     AppendEntries,
     Entry,
@@ -25,7 +25,7 @@ from interrex.core.storage import (
 from interrex.elections.interface import Persist
 from interrex.elections.raft import messages
 from interrex.elections.raft.node import VOTE, StoredVote
-from interrex.simulator.checkers.watch import Watch
+from interrex.simulator.checkers.watch import Seen, Watch
 from interrex.simulator.observation import (
     DiskHarmed,
     DiskWritten,
@@ -140,6 +140,8 @@ class RaftChecker:
         self.mail: dict[type, Callable[[Server, Step, Any], None]] = {}
         self.handed_out: dict[type, Callable[[Server, Any], None]] = {}
         """By the record's type, when a server asks for it to be written."""
+        self.seen: dict[type, Callable[[Server, Step, Any], None]] = {}
+        """By the type of an event, an effect (but ``Persist``) or a worker's message."""
 
     def broken(self, text: str) -> Violation:
         """The violation to raise."""
@@ -191,12 +193,26 @@ class RaftWatch(Watch):
         }
         self.messages = {ElectionMail: self._sent}
         self.effects = {Persist: self._persists}
+        for kind in dict.fromkeys(kind for one in checkers for kind in one.seen):
+            tell = self._teller(tuple(one.seen[kind] for one in checkers if kind in one.seen))
+            if issubclass(kind, Message):
+                self.messages[kind] = tell
+            else:
+                self.events[kind] = self.effects[kind] = tell
         self.occurrences = {
             WorkerBegan: self._began,
             WorkerEnded: self._ended,
             DiskWritten: self._written,
             DiskHarmed: self._harmed,
         }
+
+    def _teller(self, sees: tuple[Callable[[Server, Step, Any], None], ...]) -> Seen:
+        def tell(step: Step, thing: object) -> None:
+            server = self.servers[step.life]
+            for see in sees:
+                see(server, step, thing)
+
+        return tell
 
     def _began(self, at: int, began: WorkerBegan) -> None:
         self._members[began.worker] = began.member

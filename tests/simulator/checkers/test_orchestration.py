@@ -1,0 +1,101 @@
+"""Killing workers and replacing replicas, seen from outside."""
+
+from interrex.core.ids import SlotName, WorkerName
+from interrex.core.messages import Alive, Report, encode
+from interrex.core.replicas import ReplicaReport, ReplicaState
+from interrex.core.time import S
+from interrex.simulator.checkers.rollouts import Rollouts
+from interrex.simulator.checkers.silence import Silence
+from interrex.worker.interface import EndWorker, MessageReceived, Send
+
+from .histories import HOST, WEB_0, WEB_1, Told, ended, refuses, show, step, three
+
+# Silence
+
+HALF = S
+"""Half of the time after which a worker counts as silent."""
+
+
+def hears(worker: str, sender: str, now: int) -> Told:
+    event = MessageReceived(WorkerName(sender), encode(Alive(1)))
+    return step(worker, event=event, now=now)
+
+
+def kills(worker: str, other: str, now: int) -> Told:
+    return step(worker, EndWorker(WorkerName(other)), now=now)
+
+
+def runs(worker: str, until: int) -> list[Told]:
+    return [step(worker, now=now) for now in range(0, until, HALF // 2)]
+
+
+def test_who_was_not_heard_may_be_killed() -> None:
+    history = [hears("worker-1", "worker-2", 0), *runs("worker-1", 3 * HALF)]
+    show(Silence(), [*three(), *history, kills("worker-1", "worker-2", 3 * HALF)])
+
+
+def test_killing_who_was_just_heard_is_seen() -> None:
+    history = [*runs("worker-1", 3 * HALF), hears("worker-1", "worker-2", 3 * HALF)]
+    killed = kills("worker-1", "worker-2", 3 * HALF + 1)
+    refuses(Silence(), [*three(), *history, killed], "worker-1 kills worker-2")
+
+
+def test_killing_by_one_who_was_stopped_itself_is_seen() -> None:
+    history = [hears("worker-1", "worker-2", 0), kills("worker-1", "worker-2", 9 * HALF)]
+    refuses(Silence(), [*three(), *history], "listens since 9000000000")
+
+
+# Rollouts
+
+
+def replica(slot: SlotName, state: ReplicaState, since: int, reason: str = "") -> ReplicaReport:
+    return ReplicaReport(slot, state, 1, 21000, 100, 1, 0, False, reason, since)
+
+
+def reports(worker: str, *replicas: ReplicaReport) -> Told:
+    return step(worker, Send(None, Report(HOST, 1, 1, replicas, (), False)))
+
+
+def ready(slot: SlotName, since: int = 0) -> ReplicaReport:
+    return replica(slot, ReplicaState.READY, since)
+
+
+def replaced(slot: SlotName, since: int = 9 * S) -> ReplicaReport:
+    return replica(slot, ReplicaState.STOPPING, since, "replaced by generation 2")
+
+
+BOTH_READY = [reports("worker-1", ready(WEB_0)), reports("worker-2", ready(WEB_1))]
+
+
+def test_one_slot_after_another_is_replaced() -> None:
+    history = [
+        *BOTH_READY,
+        reports("worker-1", replaced(WEB_0)),
+        reports("worker-1", ready(WEB_0, since=10 * S)),
+        reports("worker-2", replaced(WEB_1, since=11 * S)),
+    ]
+    show(Rollouts(), [*three(), *history])
+
+
+def test_a_slot_whose_worker_died_is_not_waited_for() -> None:
+    history = [*BOTH_READY, reports("worker-1", replaced(WEB_0)), ended("worker-1")]
+    show(Rollouts(), [*three(), *history, reports("worker-2", replaced(WEB_1))])
+
+
+def test_a_slot_that_was_hardly_ready_may_be_replaced_too() -> None:
+    history = [
+        reports("worker-1", ready(WEB_0)),
+        reports("worker-2", ready(WEB_1, since=8 * S)),
+        reports("worker-1", replaced(WEB_0)),
+        reports("worker-2", replaced(WEB_1)),
+    ]
+    show(Rollouts(), [*three(), *history])
+
+
+def test_two_ready_slots_replaced_at_once_are_seen() -> None:
+    history = [*BOTH_READY, reports("worker-1", replaced(WEB_0))]
+    refuses(
+        Rollouts(),
+        [*three(), *history, reports("worker-2", replaced(WEB_1))],
+        "stops web.1 to replace it, while web.0 is being replaced",
+    )
