@@ -4,6 +4,7 @@ Arguments: the bug's name (or ``none``), the first and the last seed, and after 
 caught it to stop. Nothing of a core is imported before the bug is planted.
 """
 
+import re
 import signal
 import sys
 from types import FrameType
@@ -16,8 +17,15 @@ from interrex.simulator.mutants.planting import plant
 NO_BUG = "none"
 
 MOST_SECONDS = 60
-"""A seed that takes longer than this does not end: a core that asks to be woken at once, for ever,
-would keep simulated time from passing."""
+"""A seed that takes so much of a processor does not end: a core that asks to be woken at once, for
+ever, would keep simulated time from passing."""
+
+
+CORES = {"core", "elections", "supervision", "orchestration", "balancer", "worker"}
+CORE_FAILED = "a core raises nothing but what it says"
+"""An exception from within a core, which would end its worker's process; one from elsewhere is a
+fault of the simulator."""
+_PLACE = re.compile(r'File "[^"]*/interrex/(\w+)/[^"]*", line')
 
 
 class SeedResult(msgspec.Struct, frozen=True):
@@ -41,7 +49,7 @@ def main(arguments: list[str]) -> int:
     name, first, last, enough = arguments
     if name != NO_BUG:
         plant(MUTANTS[name])
-    signal.signal(signal.SIGALRM, _too_long)
+    signal.signal(signal.SIGVTALRM, _too_long)
     caught = 0
     for seed in range(int(first), int(last) + 1):
         result = _run(seed)
@@ -58,19 +66,22 @@ def _run(seed: int) -> SeedResult:
     from interrex.simulator.checkers import all_checkers
     from interrex.simulator.run import INTERNAL_ERROR, run_seed
 
-    signal.alarm(MOST_SECONDS)
+    signal.setitimer(signal.ITIMER_VIRTUAL, MOST_SECONDS)
     try:
         broken = run_seed(None, seed, checkers=all_checkers()).broken
     except _TooLong:
         return SeedResult(seed, problem=f"seed {seed} did not end in {MOST_SECONDS} s")
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
     if broken is None:
         return SeedResult(seed)
-    if broken.promise == INTERNAL_ERROR:
-        last_line = broken.text.strip().splitlines()[-1]
-        return SeedResult(seed, problem=f"seed {seed}: {last_line}", text=broken.text)
-    return SeedResult(seed, broken.promise, broken.text)
+    if broken.promise != INTERNAL_ERROR:
+        return SeedResult(seed, broken.promise, broken.text)
+    places = _PLACE.findall(broken.text)
+    if places and places[-1] in CORES:
+        return SeedResult(seed, CORE_FAILED, broken.text)
+    last_line = broken.text.strip().splitlines()[-1]
+    return SeedResult(seed, problem=f"seed {seed}: {last_line}", text=broken.text)
 
 
 if __name__ == "__main__":

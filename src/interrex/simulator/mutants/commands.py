@@ -29,13 +29,6 @@ COMMANDS = (
         ),
     ),
     bug(
-        "older-assignment-accepted",
-        "Of two assignments the newer one holds; here the one that arrives later.",
-        _GATE,
-        "            and (command.epoch, command.version) <= (newest.epoch, newest.version)\n",
-        "            and command.epoch < newest.epoch\n",
-    ),
-    bug(
         "epoch-not-persisted",
         "The highest epoch is on disk before it is obeyed; here it is kept in memory only.",
         _GATE,
@@ -104,13 +97,6 @@ COMMANDS = (
         "REMEMBERED_CHANGES = 1\n",
     ),
     bug(
-        "asked-change-dropped",
-        "A change that was in flight as the leader died goes to the next one; here it is dropped.",
-        "interrex.worker.submissions",
-        "        self._unsent = dict.fromkeys(self._open, 0)\n",
-        "        self._unsent = {}\n",
-    ),
-    bug(
         "user-told-before-it-is-applied",
         "A user's change is answered when it is applied; here when it is sent to the leader.",
         "interrex.worker.requests",
@@ -136,13 +122,6 @@ COMMANDS = (
         "        if now < due or attempt.count >= 0:\n"
         "            return None\n"
         "        attempt.not_before",
-    ),
-    bug(
-        "silent-worker-never-killed",
-        "A worker that says nothing is killed and replaced; here it is waited for.",
-        _WORKER,
-        "        self._effects.append(EndWorker(worker))\n",
-        "",
     ),
     Mutant(
         "own-pause-taken-for-silence",

@@ -8,7 +8,6 @@ _FOLLOWER = "interrex.elections.raft.follower"
 _LEADER = "interrex.elections.raft.leader"
 _MAIL = "interrex.elections.raft.mail"
 _NODE = "interrex.elections.raft.node"
-_PROGRESS = "interrex.elections.raft.progress"
 _REPLICATION = "interrex.elections.raft.replication"
 
 ENTRIES = (
@@ -101,13 +100,12 @@ ENTRIES = (
         "paper, 5.1",
     ),
     bug(
-        "refused-entries-counted",
-        "A follower holds what it accepted; here what was sent to it counts.",
-        _PROGRESS,
-        "            self.next = last_index + 1\n            self.inflight.append(last_index)\n",
-        "            self.next = last_index + 1\n"
-        "            self.inflight.append(last_index)\n"
-        "            self.match = last_index\n",
+        "sent-entries-counted",
+        "A follower holds what it has acknowledged; here what was sent to it counts.",
+        _REPLICATION,
+        "            progress.sent(prev_index + len(entries), self._lease.number)\n",
+        "            progress.sent(prev_index + len(entries), self._lease.number)\n"
+        "            self.matched[progress.member] = prev_index + len(entries)\n",
         "paper, 5.3",
     ),
     bug(

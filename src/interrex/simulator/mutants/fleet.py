@@ -6,8 +6,6 @@ _ASSIGNMENTS = "interrex.orchestration.assignments"
 _LEADER = "interrex.orchestration.leader"
 _PLACEMENT = "interrex.orchestration.placement"
 _ROLLOUT = "interrex.orchestration.rollout"
-_ROUTES = "interrex.balancer.routes"
-_ROUTING = "interrex.orchestration.routing"
 _STATE = "interrex.core.state"
 
 FLEET = (
@@ -19,20 +17,6 @@ FLEET = (
         "            if worker in self._asked_for",
         "            for worker, view in sorted(self._fleet.workers.items())\n"
         "            if host in (None, view.host) and worker in self._asked_for",
-    ),
-    bug(
-        "lost-worker-keeps-its-slots",
-        "The slots of a lost worker go to another one of its host; here they wait for it.",
-        _PLACEMENT,
-        "                if worker != placement.worker:\n",
-        "                if worker != placement.worker and not asked_for:\n",
-    ),
-    bug(
-        "lost-host-keeps-its-slots",
-        "The slots of a lost host go to another host; here they wait for it.",
-        _PLACEMENT,
-        "        if worker is not None:\n            yield Evict(placement.slot)\n",
-        "        if worker is None:\n            yield Evict(placement.slot)\n",
     ),
     bug(
         "surplus-not-removed",
@@ -100,32 +84,11 @@ FLEET = (
         "        return outdated[0] if outdated else None\n",
     ),
     bug(
-        "rollout-does-not-drain",
-        "A slot is replaced when its requests have ended; here at once.",
-        _ROLLOUT,
-        "            if drained or not ready or now - since >= timeout:\n",
-        "            if drained or not ready or now >= since:\n",
-    ),
-    bug(
         "rollout-never-ends",
         "A slot that has drained is replaced; here it drains for ever.",
         _ROLLOUT,
         "                yield Advance(slot)\n",
         "                yield from ()\n",
-    ),
-    bug(
-        "restart-of-one-for-all",
-        "A restart of one slot replaces that slot; here all of its service.",
-        _STATE,
-        "        if operation.slot in (None, placement.slot):\n",
-        "        if operation.slot is None or placement.slot:\n",
-    ),
-    bug(
-        "unready-routed-to",
-        "Routes hold what is ready; here everything that its host knows.",
-        _ROUTES,
-        "    state = _OWN_VIEW.get(view.state, EndpointState.DOWN)\n",
-        "    state = EndpointState.READY\n",
     ),
     bug(
         "new-identity-not-let-in",

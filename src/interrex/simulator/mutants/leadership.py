@@ -70,14 +70,6 @@ LEADERSHIP = (
         "thesis, 6.4",
     ),
     bug(
-        "membership-before-the-no-op",
-        "A leader changes members once an entry of its own is committed; here before.",
-        _CHANGES,
-        "        while self._queue and ready and membership.index <= node.commit:\n",
-        "        while self._queue and membership.index <= node.commit:\n",
-        "raft-dev, 2015-07-10",
-    ),
-    bug(
         "two-memberships-at-once",
         "A configuration waits until the one before it is committed; here it does not.",
         _CHANGES,
@@ -92,14 +84,6 @@ LEADERSHIP = (
         "        configuration = self.membership.at(taken.index)\n",
         "        configuration = NOBODY\n",
         "thesis, 5.1",
-    ),
-    bug(
-        "snapshot-keeps-a-foreign-log",
-        "A log that does not fit the leader's snapshot goes, on disk too; here it stays there.",
-        _NODE,
-        "            self.disk.record(SaveSnapshot(snapshot, snapshot.index, discard_log=True))\n",
-        "            self.disk.record(SaveSnapshot(snapshot, snapshot.index))\n",
-        "paper, figure 13",
     ),
     bug(
         "snapshot-not-handed-out",
@@ -134,13 +118,6 @@ LEADERSHIP = (
             ),
         ),
         "thesis, 3.10",
-    ),
-    bug(
-        "dead-leader-named",
-        "A leader that is gone is named no more; here until there is another.",
-        _RAFT,
-        "        if server.detection.loss in (Loss.ENDED, Loss.SILENT):\n",
-        "        if server.detection.loss is Loss.DISCONNECTED and server.node.now < 0:\n",
     ),
     bug(
         "leader-of-an-older-term-named",

@@ -6,7 +6,6 @@ _BACKOFF = "interrex.supervision.backoff"
 _GOVERNOR = "interrex.supervision.governor"
 _HEALTH = "interrex.supervision.health"
 _HISTORY = "interrex.supervision.history"
-_HOST = "interrex.supervision.host"
 _SLOT = "interrex.supervision.slot"
 _STANDING = "interrex.supervision.standing"
 
@@ -84,13 +83,6 @@ REPLICAS = (
         _SLOT,
         "        self.newest = max(self.newest, event.incarnation)\n",
         "        self.newest = max(self.newest, 0)\n",
-    ),
-    bug(
-        "older-epoch-obeyed-by-supervision",
-        "The epoch of a start is the newest assignment's; here the first one's for ever.",
-        _SLOT,
-        "        old, self.assignment, self.epoch = self.assignment, assignment, epoch\n",
-        "        old, self.assignment = self.assignment, assignment\n",
     ),
     bug(
         "not-wanted-not-stopped",
