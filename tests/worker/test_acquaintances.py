@@ -2,7 +2,8 @@
 
 import msgspec
 
-from interrex.core.ids import ChangeId, ServiceName
+from interrex.core.ids import ChangeId, ServiceName, WorkerName
+from interrex.core.messages import Known
 from interrex.core.spec import ClusterSpec
 from interrex.core.state import (
     ApplySpec,
@@ -16,6 +17,7 @@ from interrex.core.state import (
 from interrex.core.storage import Entry, Stored
 from interrex.elections.raft.payload import change_data
 from interrex.worker.acquaintances import Acquaintances, was_removed
+from interrex.worker.interface import Send
 
 ONE = ClusterSpec(name="joining", workers=1)
 THREE = msgspec.structs.replace(ONE, workers=3)
@@ -64,3 +66,23 @@ def test_a_refusal_by_a_newer_state_says_that_this_worker_was_removed() -> None:
     assert not was_removed(me, _state(3), 3)
     assert not was_removed(me, _state(3), 2)
     assert not was_removed(next(reversed(workers_of(THREE))), _state(3), 4)
+
+
+def test_who_has_fallen_behind_hears_from_any_peer_whom_else_to_look_for() -> None:
+    """Found by the simulator: a worker whose log was lost refused the leader, which had joined
+    after the cluster's beginning, and so was never let in again."""
+    peer = WorkerName("worker-2")
+    newest = genesis(THREE)
+    newest.index = 9
+    behind = Acquaintances(ONE, Stored())
+    (told,) = Acquaintances(THREE, Stored()).tell(peer, newest)
+    assert told == Send(peer, Known(9, 3, ()))
+    behind.heard(Known(9, 3, ()), _state(0))
+    assert behind.workers(_state(0)) == workers_of(THREE)
+    behind.heard(Known(4, 7, ()), _state(0))
+    assert behind.workers(_state(8)) == workers_of(THREE)
+    assert behind.workers(_state(9)) == workers_of(ONE)
+
+
+def test_before_the_first_change_there_is_nothing_to_tell() -> None:
+    assert Acquaintances(ONE, Stored()).tell(WorkerName("worker-1"), _state(0)) == []

@@ -12,7 +12,7 @@ import msgspec
 from interrex.core.ids import ChangeId, HostName, SlotName, WorkerName
 from interrex.core.replicas import ReplicaReport, SlotAssignment
 from interrex.core.routes import RouteTable
-from interrex.core.spec import ServiceSpec
+from interrex.core.spec import HostSpec, ServiceSpec
 from interrex.core.state import Operation
 
 MAX_MESSAGE_BYTES = 1024 * 1024
@@ -107,6 +107,15 @@ class Submitted(Message, frozen=True):
     reason: str
 
 
+class Known(Message, frozen=True):
+    """Which workers there are, and where, by the sender's state as of ``index``: said to whoever
+    joins, so that one that has fallen behind knows those who can tell it the rest."""
+
+    index: int
+    workers: int
+    hosts: tuple[HostSpec, ...]
+
+
 class HandOver(Message, frozen=True):
     """Ask the leader to let another worker lead."""
 
@@ -124,6 +133,7 @@ PeerMessage = (
     | Dismiss
     | Submit
     | Submitted
+    | Known
     | HandOver
 )
 
@@ -161,6 +171,7 @@ _decoder: msgspec.msgpack.Decoder[PeerMessage | _PackedAssignment] = msgspec.msg
     | Dismiss
     | Submit
     | Submitted
+    | Known
     | HandOver
 )
 

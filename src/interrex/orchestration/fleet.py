@@ -57,6 +57,16 @@ class Fleet(msgspec.Struct, frozen=True):
             if view.host == host
         )
 
+    def silent_elsewhere(
+        self, host: HostName, patience: int, now: int
+    ) -> tuple[list[WorkerName], int | None]:
+        """The connected workers of other hosts that have said nothing for so long (ns), and when
+        the next one will have."""
+        far = [v for _, v in sorted(self.workers.items()) if v.connected and v.host != host]
+        silent = [view.worker for view in far if now - view.heard >= patience]
+        others = [view.heard + patience for view in far if now - view.heard < patience]
+        return silent, min(others, default=None)
+
     def replica(self, slot: SlotName, worker: WorkerName) -> ReplicaReport | None:
         """What a connected worker says of a slot."""
         view = self.workers.get(worker)

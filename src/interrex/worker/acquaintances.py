@@ -4,16 +4,19 @@ A worker that starts knows only the changes that its snapshot holds: which of it
 it learns from the next leader. But workers that joined by one of those changes may be needed to
 elect that leader. So until the state has come as far as the log once went, whoever a change in
 that log asks for is looked for and let in as well; an entry that was never agreed on names at
-worst somebody who is not there.
+worst somebody who is not there. And one whose log was lost knows only those that the cluster began
+with: whoever joins it tells it who there is, since the leader may be none of them.
 """
 
 import msgspec
 
 from interrex.core.ids import HostName, WorkerName
+from interrex.core.messages import Known
 from interrex.core.spec import ClusterSpec, hosts_of
 from interrex.core.state import ApplySpec, ClusterState, decode_change, workers_of
 from interrex.core.storage import Stored
 from interrex.elections.registry import contents
+from interrex.worker.interface import Send
 
 
 class Acquaintances:
@@ -34,6 +37,19 @@ class Acquaintances:
                 if isinstance(operation, ApplySpec):
                     self._spec = operation.spec
                     self._workers |= workers_of(operation.spec)
+
+    def heard(self, known: Known, state: ClusterState) -> None:
+        """A peer that joined says which workers there are."""
+        if known.index > max(state.index, self._until):
+            replace = msgspec.structs.replace
+            self._spec = replace(state.spec, workers=known.workers, hosts=known.hosts)
+            self._workers = workers_of(self._spec)
+            self._until = known.index
+
+    def tell(self, peer: WorkerName, state: ClusterState) -> list[Send]:
+        """What to say to a peer that joins; nothing before the first change is agreed on."""
+        spec = state.spec
+        return [Send(peer, Known(state.index, spec.workers, spec.hosts))] if state.index else []
 
     def spec(self, state: ClusterState) -> ClusterSpec:
         """The file that gives the addresses of those in ``workers``."""

@@ -20,6 +20,7 @@ from interrex.core.messages import (
     ElectionMail,
     HandOver,
     KillWorker,
+    Known,
     LaunchWorker,
     Report,
     Routes,
@@ -265,6 +266,7 @@ class Worker:
         self._elect(PeerConnected(event.peer, event.member))
         if self._reporter.latest is not None:
             self._effects.append(Send(event.peer, self._reporter.latest))
+        self._effects += self.acquaintances.tell(event.peer, self.state)
 
     def _on_peer_left(self, event: PeerLeft) -> None:
         was_connected = self.peers.left(event.peer, self._now)
@@ -298,6 +300,8 @@ class Worker:
                     self._requests.submit(sender, message, self.state, self._now)
                 case Submitted():
                     self._requests.submitted(message, self._now)
+                case Known():
+                    self.acquaintances.heard(message, self.state)
                 case HandOver():
                     self._elect(StepDown(message.successor))
                 case _:
@@ -556,13 +560,9 @@ class Worker:
         """A silent peer on another host may be gone without a word: its connection is ended, and
         the next hello starts anew. (One on this host is killed and replaced instead.)"""
         patience = seconds(self.state.spec.timing.silent_worker)
-        for worker, view in sorted(fleet.workers.items()):
-            if worker == self.me or view.host == self.host or not view.connected:
-                continue
-            if self._now - view.heard >= patience:
-                self._effects.append(Disconnect(worker, "silent"))
-            else:
-                self._look_at(view.heard + patience)
+        silent, next_at = fleet.silent_elsewhere(self.host, patience, self._now)
+        self._effects += [Disconnect(worker, "silent") for worker in silent]
+        self._look_at(next_at)
 
     def _lead(self, lead: Leader, fleet: Fleet) -> None:
         for effect in lead.step(self.state, fleet, self._now):
