@@ -62,8 +62,9 @@ class Harm:
     def _all_vote_again(self) -> bool:
         """Whether a majority believes in exactly the identities that the disks now have."""
         world = self._world
-        if any(world.agenda.now - at < SETTLED for at in self._harmed.values()):
-            return False
+        for worker, at in self._harmed.items():
+            if world.agenda.now - at < SETTLED or world.disks[worker].loss:
+                return False
         agreeing = 0
         identities: dict[WorkerName, int] | None = None
         for node in world.running():

@@ -159,8 +159,9 @@ class Node:
                 self._count_down()
             if not self.alive:
                 return
-        if len(core.state.workers) != self._peers_known:
-            self._peers_known = len(core.state.workers)
+        known = len(core.acquaintances.workers(core.state))
+        if known != self._peers_known:
+            self._peers_known = known
             self.known_as_of = core.state.index
             self._world.knows(core.state)
             self._network.peers_changed(self)
