@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from interrex.core.spec import ELECTIONS
 from tests.config.cluster_files import HEAD, SOUND, said
 
 CLUSTER = {
@@ -36,14 +37,14 @@ CLUSTER = {
         f"{HEAD}zzz = 1\n",
         [
             "shop.toml:3: cluster.zzz: unknown key; known here: name, workers, election, require, "
-            "ports, timing"
+            "ports, timing, bully"
         ],
     ),
     "an odd key": (
         f'{HEAD}"my\\nkey.\\u200b" = 1\n',
         [
             'shop.toml:3: cluster."my\\nkey.\\u200b": unknown key; known here: name, workers, '
-            "election, require, ports, timing"
+            "election, require, ports, timing, bully"
         ],
     ),
     "too many workers": (
@@ -60,7 +61,7 @@ CLUSTER = {
     ),
     "an election far from any": (
         f'{HEAD}election = "quorum"\n',
-        ['shop.toml:3: cluster.election: "quorum" is not known; write raft or paxos'],
+        [f'shop.toml:3: cluster.election: "quorum" is not known; write {" or ".join(ELECTIONS)}'],
     ),
     "ports of another kind": (
         f"{HEAD}ports = 21000\n",

@@ -63,6 +63,9 @@ def _cluster(old: ClusterSpec, new: ClusterSpec) -> Iterator[Difference]:
         before, after = getattr(old, key), getattr(new, key)
         if before != after:
             yield Difference("", f"{key} {before} -> {after}", reason, refused=True)
+    for _, what in _changed(old.bully, new.bully, "bully"):
+        reason = "its workers must hold the same; `interrex down` first"
+        yield Difference("", what, reason, refused=True)
     if old.require != new.require:
         yield Difference("", f"require {old.require or 'nothing'} -> {new.require or 'nothing'}")
     if old.workers != new.workers and not old.hosts and not new.hosts:

@@ -25,11 +25,14 @@ from interrex.config.values import (
     show_size,
     split_address,
 )
-from interrex.core.ids import BALANCER
+from interrex.core.ids import BALANCER, WorkerName
 from interrex.core.placeholders import PLACEHOLDERS
 from interrex.core.spec import Expose
 
 T = TypeVar("T")
+
+HIGHEST_PRIORITY = 1000
+"""Of a worker; the lowest is as far below 0."""
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _UNSTOPPABLE = {"SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGCONT", "SIGCHLD"}
@@ -79,6 +82,26 @@ def duration(least: float = 0.001) -> Kind[float]:
         return seconds
 
     return plain("duration", parse, show_duration)
+
+
+def _parse_truth(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise Refused(f"{shown(value)} is neither true nor false")
+    return value
+
+
+def _read_ranks(reading: Reading, place: Path, value: object) -> dict[WorkerName, int]:
+    ranks = {}
+    sound = True
+    for name, rank in as_table(value).items():
+        if isinstance(rank, bool) or not isinstance(rank, int) or abs(rank) > HIGHEST_PRIORITY:
+            sound = False
+            bounds = f"-{HIGHEST_PRIORITY} to {HIGHEST_PRIORITY}"
+            reading.refuse((*place, name), f"{shown(rank)} is no whole number, {bounds}")
+        ranks[WorkerName(name)] = rank
+    if not sound:
+        raise Noted
+    return ranks
 
 
 def size(least: int) -> Kind[int]:
@@ -202,6 +225,8 @@ def _parse_service_name(value: object) -> str:
     return name
 
 
+truth = plain("true or false", _parse_truth, lambda value: str(value).lower())
+ranks: Kind[dict[WorkerName, int]] = Kind("table of whole numbers", _read_ranks, lambda value: "")
 label = plain("name", parse_label)
 service_label = plain("name", _parse_service_name)
 command = plain("text or list of texts", _parse_service_command, show_command)

@@ -8,11 +8,13 @@ from itertools import combinations
 
 from interrex.config.kinds import show_expose
 from interrex.config.positions import Path
+from interrex.config.problems import nearest
 from interrex.config.reading import Reading
 from interrex.config.schema import MOST_WORKERS
 from interrex.config.values import show_duration, split_address
 from interrex.core.sizes import refusal_of
 from interrex.core.spec import ClusterSpec, Expose, HostSpec, Timing
+from interrex.core.state import workers_of
 from interrex.elections.guarantees import unmet
 
 CLOCK_ERROR = 0.1
@@ -46,6 +48,7 @@ def least_election_timeout(heartbeat: float) -> float:
 def check_rules(reading: Reading, spec: ClusterSpec) -> None:
     """Apply every rule to what was read, and note what is refused."""
     _required(reading, spec)
+    _priorities(reading, spec)
     _election_times(reading, spec.timing)
     _detection_times(reading, spec.timing)
     _restarts(reading, spec)
@@ -61,6 +64,18 @@ def _required(reading: Reading, spec: ClusterSpec) -> None:
     missing = unmet(spec) if reading.sound(("cluster",)) else ""
     if missing:
         reading.refuse(path, missing)
+
+
+def _priorities(reading: Reading, spec: ClusterSpec) -> None:
+    path: Path = ("cluster", "bully", "priority")
+    if not reading.sound(path, ("cluster", "workers"), ("host",)):
+        return
+    workers = workers_of(spec)
+    for name in spec.bully.priority:
+        if name not in workers:
+            near = nearest(name, tuple(workers))
+            advice = f"did you mean {near}?" if near else f"they are {', '.join(workers)}"
+            reading.refuse((*path, name), f"there is no such worker; {advice}")
 
 
 def _election_times(reading: Reading, timing: Timing) -> None:

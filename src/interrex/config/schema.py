@@ -13,8 +13,10 @@ from interrex.config.kinds import (
     path,
     port_range,
     program,
+    ranks,
     size,
     stop_signal,
+    truth,
     user_name,
     whole,
 )
@@ -23,6 +25,7 @@ from interrex.core.spec import (
     ELECTIONS,
     REQUIREMENTS,
     BalancerSpec,
+    Bully,
     ClusterSpec,
     HostSpec,
     Limits,
@@ -71,6 +74,32 @@ TIMING = Section(
         ),
     ),
 )
+BULLY = Section(
+    "cluster.bully",
+    'Options of `election = "bully"`; docs/bully.md says what each costs.',
+    Bully,
+    (
+        Key(
+            "quorum",
+            truth,
+            "only a majority of the workers may lead and acknowledge changes; without it every "
+            "part of a network that fell apart has a leader of its own",
+        ),
+        Key(
+            "preempt",
+            truth,
+            "the highest worker takes over from a lower leader as soon as it is back; without it "
+            "only when that leader is gone",
+        ),
+        Key(
+            "priority",
+            ranks,
+            "of workers, by name: the highest that is up leads; of equals the one whose name is "
+            "last",
+            default="0 for each worker",
+        ),
+    ),
+)
 CLUSTER = Section(
     "cluster",
     "The fleet as a whole.",
@@ -98,6 +127,7 @@ CLUSTER = Section(
             "the ports that replicas get, first and last; outside the kernel's own range",
         ),
         Key("timing", table_of(TIMING), "see [cluster.timing]"),
+        Key("bully", table_of(BULLY), "see [cluster.bully]"),
     ),
 )
 BALANCER = Section(
@@ -215,6 +245,7 @@ TLS = Section(
 SECTIONS: tuple[Section, ...] = (
     CLUSTER,
     TIMING,
+    BULLY,
     BALANCER,
     SERVICE,
     HEALTH,

@@ -11,7 +11,7 @@ import msgspec
 
 from interrex.core.ids import HostName, ServiceName, WorkerName
 
-ELECTIONS = ("raft", "paxos")
+ELECTIONS = ("raft", "paxos", "bully")
 """The elections that a cluster file can ask for."""
 
 REQUIREMENTS = ("fenced",)

@@ -90,6 +90,20 @@ class TimesChanged(msgspec.Struct, frozen=True):
     timing: Timing
 
 
+class Told(msgspec.Struct, frozen=True):
+    """What the coordinator said to the ``Ask`` of this number: exactly once for each, also where
+    it could not be asked. The answer is a struct of the election's own."""
+
+    request: int
+    answer: msgspec.Struct
+
+
+class Noticed(msgspec.Struct, frozen=True):
+    """What the coordinator's client says by itself: a struct of the election's own."""
+
+    news: msgspec.Struct
+
+
 class WakeUp(msgspec.Struct, frozen=True):
     """The time in ``wake_at`` has come."""
 
@@ -105,6 +119,8 @@ ElectionEvent = (
     | SnapshotTaken
     | ReplaceMember
     | TimesChanged
+    | Told
+    | Noticed
     | WakeUp
 )
 
@@ -174,6 +190,17 @@ class ReadConfirmed(msgspec.Struct, frozen=True):
     confirmed: bool
 
 
+class Ask(msgspec.Struct, frozen=True):
+    """Put a question to the coordinator (etcd, ZooKeeper), answered by ``Told``.
+
+    Only elections that rest on one ask. Numbers rise; the question is a struct of the election's
+    own, which its adapter in the runtime understands.
+    """
+
+    request: int
+    question: msgspec.Struct
+
+
 class LeaderChanged(msgspec.Struct, frozen=True):
     """Who leads as far as this worker knows; sent whenever leader or epoch changes.
 
@@ -194,6 +221,7 @@ ElectionEffect = (
     | ProposalSettled
     | ChangesLost
     | ReadConfirmed
+    | Ask
     | LeaderChanged
 )
 

@@ -7,6 +7,9 @@ from interrex.core.errors import InterrexError
 from interrex.core.ids import WorkerName
 from interrex.core.spec import ELECTIONS, ClusterSpec, Timing
 from interrex.core.storage import Stored
+from interrex.elections.bully import Bully
+from interrex.elections.bully import settings as bully_settings
+from interrex.elections.bully.payload import whole_parts
 from interrex.elections.guarantees import unmet
 from interrex.elections.interface import Election
 from interrex.elections.paxos import settings as paxos_settings
@@ -47,6 +50,9 @@ def new_election(
     if spec.election == "paxos":
         slots = paxos_settings.settings_from(spec.timing, compact_after)
         return Paxos(worker, member, stored, slots, genesis, random)
+    if spec.election == "bully":
+        options = bully_settings.settings_from(spec.timing, spec.bully, compact_after)
+        return Bully(worker, member, stored, options, genesis, random)
     settings = settings_from(spec.timing, compact_after)
     return Raft(worker, member, stored, settings, genesis, random)
 
@@ -73,8 +79,17 @@ def contents(spec: ClusterSpec, stored: Stored) -> tuple[bytes | None, list[tupl
     """
     if spec.election not in ELECTIONS:
         raise InterrexError(f"no election is called {spec.election!r}: {', '.join(ELECTIONS)}")
-    parts = paxos_snapshots.snapshot_parts if spec.election == "paxos" else snapshot_parts
-    snapshot = None if stored.snapshot is None else parts(stored.snapshot.data).data
+    snapshot = None if stored.snapshot is None else _state_in(spec, stored.snapshot.data)
     floor = 0 if stored.snapshot is None else stored.snapshot.index
     later = ((entry.index, committed_data(entry.data)) for entry in stored.entries)
     return snapshot, [(at, change) for at, change in later if change is not None and at > floor]
+
+
+def _state_in(spec: ClusterSpec, data: bytes) -> bytes:
+    match spec.election:
+        case "paxos":
+            return paxos_snapshots.snapshot_parts(data).data
+        case "bully":
+            return whole_parts(data).data
+        case _:
+            return snapshot_parts(data).data

@@ -40,6 +40,7 @@ from interrex.elections.interface import (
     ElectionEvent,
     LeaderChanged,
     Member,
+    Noticed,
     PayloadReceived,
     PeerConnected,
     PeerLost,
@@ -51,6 +52,7 @@ from interrex.elections.interface import (
     SnapshotTaken,
     StepDown,
     TimesChanged,
+    Told,
     WakeUp,
 )
 
@@ -205,6 +207,8 @@ class Bully:
             case SnapshotTaken():
                 server.node.snapshot_taken(event)
                 server.role.on_snapshot()
+            case Told() | Noticed():
+                ensure(False, "Bully asks no coordinator")
             case _:
                 assert_never(event)
 

@@ -76,7 +76,8 @@ class Node:
         """The newest epoch heard of anywhere; the next one is made above it."""
         self.seats = max(promise.seats, self.copy.configuration.highest_seat)
         self.commit = self.copy.floor
-        self.rounds = random.getrandbits(48)
+        self.random = random
+        self.rounds = self.random.getrandbits(48)
         """Numbers this worker's elections; starts anywhere, so that no answer to a question of an
         earlier life of the process is taken for one to this life's."""
         self._snapshot_asked: int | None = None

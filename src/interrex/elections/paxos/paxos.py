@@ -38,6 +38,7 @@ from interrex.elections.interface import (
     ElectionEvent,
     LeaderChanged,
     Member,
+    Noticed,
     PayloadReceived,
     PeerConnected,
     PeerLost,
@@ -49,6 +50,7 @@ from interrex.elections.interface import (
     SnapshotTaken,
     StepDown,
     TimesChanged,
+    Told,
     WakeUp,
 )
 from interrex.elections.paxos.detection import Loss
@@ -216,6 +218,8 @@ class Paxos:
                 server.retime(timing)
             case SnapshotTaken():
                 server.node.snapshot_taken(event)
+            case Told() | Noticed():
+                ensure(False, "Paxos asks no coordinator")
             case _:
                 assert_never(event)
 

@@ -32,6 +32,7 @@ from interrex.elections.interface import (
     ElectionEvent,
     LeaderChanged,
     Member,
+    Noticed,
     PayloadReceived,
     PeerConnected,
     PeerLost,
@@ -43,6 +44,7 @@ from interrex.elections.interface import (
     SnapshotTaken,
     StepDown,
     TimesChanged,
+    Told,
     WakeUp,
 )
 from interrex.elections.raft.detection import Loss
@@ -210,6 +212,8 @@ class Raft:
                 server.retime(timing)
             case SnapshotTaken():
                 server.node.snapshot_taken(event)
+            case Told() | Noticed():
+                ensure(False, "Raft asks no coordinator")
             case _:
                 assert_never(event)
 
