@@ -8,6 +8,7 @@ from interrex.core.replicas import ReplicaState as State
 from interrex.core.spec import Health, Restart, ServiceSpec
 from interrex.core.time import MS, S
 from interrex.supervision.interface import (
+    Assigned,
     Claim,
     Exited,
     Probe,
@@ -534,3 +535,16 @@ def test_restart_delays_can_begin_with_one() -> None:
     assert host.state("web.0") is State.WAITING
     assert host.report("web.0").reason == "was killed by SIGKILL; failure 1 in a row"
     assert host.run_until(host.all_are(State.READY), 1100 * MS)
+
+
+def test_a_slot_without_a_record_waits_until_a_leader_confirms_what_the_disk_had() -> None:
+    host = FakeHost()
+    slot = slots(service(), 1)
+    host.tell(Assigned(1, tuple(slot), confirmed=False))
+    host.run(10 * S)
+    assert not host.starts
+    assert "waits until a leader" in host.core.reports()[0].reason
+    asked = host.now
+    host.assign(*slot, epoch=2)
+    assert host.run_until(host.all_are(State.READY), S)
+    assert host.starts[0][0] - asked < 100 * MS

@@ -125,7 +125,7 @@ class Supervisor:
                 known = self._slots[name] = self._new_slot(assignment, now)
             elif known.assignment.spec.restart != assignment.spec.restart:
                 self._governor(name).configure(assignment.spec.restart)
-            known.assign(assignment, event.epoch, now)
+            known.assign(assignment, event.epoch, event.confirmed, now)
         self._order = sorted(assigned, key=slot_order)
 
     def _on_reported_elsewhere(self, event: ReportedElsewhere, now: int) -> None:

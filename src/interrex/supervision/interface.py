@@ -27,10 +27,15 @@ class ClaimOutcome(StrEnum):
 
 
 class Assigned(msgspec.Struct, frozen=True):
-    """The whole of what this worker supervises; slots no longer named are released, not killed."""
+    """The whole of what this worker supervises; slots no longer named are released, not killed.
+
+    ``confirmed``: a leader has said so in this life of the worker. Otherwise it is what the disk
+    had: since then a slot may have been moved, or stopped for good.
+    """
 
     epoch: int
     slots: tuple[SlotAssignment, ...]
+    confirmed: bool = True
 
 
 class ReportedElsewhere(msgspec.Struct, frozen=True):

@@ -36,15 +36,21 @@ HUNG_GRACE = 500 * MS
 
 KILL_AGAIN = 5 * S
 
+UNSURE = 1 * S
+"""How often (ns) a slot that waits for a leader looks for a record."""
+
 
 class Slot(Standing):
     """One slot of this worker. See the module's invariants."""
 
     # What the leader asks for
 
-    def assign(self, assignment: SlotAssignment, epoch: int, now: int) -> None:
+    def assign(self, assignment: SlotAssignment, epoch: int, confirmed: bool, now: int) -> None:
         """Take an assignment: the first one, a changed one, or the same again."""
         old, self.assignment, self.epoch = self.assignment, assignment, epoch
+        news, self._confirmed = confirmed and not self._confirmed, self._confirmed or confirmed
+        if news and self._unsure and self._awaiting is None:
+            self.claim(now)
         if self._leaving:
             self._leaving = False
             self._touch()
@@ -60,6 +66,7 @@ class Slot(Standing):
     def claim(self, now: int) -> None:
         """Take the record, before anything else can be done with this slot."""
         self._touch()
+        self._unsure = False
         if self.state is State.STOPPED:
             self._move(Cause.CLAIM, now)
         self.since = self.since or now
@@ -132,6 +139,8 @@ class Slot(Standing):
                 self._adopt(event, now)
             case ClaimOutcome.GONE:
                 self._find_dead(event, now)
+            case ClaimOutcome.ABSENT if self.assignment.wanted and not self._confirmed:
+                self._wait_for_the_leader(now)
             case ClaimOutcome.ABSENT:
                 self._history.start_at = now
                 self._proceed(now)
@@ -275,6 +284,17 @@ class Slot(Standing):
         self._note("unhealthy", f"{words}: restarted")
 
     # Beginning
+
+    def _wait_for_the_leader(self, now: int) -> None:
+        """Nothing is known of it on this host, and the assignment is from before this life.
+
+        It may have been moved and stopped for good since: started once more, it would be nobody's.
+        """
+        self._unsure = True
+        self._record_held = False
+        self._emit(Release(self.name))
+        self.reason = "has no record here: it waits until a leader asks for it again"
+        self._timer = now + UNSURE
 
     def _adopt(self, event: Claimed, now: int) -> None:
         self.incarnation = event.incarnation

@@ -79,6 +79,8 @@ class Standing:
         self._leaving = False
         self._adopted = False
         self._record_held = False
+        self._confirmed = False
+        self._unsure = False
         self._health: Health | None = None
         self._timer: int | None = None
         self._spawned_at = 0

@@ -29,7 +29,6 @@ from interrex.core.messages import (
     decode,
     epoch_of,
 )
-from interrex.core.quorum import majority
 from interrex.core.replicas import SlotAssignment
 from interrex.core.state import (
     ClusterState,
@@ -43,12 +42,14 @@ from interrex.core.storage import Record, Stored
 from interrex.core.time import MS, S, earliest, seconds
 from interrex.elections import interface as election_interface
 from interrex.elections.interface import (
+    Ask,
     ChangesLost,
     Committed,
     Election,
     ElectionEvent,
     LeaderChanged,
     MalformedPayload,
+    Noticed,
     PayloadReceived,
     PeerConnected,
     PeerLost,
@@ -64,6 +65,7 @@ from interrex.elections.interface import (
     StepDown,
     TakeSnapshot,
     TimesChanged,
+    Told,
 )
 from interrex.elections.registry import times_problem
 from interrex.orchestration.fleet import Fleet
@@ -150,7 +152,9 @@ class Worker:
         self._issued = (0, 0)
         self._gate = EpochGate(stored.facts)
         self._balancers = Balancers()
-        self._requests = Requests(me, election, self._elect, self._emit, self._full_disks)
+        self._requests = Requests(
+            me, election, self._elect, self._emit, lambda: self.peers.full_disks(election.members)
+        )
         self._disk_full = False
         self._timing = state.spec.timing
         self._healer = Healer(me, self._timing)
@@ -227,7 +231,7 @@ class Worker:
         match event:
             case Started():
                 if self._gate.assignment is not None:
-                    self._obey(self._gate.assignment)
+                    self._obey(self._gate.assignment, confirmed=False)
             case PeerJoined():
                 self._on_peer_joined(event)
             case PeerLeft():
@@ -236,6 +240,8 @@ class Worker:
                 self._on_message(event)
             case Persisted():
                 self._on_persisted(event)
+            case Told() | Noticed():
+                self._elect(event)
             case DiskFull():
                 self._disk_full = self._reporter.changed = True
             case NotKnown():
@@ -334,6 +340,8 @@ class Worker:
                 match effect:
                     case SendPayload():
                         self._effects.append(Send(effect.to, ElectionMail(effect.payload)))
+                    case Ask():
+                        self._effects.append(effect)
                     case Persist():
                         self._election_tokens[self._persist(effect.records)] = effect.token
                     case Committed():
@@ -444,12 +452,11 @@ class Worker:
         elif not self._gate.must_wait:
             self._obey(command)
 
-    def _obey(self, command: Command) -> None:
+    def _obey(self, command: Command, confirmed: bool = True) -> None:
         match command:
             case Assignment():
-                self._supervise(
-                    supervision_interface.Assigned(command.epoch, self._wanted(command))
-                )
+                slots = self._wanted(command)
+                self._supervise(supervision_interface.Assigned(command.epoch, slots, confirmed))
                 self._reporter.changed = True
             case Routes():
                 self._balancers.command(command.table)
@@ -505,9 +512,8 @@ class Worker:
     def _go_on_leaving(self, leaving: Leaving) -> None:
         assignment = self._gate.assignment
         if assignment is not None:
-            self._supervise(
-                supervision_interface.Assigned(self._gate.highest, self._wanted(assignment))
-            )
+            slots = self._wanted(assignment)
+            self._supervise(supervision_interface.Assigned(self._gate.highest, slots, False))
         if leaving.finished(self.supervisor.reports()):
             self._effects.append(Answer(leaving.request, True, "everything is stopped"))
             self._effects.append(Leave("asked to stop"))
@@ -522,13 +528,6 @@ class Worker:
             leaving=self.leaving,
             disk_full=self._disk_full,
         )
-
-    def _full_disks(self) -> list[WorkerName]:
-        """The voters whose full disks keep the others from a majority; empty while they do not."""
-        voters = [member.worker for member in self.election.members]
-        full = [worker for worker in voters if self.peers.disk_is_full(worker)]
-        able = [w for w in voters if w not in full and self.peers.is_connected(w)]
-        return full if len(able) < majority(len(voters)) else []
 
     def _look(self) -> None:
         """Look at the fleet as a whole: routes, silent and dead workers and, leading, the rest."""
