@@ -24,6 +24,8 @@ from interrex.runtime.journal import Event
 from interrex.runtime.questions import ChangeBody, Leadership, Outcome, StepDownBody
 
 MAX_BODY = 1024 * 1024
+MAX_UNREAD = 64 * 1024
+"""How much (bytes) may come while a request is answered, before no more is taken."""
 EVENTS_POLL_S = 0.1
 
 
@@ -61,7 +63,10 @@ class _RefusedError(Exception):
 
 
 class ApiConnection(asyncio.Protocol):
-    """One connection: requests one after the other, each answered by a task of its own."""
+    """One connection: requests one after the other, each answered by a task of its own.
+
+    Whoever does not read what it asked for is not answered further: nothing piles up here.
+    """
 
     def __init__(self, backend: Backend, tasks: set[asyncio.Task[None]]) -> None:
         self._backend = backend
@@ -71,6 +76,9 @@ class ApiConnection(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
         self._request: h11.Request | None = None
         self._body = b""
+        self._unread = 0
+        self._is_read = asyncio.Event()
+        self._is_read.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
@@ -80,9 +88,19 @@ class ApiConnection(asyncio.Protocol):
         if self._task is not None:
             self._task.cancel()
 
+    def pause_writing(self) -> None:
+        self._is_read.clear()
+
+    def resume_writing(self) -> None:
+        self._is_read.set()
+        self._advance()
+
     def data_received(self, data: bytes) -> None:
         self._http.receive_data(data)
+        self._unread += len(data)
         self._advance()
+        if self._unread > MAX_UNREAD and self._transport is not None:
+            self._transport.pause_reading()  # not always: it would hide that the other has gone
 
     def _advance(self) -> None:
         try:
@@ -91,9 +109,12 @@ class ApiConnection(asyncio.Protocol):
             self._refuse(error.error_status_hint, str(error))
 
     def _read_events(self) -> None:
-        while self._task is None:
+        while self._task is None and self._is_read.is_set():
             event = self._http.next_event()
             if event is h11.NEED_DATA or event is h11.PAUSED:
+                self._unread = 0
+                if self._transport is not None:
+                    self._transport.resume_reading()
                 return
             match event:
                 case h11.Request():
@@ -196,6 +217,7 @@ class ApiConnection(asyncio.Protocol):
             for event in read():
                 data = b"data: " + msgspec.json.encode(event) + b"\n\n"
                 self._write(h11.Data(data=data))
+                await self._is_read.wait()
             await asyncio.sleep(EVENTS_POLL_S)
 
     def _send(self, status: int, body: bytes) -> None:

@@ -13,6 +13,8 @@ from interrex.core.journal import Note
 
 MAX_BYTES = 4 * 1024 * 1024
 KEEP = 3
+READ_AT_ONCE = 256 * 1024
+"""How much (bytes) of a file a follower is given at a time."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -123,15 +125,15 @@ class EventTail:
         self._offsets = {path: _place(path) for path in paths}
 
     def read(self) -> list[Event]:
-        """What was added since the last call, merged by time."""
+        """What was added since the last call, merged by time; of much, the first part."""
         events: list[Event] = []
         for path, (inode, offset) in self._offsets.items():
             now_inode, size = _place(path)
             if inode != now_inode:
-                events += _lines_from(path.with_suffix(".jsonl.1"), offset)[0]
+                events += _lines_from(path.with_suffix(".jsonl.1"), offset, MAX_BYTES)[0]
                 offset = 0
             if size > offset or inode != now_inode:
-                found, offset = _lines_from(path, offset)
+                found, offset = _lines_from(path, offset, READ_AT_ONCE)
                 events += found
             self._offsets[path] = (now_inode, offset)
         return sorted(events, key=lambda event: event.time)
@@ -145,12 +147,12 @@ def _place(path: Path) -> tuple[int, int]:
     return found.st_ino, found.st_size
 
 
-def _lines_from(path: Path, offset: int) -> tuple[list[Event], int]:
-    """Whole lines from an offset on, and the offset behind them."""
+def _lines_from(path: Path, offset: int, limit: int) -> tuple[list[Event], int]:
+    """Whole lines from an offset on, of so many bytes, and the offset behind them."""
     try:
         with path.open("rb") as file:
             file.seek(offset)
-            data = file.read()
+            data = file.read(limit)
     except FileNotFoundError:
         return [], 0
     whole = data[: data.rfind(b"\n") + 1]
