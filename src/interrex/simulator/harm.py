@@ -51,6 +51,13 @@ class Harm:
     def risk_is_over(self, worker: WorkerName) -> None:
         self._risked.pop(worker, None)
 
+    def _has_heard_of_the_rest(self, worker: WorkerName) -> bool:
+        """Whether its log is more than the empty one that it came back with."""
+        node = self._world.nodes.get(worker)
+        if node is None or node.core is None:
+            return False
+        return not node.unproven and node.core.state.index > 0
+
     def _voters(self) -> dict[WorkerName, int]:
         """By worker, as the newest core believes."""
         cores = [node.core for node in self._world.running() if node.core is not None]
@@ -64,6 +71,8 @@ class Harm:
         world = self._world
         for worker, at in self._harmed.items():
             if world.agenda.now - at < SETTLED or world.disks[worker].loss:
+                return False
+            if not self._has_heard_of_the_rest(worker):
                 return False
         agreeing = 0
         identities: dict[WorkerName, int] | None = None
