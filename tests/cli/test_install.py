@@ -1,6 +1,7 @@
 """The systemd unit."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -89,3 +90,24 @@ def test_a_users_unit_is_written_and_the_next_commands_are_told(
     assert said.code == Exit.FAILED
     assert "was not written by interrex install" in said.err
     assert path.read_text() == "[Unit]\n"
+
+
+@pytest.mark.parametrize("for_system", [True, False], ids=["system", "user"])
+@pytest.mark.parametrize("name", ["shop", 'the $HOME of "100%"'], ids=["plain", "odd"])
+def test_systemd_finds_nothing_wrong_with_the_unit(
+    tmp_path: Path, state: Path, file: Path, for_system: bool, name: str
+) -> None:
+    moved = file.with_name(f"{name}.toml")
+    file.rename(moved)
+    path = tmp_path / "interrex-shop.service"
+    path.write_text(unit(read_plan(moved, state, None), for_system))
+    whose = [] if for_system else ["--user"]
+    done = subprocess.run(
+        ["systemd-analyze", *whose, "verify", "--man=no", path],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},
+    )
+    ours = [line for line in done.stderr.splitlines() if "interrex" in line]
+    assert (done.returncode, ours) == (0, []), done
