@@ -1,15 +1,15 @@
 """One command at a time starts or stops a cluster's workers on this machine."""
 
+import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from interrex.cli.terminal import say
 from interrex.runtime.layout import Layout
 
 
-@contextmanager
+@contextlib.contextmanager
 def only_command(layout: Layout, name: str) -> Iterator[None]:
     """Hold the cluster's command lock, after whoever holds it has come to an end.
 
@@ -28,8 +28,9 @@ def only_command(layout: Layout, name: str) -> Iterator[None]:
             holder = os.pread(descriptor, 100, 0).decode(errors="replace").strip()
             say(f"waiting for another command to end: {holder}")
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"interrex {name} (pid {os.getpid()})\n".encode(), 0)
+        with contextlib.suppress(OSError):  # on a full disk the lock holds without a name, too
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"interrex {name} (pid {os.getpid()})\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)
