@@ -17,7 +17,7 @@ from interrex.core.spec import (
     hosts_of,
 )
 from interrex.core.state import workers_of
-from interrex.core.time import MS, US, S
+from interrex.core.time import MS, US, S, seconds
 from interrex.simulator.chance import Chance
 from interrex.simulator.faults.catalogue import FAMILIES
 from interrex.simulator.faults.kind import Scene
@@ -26,6 +26,8 @@ from interrex.simulator.plan import Conditions, Fault, FaultPlan
 QUIET = 2 * S
 """How long (ns) a fleet is left alone to come up before the first fault."""
 
+SHARE_OF_TIMEOUT = 16
+"""A message usually takes at most this part of an election time-out."""
 
 _BAGS = {
     name: [kind for kind in family.kinds for _ in range(kind.weight)]
@@ -73,7 +75,7 @@ def draw_plan(
     shape, weather, mischief = chance.fork(), chance.fork(), chance.fork()
     if spec is None:
         spec = _draw_spec(shape)
-    conditions = _draw_conditions(weather)
+    conditions = _draw_conditions(weather, seconds(spec.timing.election_timeout))
     scene = Scene(
         chance=mischief,
         spec=spec,
@@ -125,14 +127,16 @@ def _draw_hosts(chance: Chance, count: int) -> tuple[HostSpec, ...]:
     )
 
 
-def _draw_conditions(chance: Chance) -> Conditions:
+def _draw_conditions(chance: Chance, timeout: int) -> Conditions:
+    """Delays are far below the election's time-out, as its times must be chosen (thesis, 3.9)."""
+    farthest = timeout // SHARE_OF_TIMEOUT
     return Conditions(
         datagrams=chance.one_in(3),
         loss=chance.below(301) if chance.one_in(2) else 0,
         doubled=chance.below(200),
         overtaken=chance.below(200),
-        near=chance.scale(20 * US, 5 * MS),
-        far=chance.scale(100 * US, 20 * MS),
+        near=chance.scale(20 * US, farthest // 4),
+        far=chance.scale(100 * US, farthest),
         sync=chance.scale(100 * US, 20 * MS),
         boot=chance.scale(20 * MS, 500 * MS),
         proof=chance.scale(100 * US, 5 * MS),
