@@ -82,6 +82,15 @@ def test_a_slot_whose_worker_died_is_not_waited_for() -> None:
     show(Rollouts(), [*three(), *history, reports("worker-2", replaced(WEB_1))])
 
 
+def test_a_slot_that_is_ready_under_another_worker_is_not_waited_for() -> None:
+    history = [
+        *BOTH_READY,
+        reports("worker-1", replaced(WEB_0)),
+        reports("worker-3", ready(WEB_0, since=10 * S)),
+    ]
+    show(Rollouts(), [*three(), *history, reports("worker-2", replaced(WEB_1, since=11 * S))])
+
+
 def test_a_slot_that_was_hardly_ready_may_be_replaced_too() -> None:
     history = [
         reports("worker-1", ready(WEB_0)),

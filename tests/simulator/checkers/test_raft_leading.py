@@ -134,8 +134,18 @@ def test_a_slot_may_stay_with_a_worker_that_is_away() -> None:
     )
 
 
-def test_a_slot_for_a_worker_that_left_is_seen() -> None:
+def test_entries_may_have_waited_for_the_disk_since_a_worker_was_there() -> None:
     history = [JOINED, LEFT, handed_out("worker-1", places("worker-2"))]
+    show(Placing(), [*three(), beat("worker-1", 1), *history])
+
+
+def test_a_slot_for_a_worker_that_left_is_seen() -> None:
+    history = [
+        JOINED,
+        LEFT,
+        handed_out("worker-1", log(1)),
+        handed_out("worker-1", places("worker-2")),
+    ]
     refuses(Placing(), [*three(), beat("worker-1", 1), *history], "places web.0 on worker-2")
 
 

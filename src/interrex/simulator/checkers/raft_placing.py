@@ -12,14 +12,19 @@ from interrex.worker.interface import PeerJoined, PeerLeft
 class Placing(RaftChecker):
     """Believes the connections that a worker was told of, and the entries that it hands out.
 
-    Moving a slot's port leaves it on its worker, who may be away.
+    Entries wait until those before them are on disk: a worker that was there since the last ones
+    were handed out counts as there. Moving a slot's port leaves it on its worker, who may be away.
     """
 
     promise = "nothing is placed on a worker that is not there"
 
     def __init__(self) -> None:
         super().__init__()
+        self._gone: dict[int, dict[WorkerName, int]] = {}
+        """Life -> who left, and how often entries had been handed out by then."""
         self._connected: dict[int, dict[WorkerName, None]] = {}
+        self._times: dict[int, int] = {}
+        """Life -> how often it has handed out entries."""
         self._places: dict[SlotName, WorkerName] = {}
         """Where each slot was placed last, by whatever leader."""
         self.seen = {PeerJoined: self._joined, PeerLeft: self._left}
@@ -30,13 +35,15 @@ class Placing(RaftChecker):
 
     def _left(self, server: Server, step: Step, event: PeerLeft) -> None:
         self._connected.setdefault(server.life, {}).pop(event.peer, None)
+        self._gone.setdefault(server.life, {})[event.peer] = self._times.get(server.life, 0)
 
     def _appends(self, server: Server, record: AppendEntries) -> None:
+        times = self._times[server.life] = self._times.get(server.life, 0) + 1
         for entry in record.entries:
             if server.leads == entry.epoch:
-                self._proposes(server, entry.data)
+                self._proposes(server, entry.data, times)
 
-    def _proposes(self, server: Server, data: bytes) -> None:
+    def _proposes(self, server: Server, data: bytes, times: int) -> None:
         change = committed_data(data)
         for operation in decode_change(change).operations if change is not None else ():
             if not isinstance(operation, Place):
@@ -44,11 +51,15 @@ class Placing(RaftChecker):
             placement = operation.placement
             before = self._places.get(placement.slot)
             self._places[placement.slot] = placement.worker
-            there = placement.worker == server.worker or placement.worker in self._connected.get(
-                server.life, {}
-            )
-            if not there and before != placement.worker:
+            if before != placement.worker and not self._is_there(server, placement.worker, times):
                 raise self.broken(
                     f"{server} places {placement.slot} on {placement.worker}, to which it is not "
                     "connected"
                 )
+
+    def _is_there(self, server: Server, worker: WorkerName, times: int) -> bool:
+        return (
+            worker == server.worker
+            or worker in self._connected.get(server.life, {})
+            or self._gone.get(server.life, {}).get(worker, -1) >= times - 1
+        )

@@ -24,7 +24,8 @@ class _Seen(msgspec.Struct):
 
 class Rollouts(Watch):
     """Believes reports: a slot that was ready, and then is stopped to be replaced by a newer
-    generation, is being replaced until it is ready again or is not reported any more."""
+    generation, is being replaced until it is ready again, here or under another worker, or is not
+    reported any more."""
 
     promise = "one ready slot of a service is replaced at a time"
 
@@ -59,7 +60,7 @@ class Rollouts(Watch):
     def _look(self, step: Step, replica: ReplicaReport, before: _Seen | None) -> _Seen:
         slot, state = replica.slot, replica.state
         if state is ReplicaState.READY:
-            self._done(slot, step.worker)
+            self._replaced.get(service_of(slot), {}).pop(slot, None)
             return _Seen(state, replica.generation, replica.since)
         if state is ReplicaState.STOPPED:
             self._done(slot, step.worker)
