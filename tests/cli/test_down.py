@@ -107,3 +107,18 @@ def test_purge_removes_everything(fleet: RealFleet) -> None:
     assert done.returncode == 0, done
     assert not fleet.layout.home.exists()
     assert fleet.processes() == []
+
+
+def test_ctrl_c_while_workers_are_leaving_is_finished_by_another_down(fleet: RealFleet) -> None:
+    fleet.write(command=f'sh -c "{STUBBORN}"', service='env.PORT = "{port}"')
+    fleet.up()
+    command = fleet.start("down")
+    command.until("asking worker-1")
+    command.signal(signal.SIGINT)
+    command.until("finish with: interrex down --cluster shop")
+    assert command.end() == 130
+    assert "a `down` is under way" in fleet.run("status").stdout
+    done = fleet.run("down")
+    assert done.returncode == 0, done
+    assert fleet.processes() == []
+    assert fleet.layout.stopped.exists()

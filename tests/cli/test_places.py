@@ -1,5 +1,6 @@
 """Which cluster is meant."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,15 @@ def test_a_cluster_whose_genesis_is_lost_is_found_by_its_workers(
     found(state, "shop").genesis.unlink()
     monkeypatch.setattr(places, "running_clusters", lambda root: ["shop"])
     assert find_cluster(state, None).cluster == "shop"
+
+
+@pytest.mark.parametrize("name", [None, "shop"])
+def test_somebody_elses_cluster_is_said_to_be_that(
+    state: Path, monkeypatch: pytest.MonkeyPatch, name: str | None
+) -> None:
+    found(state, "shop").genesis.unlink()  # as if it could not be seen
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    monkeypatch.setattr(os, "access", lambda path, mode, effective_ids: False)
+    monkeypatch.setattr(places, "clusters_in", lambda root: [])
+    with pytest.raises(CommandError, match=r"belongs to uid \d+, and you are uid 4711"):
+        find_cluster(state, name)

@@ -1,5 +1,6 @@
 """Which cluster a command means, and the options by which it is told."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -56,6 +57,8 @@ def find_cluster(state: Path | None, cluster: str | None) -> Layout:
     """
     root = state_root(state)
     known = clusters_in(root)
+    if (cluster is not None and cluster not in known) or not known:
+        _refuse_foreign(root, cluster)
     if cluster is not None:
         return _named(root, cluster, known)
     if not known:
@@ -70,6 +73,19 @@ def find_cluster(state: Path | None, cluster: str | None) -> Layout:
     else:
         text = f"several clusters are running: {', '.join(running)}"
     raise CommandError(f"{text}\nsay which one with --cluster NAME", Exit.NO_CLUSTER)
+
+
+def _refuse_foreign(root: Path, cluster: str | None) -> None:
+    """Raises CommandError where a folder that may be meant is somebody else's, and closed to us."""
+    for folder in sorted(root.iterdir()) if root.is_dir() else ():
+        if cluster not in (None, folder.name) or not folder.is_dir():
+            continue
+        owner = folder.stat().st_uid
+        if owner != os.geteuid() and not os.access(folder, os.R_OK | os.X_OK, effective_ids=True):
+            raise CommandError(
+                f"{folder} belongs to uid {owner}, and you are uid {os.geteuid()}: it cannot be "
+                "read\nask as its owner, or choose another folder with --state DIR"
+            )
 
 
 def _named(root: Path, cluster: str, known: list[str]) -> Layout:
