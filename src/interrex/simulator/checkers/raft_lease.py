@@ -85,6 +85,8 @@ class Leases(RaftChecker):
         deadline = step.core.election.deadline
         if deadline is None or deadline <= reign.deadline or reign.life != server.life:
             return
+        if len(_voters(step)) == 1:
+            return  # who alone votes needs nobody's patience
         proved = reign.proved(_voters(step))
         for number in [number for number in reign.rounds if number <= proved]:
             reign.deadline = max(reign.deadline, reign.rounds.pop(number))
