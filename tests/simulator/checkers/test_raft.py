@@ -515,10 +515,15 @@ def asks_for_votes(now: int) -> Told:
     return mail("worker-1", m.RequestVote(2, 1, 1, 1, 0, 0, 0), now=now)
 
 
-def beats(now: int, round: int, deadline: int, timeout: int = 1111, voters: int = 3) -> Told:
+def beats(
+    now: int, round: int, deadline: int, timeout: int = 1111, voters: int = 3, others: int = 0
+) -> Told:
+    """Its heartbeats to the voters, or to others too."""
     members = tuple(Member(WorkerName(f"worker-{n}"), n, 0) for n in range(1, voters + 1))
     election = Election(leading=True, deadline=deadline, members=members)
-    messages = [m.Heartbeat(n, 1, 1, round, 0, timeout, 0, ()) for n in range(2, voters + 1)]
+    messages = [
+        m.Heartbeat(n, 1, 1, round, 0, timeout, 0, ()) for n in range(2, max(voters, others) + 1)
+    ]
     return mail("worker-1", *messages, now=now, core=Core(election=election))
 
 
@@ -540,6 +545,10 @@ PROVED: dict[str, list[Told]] = {
         beats(TIMEOUT + 50, 2, TIMEOUT),
         answers("worker-3", 2),
         beats(TIMEOUT + 90, 3, TIMEOUT + 1050),
+    ],
+    "by itself, the only voter": [
+        asks_for_votes(0),
+        beats(9 * TIMEOUT, 50, 10 * TIMEOUT, voters=1, others=2),
     ],
     "by one who was a voter then": [
         asks_for_votes(0),

@@ -87,7 +87,10 @@ class Leases(RaftChecker):
             return
         if len(_voters(step)) == 1:
             return  # who alone votes needs nobody's patience
-        proved = reign.proved(_voters(step))
+        voters = _voters(step)
+        proved = reign.proved(voters)
+        if voters == [server.member]:
+            reign.deadline = deadline  # who votes alone needs nobody's answer
         for number in [number for number in reign.rounds if number <= proved]:
             reign.deadline = max(reign.deadline, reign.rounds.pop(number))
         if deadline > reign.deadline:
