@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from interrex.config import load
+from interrex.core.spec import LOCAL_HOST
+from interrex.runtime.founding import found_cluster
 from interrex.runtime.layout import Layout
 from tests.cli.real_fleet import RealFleet
 
@@ -50,6 +53,19 @@ def test_a_fleet_on_a_full_disk_is_shown_and_taken_down(fleet: RealFleet, disk: 
     assert fleet.status()["supervised"]
     done = fleet.run("down")
     assert done.returncode == 0, done
+    assert fleet.processes() == []
+
+
+@pytest.mark.parametrize("words", [("down",), ("up", "shop.toml", "--detach")], ids=["down", "up"])
+def test_a_read_only_state_folder_is_told(
+    fleet: RealFleet, disk: Path, words: tuple[str, ...]
+) -> None:
+    found_cluster(fleet.layout, load(fleet.file), LOCAL_HOST)
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    done = fleet.run(*words)
+    subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+    assert done.returncode == 1
+    assert f"{fleet.layout.home} cannot be written: Read-only file system" in done.stderr
     assert fleet.processes() == []
 
 

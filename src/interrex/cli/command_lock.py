@@ -5,6 +5,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 
+from interrex.cli.exits import CommandError
 from interrex.cli.terminal import say
 from interrex.runtime.layout import Layout
 
@@ -18,9 +19,18 @@ def only_command(layout: Layout, name: str) -> Iterator[None]:
     Args:
         layout: its folder exists.
         name: of this command, for those who wait for it.
+
+    Raises:
+        CommandError: the folder cannot be written.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-    descriptor = os.open(layout.command_lock, flags, 0o600)
+    try:
+        descriptor = os.open(layout.command_lock, flags, 0o600)
+    except OSError as error:
+        raise CommandError(
+            f"the state folder {layout.home} cannot be written: {error.strerror}\n"
+            "nothing was changed, and what runs goes on; make it writable, and try again"
+        ) from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
