@@ -1,6 +1,6 @@
 """Bully workers in memory, with connections that close and open as partitions do."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any
 
@@ -45,6 +45,7 @@ class BullyNetwork(Network[BullyServer]):
     ) -> None:
         super().__init__(size, seed=seed, genesis=genesis)
         self.settings = settings or BullySettings()
+        self._unheard: dict[tuple[WorkerName, WorkerName], bool] = {}
         self.notice = 1 * MS
         """How long it takes until somebody hears of a death or a closed connection."""
 
@@ -86,7 +87,24 @@ class BullyNetwork(Network[BullyServer]):
 
     # Connections
 
+    def kill(self, server: BullyServer, *, notice: int | None = None, proved: bool = True) -> None:
+        """Ends a process; the others hear of it after ``notice``, or when it is back before."""
+        super().kill(server)
+        for other in self.alive() if notice is not None else []:
+            self._unheard[other.name, server.name] = proved
+            self.after(notice or 0, self._teller_of_death(other, server))
+
+    def _teller_of_death(self, other: BullyServer, dead: BullyServer) -> Callable[[], None]:
+        def tell() -> None:
+            proved = self._unheard.pop((other.name, dead.name), None)
+            if proved is not None:
+                self.step(other, PeerLost(dead.name, proved))
+
+        return tell
+
     def boot(self, server: BullyServer) -> None:
+        for other in self.alive():
+            self._teller_of_death(other, server)()
         super().boot(server)
         for other in self.alive():
             if other is not server and not self._is_cut(server, other):

@@ -393,7 +393,8 @@ class Leading:
         return False
 
     def _yields_to(self, worker: WorkerName) -> bool:
-        return not self._node.is_above(worker)
+        """Who is above it, or has taken over while this worker was not running."""
+        return not self._node.is_above(worker) or not self.believes
 
     def _form_again(self, reason: str) -> None:
         """The sides merge under a new epoch of this worker, which begins with the newest copy."""

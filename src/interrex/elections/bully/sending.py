@@ -103,9 +103,11 @@ class Sending:
         self._sent_beat = beat
 
     def on_wanted(self, message: ChunkWanted, beat: int) -> None:
-        """The peer asks for the chunk that it lacks."""
+        """The peer asks for the chunk that it lacks, unless that is under way."""
         whole = self._whole
-        if whole is not None and whole.index == message.index:
+        if whole is None or whole.index != message.index:
+            return
+        if not (self._waiting and message.offset == self._offset):
             self._offset = min(message.offset, len(whole.data))
             self._waiting = False
             self.drive(beat)

@@ -94,6 +94,7 @@ class Server:
     def stand(self, reason: str) -> None:
         """Asks who is up."""
         self._leave(reason)
+        self.watch.give_up()
         candidate = self.role = Candidate(self.node, self.watch, self)
         candidate.ask()
 

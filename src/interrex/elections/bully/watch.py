@@ -121,6 +121,11 @@ class Watch:
         self.leader = None
         self.loss = Loss.NONE
 
+    def give_up(self) -> None:
+        """The closed connection did not come back in time."""
+        if self.loss is Loss.DISCONNECTED:
+            self.loss = Loss.SILENT
+
     def end(self, epoch: int) -> bool:
         """This epoch is over for good. Returns whether the coordinator was lost by that."""
         if epoch > self.ended:

@@ -1,0 +1,26 @@
+"""Random crashes, pauses and partitions; a failing seed is added to ``KEPT`` and stays there.
+
+``BULLY_SEEDS=20000 pytest tests/elections/bully/test_faults_at_random.py`` looks for more.
+"""
+
+import os
+
+import pytest
+
+from tests.elections.bully.chaos import Chaos
+
+SEEDS = int(os.environ.get("BULLY_SEEDS", "12"))
+KEPT = [18, 2027, 2266, 2275]
+WORLDS = {
+    "crashes": (False, False),
+    "partitions": (False, True),
+    "quorum, crashes": (True, False),
+    "quorum, partitions": (True, True),
+}
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("seed", [*range(SEEDS), *KEPT])
+def test_faults_at_random(seed: int, world: str) -> None:
+    quorum, partitions = WORLDS[world]
+    Chaos(seed, quorum=quorum, partitions=partitions).run(steps=60)
