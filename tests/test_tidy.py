@@ -13,7 +13,7 @@ LAYERS = [
     {"elections", "supervision", "orchestration", "balancer"},
     {"worker"},
     {"runtime", "config", "simulator"},
-    {"cli"},
+    {"cli", "library"},
     {"demo"},
 ]
 PURE = {

@@ -1,0 +1,17 @@
+"""Which backend a URL's scheme names. Each is imported only when it is asked for."""
+
+from interrex.library.errors import UnknownScheme
+from interrex.library.standing import Backend, Standing
+from interrex.library.urls import ElectionUrl
+
+SCHEMES: tuple[str, ...] = ()
+
+
+def backend_for(url: ElectionUrl, identity: str, priority: int, standing: Standing) -> Backend:
+    """The backend, not opened yet.
+
+    Raises:
+        UnknownScheme: no backend goes by this name.
+        ElectionError: the URL is not as the backend needs it.
+    """
+    raise UnknownScheme(url.scheme, SCHEMES)

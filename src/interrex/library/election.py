@@ -1,0 +1,172 @@
+"""``interrex.election(url)``: take part in an election, and lead when it is one's turn."""
+
+import os
+import socket
+from collections.abc import AsyncIterator
+from typing import Self
+
+from interrex.core.time import S, seconds
+from interrex.library.backends import backend_for
+from interrex.library.errors import (
+    AlreadyLeading,
+    BadMargin,
+    ElectionClosed,
+    NotLeading,
+    UnknownSuccessor,
+)
+from interrex.library.leadership import Leadership, View
+from interrex.library.scope import Lead
+from interrex.library.standing import Backend, Standing
+from interrex.library.urls import parse
+
+MARGIN_SHARE = 10
+"""Unless told otherwise a body is cancelled a tenth of the lease before its deadline."""
+
+
+def election(
+    url: str,
+    *,
+    identity: str | None = None,
+    priority: int = 0,
+    margin: float | None = None,
+) -> "Election":
+    """An election to take part in: ``async with election(url) as it``. Nothing happens before.
+
+    Args:
+        url: ``SCHEME://ADDRESSES/NAME?OPTIONS``; docs/library.md has each scheme's options.
+        identity: what others see as the leader, unique among the members, 1 to 200 characters;
+            without it, the host's name and the process's number.
+        priority: of those who wait when the leadership falls vacant, the highest leads next;
+            among equals whoever has waited longest. It never ends a leadership that goes on.
+        margin: how many seconds before its deadline a body is cancelled, so that it has ended when
+            another may lead; at least 0 and less than half of the lease. A tenth of the lease
+            where it is not given.
+
+    Raises:
+        MalformedUrl, UnknownScheme, UnknownOption, WrongPeers: the URL is at fault.
+        MissingExtra: the backend's client is not installed; says how to install it.
+        BadMargin: the margin does not fit into the lease; has both.
+    """
+    name = identity if identity is not None else f"{socket.gethostname()}-{os.getpid()}"
+    if not 0 < len(name) <= 200:
+        raise ValueError(f"an identity has 1 to 200 characters, and {name!r} has {len(name)}")
+    standing = Standing()
+    backend = backend_for(parse(url), name, priority, standing)
+    return Election(backend, standing, name, margin)
+
+
+class Election:
+    """One member of an election. Open as long as its ``async with`` is; on one event loop."""
+
+    def __init__(
+        self, backend: Backend, standing: Standing, identity: str, margin: float | None
+    ) -> None:
+        """Raises BadMargin."""
+        self.identity = identity
+        self.standing = standing
+        lease = backend.lease
+        self.margin = lease // MARGIN_SHARE if margin is None else seconds(margin)
+        if not 0 <= 2 * self.margin < lease:
+            raise BadMargin(self.margin / S, lease / S)
+        self._backend = backend
+        self._open = False
+        self._in_lead = False
+        self._successor: str | None = None
+
+    async def __aenter__(self) -> Self:
+        """Join. Raises ElectionError when that can never succeed; waits for nobody else."""
+        await self._backend.open()
+        self._open = True
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._open = False
+        self.standing.fail(ElectionClosed(f"{self.identity!r} has left the election"))
+        await self._backend.close()
+
+    @property
+    def view(self) -> View:
+        """Who leads, as far as this member knows."""
+        return self.standing.view
+
+    @property
+    def leadership(self) -> Leadership | None:
+        """This member's own, while one of its ``lead()`` bodies runs."""
+        return self.standing.leadership if self._in_lead else None
+
+    def lead(self) -> Lead:
+        """A scope for one turn: entering it waits, its body runs as leader and is cancelled when
+        the leadership ends. Leaving it lets the next one lead. Enter it again for another turn.
+
+        ``async with election.lead() as leadership``: see ``Lead`` and ``Leadership``.
+        """
+        return Lead(self)
+
+    async def observe(self) -> AsyncIterator[View]:
+        """Who leads: the view there is, then each newer one, without end.
+
+        A slow reader misses views in between, never the newest. Ends when the election is left.
+
+        Raises:
+            ElectionError: the election cannot go on.
+        """
+        seen: View | None = None
+        while True:
+            if self.standing.view != seen:
+                seen = self.standing.view
+                yield seen
+                continue
+            if not self._open:
+                return
+            if self.standing.failure is not None:
+                raise self.standing.failure
+            await self.standing.changed()
+
+    async def resign(self) -> None:
+        """End this member's leadership: its body is cancelled and, when it has ended, another may
+        lead. Returns when that is so; in the body itself, it is where the body ends.
+
+        Raises:
+            NotLeading: there is nothing to give up.
+        """
+        await self._give_up(None, "it was given up")
+
+    async def transfer(self, identity: str) -> None:
+        """As ``resign``, in favour of a member that waits in its own ``lead()``.
+
+        The wish is not a promise: where the successor is lost on the way, another one leads.
+
+        Raises:
+            NotLeading: there is nothing to hand over.
+            UnknownSuccessor: nobody of this identity waits; names those who do.
+        """
+        waiting = self._backend.waiting()
+        if identity not in waiting:
+            raise UnknownSuccessor(identity, waiting)
+        await self._give_up(identity, f"it was handed over to {identity}")
+
+    async def _give_up(self, successor: str | None, reason: str) -> None:
+        if not self._in_lead or self.standing.leadership is None:
+            raise NotLeading(f"{self.identity!r} does not lead")
+        self._successor = successor
+        self.standing.end(reason)
+        while self._in_lead:
+            await self.standing.changed()
+
+    # What a scope asks
+
+    def begin_standing(self) -> None:
+        """A ``lead()`` is being entered."""
+        if not self._open:
+            raise ElectionClosed("open the election first: async with interrex.election(...)")
+        if self._in_lead:
+            raise AlreadyLeading(self.identity)
+        self._in_lead = True
+        self._backend.stand()
+
+    def end_standing(self) -> None:
+        """A ``lead()`` was left, or not reached."""
+        successor, self._successor = self._successor, None
+        self._in_lead = False
+        self._backend.withdraw(successor)
+        self.standing.wake()
