@@ -336,10 +336,11 @@ class Leader:
             self.resign("it was removed from the cluster")
 
     def _learn(self, index: int) -> None:
-        node, before = self._node, self._node.membership.all
+        node, membership = self._node, self._node.membership
+        before = (membership.groups, membership.newest)
         node.learn_to(index)
         self._proposals.learned(index)
-        if node.membership.all != before:
+        if before != (membership.groups, membership.newest):
             self.replication.adopt_members()
             self._prepare_more()
         self._proposals.pump()
