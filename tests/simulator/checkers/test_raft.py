@@ -549,6 +549,7 @@ PROVED: dict[str, list[Told]] = {
     "by itself, the only voter": [
         asks_for_votes(0),
         beats(9 * TIMEOUT, 50, 10 * TIMEOUT, voters=1, others=2),
+        beats(9 * TIMEOUT + 50, 51, 10 * TIMEOUT, voters=2),
     ],
     "by one who was a voter then": [
         asks_for_votes(0),
@@ -570,6 +571,12 @@ UNPROVED: dict[str, list[Told]] = {
         asks_for_votes(0),
         beats(TIMEOUT, 1, TIMEOUT),
         beats(TIMEOUT + 50, 2, TIMEOUT + 1000),
+    ],
+    "as the only voter did, once there is another": [
+        asks_for_votes(0),
+        beats(TIMEOUT, 1, 2 * TIMEOUT, voters=1, others=2),
+        beats(TIMEOUT + 50, 2, 2 * TIMEOUT, voters=2),
+        beats(TIMEOUT + 90, 3, 3 * TIMEOUT, voters=2),
     ],
     "one answer of four": [
         asks_for_votes(0),

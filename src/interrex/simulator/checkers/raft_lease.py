@@ -30,12 +30,11 @@ class _Reign:
         """Round -> until when those who answered it wait."""
         self.answers: dict[int, int] = {}
         self.voters = [voters, voters]
-        """Who votes now, and who did before: an answer may have counted just before the change."""
+        """Who votes in this round, and who did in the last: their answers may have counted just
+        before a change."""
 
-    def proved(self, voters: list[int]) -> int:
+    def proved(self) -> int:
         """The newest round that a majority has answered."""
-        if voters != self.voters[0]:
-            self.voters = [voters, self.voters[0]]
         self.answers[self.member] = max(self.rounds, default=0)
         return max(agreed_index(some, self.answers) for some in self.voters)
 
@@ -82,15 +81,13 @@ class Leases(RaftChecker):
             reign.answers[server.member] = message.round
 
     def _judge(self, server: Server, step: Step, reign: _Reign) -> None:
+        reign.voters = [_voters(step), reign.voters[0]]
         deadline = step.core.election.deadline
         if deadline is None or deadline <= reign.deadline or reign.life != server.life:
             return
-        if len(_voters(step)) == 1:
-            return  # who alone votes needs nobody's patience
-        voters = _voters(step)
-        proved = reign.proved(voters)
-        if voters == [server.member]:
-            reign.deadline = deadline  # who votes alone needs nobody's answer
+        proved = reign.proved()
+        if [server.member] in reign.voters:
+            reign.deadline = deadline  # who alone votes needs nobody's patience
         for number in [number for number in reign.rounds if number <= proved]:
             reign.deadline = max(reign.deadline, reign.rounds.pop(number))
         if deadline > reign.deadline:
