@@ -13,7 +13,7 @@ from interrex.core.journal import Note
 from interrex.core.messages import BalancerReport, Report
 from interrex.core.replicas import ReplicaReport, ReplicaState
 from interrex.core.routes import EndpointState, RouteTable
-from interrex.core.time import MS, S, earliest
+from interrex.core.time import MS, S
 from interrex.worker.interface import FollowRoutes, RoutesFollowed
 
 BUSY_POLL = 100 * MS
@@ -48,7 +48,9 @@ class Balancers:
         """When a balancer is to be told or asked again (ns)."""
         found: int | None = None
         for following in self._following.values():
-            found = earliest(found, following.again_at)
+            again_at = following.again_at
+            if again_at is not None and (found is None or again_at < found):
+                found = again_at
         return found
 
     @property

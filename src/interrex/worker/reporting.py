@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from interrex.core.messages import Alive, Report
-from interrex.core.time import MS, earliest
+from interrex.core.time import MS
 
 SPACING = 5 * MS
 """Reports that change in a burst are sent at most this often (ns)."""
@@ -24,9 +24,9 @@ class Reporter:
         self._pulse_at = now
 
     @property
-    def wake_at(self) -> int | None:
+    def wake_at(self) -> int:
         """When to speak next (ns)."""
-        return earliest(self._pulse_at, self._report_at if self.changed else None)
+        return min(self._pulse_at, self._report_at) if self.changed else self._pulse_at
 
     def report(self, make: Callable[[int], Report], now: int) -> Report | None:
         """The report that is due, made with its number; None where none is due."""

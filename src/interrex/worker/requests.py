@@ -107,6 +107,8 @@ class Requests:
 
     def send_due(self, state: ClusterState, now: int) -> None:
         """Send what waits for a leader to the one there is."""
+        if not self._submissions.are_unsent:
+            return
         for submit in self._submissions.due(self._election.leader, now):
             if self._election.leader == self._me:
                 self.submit(self._me, submit, state, now)

@@ -78,6 +78,11 @@ class Submissions:
         """Whether anybody waits."""
         return bool(self._open)
 
+    @property
+    def are_unsent(self) -> bool:
+        """Whether anything waits for a leader, or for its retry."""
+        return bool(self._unsent)
+
     def hurry(self, deadline: int) -> None:
         """Nobody is to wait longer than until then (ns)."""
         for submission in self._open.values():
