@@ -4,11 +4,26 @@ from interrex.core.ids import SlotName, WorkerName
 from interrex.core.messages import Alive, Report, encode
 from interrex.core.replicas import ReplicaReport, ReplicaState
 from interrex.core.time import S
+from interrex.simulator.checkers.leaving import Leaving
 from interrex.simulator.checkers.rollouts import Rollouts
 from interrex.simulator.checkers.silence import Silence
-from interrex.worker.interface import EndWorker, MessageReceived, Send
+from interrex.simulator.observation import Cause
+from interrex.supervision.interface import Release
+from interrex.worker.interface import EndWorker, Leave, LeaveAsked, MessageReceived, Send
 
-from .histories import HOST, WEB_0, WEB_1, Told, ended, refuses, show, step, three
+from .histories import (
+    HOST,
+    WEB_0,
+    WEB_1,
+    Told,
+    ended,
+    process,
+    process_ended,
+    refuses,
+    show,
+    step,
+    three,
+)
 
 # Silence
 
@@ -108,3 +123,21 @@ def test_two_ready_slots_replaced_at_once_are_seen() -> None:
         [*three(), *history, reports("worker-2", replaced(WEB_1))],
         "stops web.1 to replace it, while web.0 is being replaced",
     )
+
+
+# Leaving
+
+ASKED = [*three(), process(), step("worker-1", event=LeaveAsked(1))]
+LEAVES = step("worker-1", Leave("asked to stop"))
+
+
+def test_who_has_stopped_everything_may_leave() -> None:
+    show(Leaving(), [*ASKED, process_ended(Cause.SIGNAL), LEAVES])
+
+
+def test_what_was_released_is_not_left_running() -> None:
+    show(Leaving(), [*ASKED, step("worker-1", Release(WEB_0)), LEAVES])
+
+
+def test_leaving_something_running_is_seen() -> None:
+    refuses(Leaving(), [*ASKED, LEAVES], "worker-1 leaves, and web.0 runs on")

@@ -13,6 +13,7 @@ from interrex.simulator.checkers.epochs import Epochs
 from interrex.simulator.checkers.holding import Holding
 from interrex.simulator.checkers.known_leader import KnownLeader
 from interrex.simulator.checkers.leaders import OneLeader
+from interrex.simulator.checkers.leaving import Leaving
 from interrex.simulator.checkers.linearizable import Linearizable
 from interrex.simulator.checkers.memory import Memory
 from interrex.simulator.checkers.ports import Ports
@@ -46,6 +47,7 @@ def all_watches() -> list[Watch]:
         Restarts(),
         Rollouts(),
         Silence(),
+        Leaving(),
         Memory(),
         KnownLeader(),
         ReplicasReady(),

@@ -74,6 +74,15 @@ def _hang(world: "World", fault: Fault) -> Undo | None:
     return _worsen([chosen[1]], "hung") if chosen is not None else None
 
 
+def _wedge(world: "World", fault: Fault) -> Undo | None:
+    """It hangs until it is killed."""
+    chosen = _chosen(world, fault)
+    if chosen is None:
+        return None
+    chosen[1].hung += 1
+    return over_at_once
+
+
 def _hang_all(world: "World", fault: Fault) -> Undo | None:
     return _worsen([process for _, process in _processes(world, fault)], "hung")
 
@@ -144,6 +153,7 @@ REPLICAS = Family(
         Kind("kill", _draw_one, _kill, weight=8),
         Kind("kill-all", _draw_all, _kill_all, weight=2),
         Kind("hang", _draw_one, _hang),
+        Kind("wedge", _draw_one, _wedge, weight=2),
         Kind("hang-all", _draw_all, _hang_all, weight=1),
         Kind("ill", _draw_one, _ill),
         _habit_kind("slow-start", "start", 100 * MS, 12 * S),

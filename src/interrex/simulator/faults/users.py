@@ -10,6 +10,7 @@ from interrex.core.state import ApplySpec, Operation, Restart, Scale
 from interrex.core.time import MS, S
 from interrex.simulator.faults.kind import Drawn, Family, Kind, Scene, Undo, over_at_once
 from interrex.simulator.plan import Fault
+from interrex.worker.interface import LeaveAsked
 
 if TYPE_CHECKING:
     from interrex.simulator.world import World
@@ -120,6 +121,19 @@ def _hand_over(world: "World", fault: Fault) -> Undo | None:
     return over_at_once
 
 
+def _leave(world: "World", fault: Fault) -> Undo | None:
+    """A worker is asked to stop all that it supervises, and to end; then it is started again."""
+    node = world.nodes.get(WorkerName(fault.targets[0]))
+    if node is None or node.core is None:
+        return None
+    node.post(LeaveAsked(CLIENT + fault.number))
+    return over_at_once
+
+
+def _draw_leave(scene: Scene) -> Drawn:
+    return Drawn(targets=(scene.chance.pick(scene.workers),))
+
+
 def _draw_storm(scene: Scene) -> Drawn:
     chance = scene.chance
     values = {"every": chance.scale(MS, 100 * MS)}
@@ -162,6 +176,7 @@ USERS = Family(
         Kind("removal", _draw_restart, _removal, weight=2),
         Kind("workers", _draw_workers, _workers, weight=2),
         Kind("hand-over", _draw_hand_over, _hand_over, weight=3),
+        Kind("leave", _draw_leave, _leave, weight=1),
         Kind("storm", _draw_storm, _storm, weight=1),
     ),
 )
