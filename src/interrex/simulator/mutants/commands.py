@@ -90,13 +90,6 @@ COMMANDS = (
         "    return _encoder.encode(msgspec.structs.replace(state, applied={}))\n",
     ),
     bug(
-        "change-forgotten-soon",
-        "Applied changes are remembered for thousands more; here only the last one is.",
-        _STATE,
-        "REMEMBERED_CHANGES = 4096\n",
-        "REMEMBERED_CHANGES = 1\n",
-    ),
-    bug(
         "user-told-before-it-is-applied",
         "A user's change is answered when it is applied; here when it is sent to the leader.",
         "interrex.worker.requests",
@@ -139,14 +132,6 @@ COMMANDS = (
                 "        del lost, now\n",
             ),
         ),
-    ),
-    bug(
-        "confirmed-before-followed",
-        "A balancer confirms routes when its process follows them; here when it is told.",
-        _BALANCERS,
-        "                told.append(FollowRoutes(slot, running, table))\n",
-        "                told.append(FollowRoutes(slot, running, table))\n"
-        "                following.report = BalancerReport(slot, table.epoch, table.version)\n",
     ),
     bug(
         "balancer-told-once",

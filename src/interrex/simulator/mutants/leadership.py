@@ -1,10 +1,9 @@
 """Bugs in leading: the deadline, reads, membership, snapshots, handing over."""
 
-from interrex.simulator.mutants.mutant import Edit, Mutant, bug
+from interrex.simulator.mutants.mutant import bug
 
 _CHANGES = "interrex.elections.raft.changes"
 _DETECTION = "interrex.elections.raft.detection"
-_HANDOVER = "interrex.elections.raft.handover"
 _LEADER = "interrex.elections.raft.leader"
 _LEASE = "interrex.elections.replicated.lease"
 _NODE = "interrex.elections.raft.node"
@@ -101,23 +100,6 @@ LEADERSHIP = (
         "        self.effects.append(Restored(snapshot.index, parts.data))\n",
         "        self.commit = snapshot.index\n",
         "paper, figure 13",
-    ),
-    Mutant(
-        "transfer-never-given-up",
-        "A transfer whose target does not take over is given up; here the leader waits for ever.",
-        (
-            Edit(
-                _HANDOVER,
-                "        self.until = node.now + node.settings.election_timeout\n",
-                "        self.until = node.now + (node.settings.election_timeout << 20)\n",
-            ),
-            Edit(
-                _HANDOVER,
-                "        if self._target == member:\n",
-                "        if self._target == -member:\n",
-            ),
-        ),
-        "thesis, 3.10",
     ),
     bug(
         "leader-of-an-older-term-named",
