@@ -330,6 +330,8 @@ class Leader:
         node = self._node
         while (agreed := self.replication.agreed()) > node.chosen:
             self._learn(agreed)
+        if not self.established:
+            self._establish()
         self._changes.drive(ready=self._has_learned_all)
         self._handover.drive(ready=self._proposals.is_empty)
         if not node.may_campaign and not self._ended:
@@ -344,8 +346,6 @@ class Leader:
             self.replication.adopt_members()
             self._prepare_more()
         self._proposals.pump()
-        if not self.established:
-            self._establish()
         self.replication.send_all()
         if self._early_reads and self._has_learned_all:
             for read in self._early_reads:
