@@ -4,7 +4,7 @@ import msgspec
 
 from interrex.core.ids import ChangeId, ServiceName, WorkerName
 from interrex.core.messages import Known
-from interrex.core.spec import ClusterSpec
+from interrex.core.spec import LOCAL_HOST, ClusterSpec
 from interrex.core.state import (
     ApplySpec,
     Change,
@@ -15,7 +15,9 @@ from interrex.core.state import (
     workers_of,
 )
 from interrex.core.storage import Entry, Stored
+from interrex.core.time import S
 from interrex.elections.raft.payload import change_data
+from interrex.orchestration.fleet import Fleet, WorkerView
 from interrex.worker.acquaintances import Acquaintances, was_removed
 from interrex.worker.interface import Send
 
@@ -58,14 +60,28 @@ def test_an_empty_log_names_nobody() -> None:
     assert acquaintances.workers(_state(0)) == workers_of(ONE)
 
 
+def _fleet(me: str, *others: str, connected: bool = False) -> Fleet:
+    host = LOCAL_HOST
+    views = {name: WorkerView(WorkerName(name), host, connected, S, S) for name in others}
+    views[me] = WorkerView(WorkerName(me), host, True, S, S)
+    return Fleet(WorkerName(me), views, {})  # type: ignore[arg-type]
+
+
 def test_a_refusal_by_a_newer_state_says_that_this_worker_was_removed() -> None:
     """Found by the simulator: a follower that had not heard yet that a worker was removed started
     it again, and it lived on for ever, refused by all."""
-    me = next(iter(workers_of(ONE)))
-    assert was_removed(me, _state(3), 4)
-    assert not was_removed(me, _state(3), 3)
-    assert not was_removed(me, _state(3), 2)
-    assert not was_removed(next(reversed(workers_of(THREE))), _state(3), 4)
+    fleet = _fleet("worker-1", "worker-2", connected=True)
+    assert was_removed(fleet, _state(3), 4, 2 * S)
+    assert not was_removed(fleet, _state(3), 3, 2 * S)
+    assert not was_removed(fleet, _state(3), 2, 2 * S)
+
+
+def test_one_that_its_own_state_does_not_name_waits_before_it_believes_a_refusal() -> None:
+    alone = _fleet("worker-3", "worker-1")
+    assert not was_removed(alone, _state(0), 4, 10 * S)
+    assert was_removed(alone, _state(0), 4, 11 * S)
+    assert not was_removed(alone, _state(0), 0, 11 * S)
+    assert not was_removed(_fleet("worker-3", "worker-1", connected=True), _state(0), 4, 11 * S)
 
 
 def test_who_has_fallen_behind_hears_from_any_peer_whom_else_to_look_for() -> None:

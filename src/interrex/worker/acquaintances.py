@@ -15,7 +15,9 @@ from interrex.core.messages import Known
 from interrex.core.spec import ClusterSpec, hosts_of
 from interrex.core.state import ApplySpec, ClusterState, decode_change, workers_of
 from interrex.core.storage import Stored
+from interrex.core.time import seconds
 from interrex.elections.registry import contents
+from interrex.orchestration.fleet import Fleet
 from interrex.worker.interface import Send
 
 
@@ -66,14 +68,23 @@ class Acquaintances:
         return {worker: host for worker, host in known.items() if host in hosts}
 
 
-def was_removed(me: WorkerName, state: ClusterState, index: int) -> bool:
+def was_removed(fleet: Fleet, state: ClusterState, index: int, now: int) -> bool:
     """Whether a peer whose state, as of ``index``, does not name this worker knows better.
 
     Whoever was removed while nobody could tell it learns of it so: otherwise it would live on for
     ever, refused by all. A peer that has not heard yet of a worker's joining is behind that
-    worker's own state.
+    worker's own state. Where that state does not name the worker either, as it joins just now or
+    has lost its log, it waits until it has been without any peer for as long as a lost host is
+    waited for: if it is wanted after all, the leader starts it again.
     """
-    return me in state.workers and index > state.index
+    if index <= state.index:
+        return False
+    patience = seconds(state.spec.timing.lost_host)
+    return fleet.me in state.workers or all(
+        not view.connected and now - view.since >= patience
+        for view in fleet.workers.values()
+        if view.worker != fleet.me
+    )
 
 
 def _changes(spec: ClusterSpec, stored: Stored) -> list[tuple[int, bytes]]:

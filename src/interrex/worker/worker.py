@@ -239,7 +239,7 @@ class Worker:
             case DiskFull():
                 self._disk_full = self._reporter.changed = True
             case NotKnown():
-                if was_removed(self.me, self.state, event.index):
+                if was_removed(self.fleet(), self.state, event.index, self._now):
                     self._effects.append(Leave("the cluster no longer knows this worker"))
             case RoutesFollowed():
                 self._effects += self._balancers.notes(event)
