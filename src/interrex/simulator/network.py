@@ -352,6 +352,7 @@ class Network:
         """One end takes a connection into use, in place of an older one."""
         node, peer = connection.nodes[at], connection.nodes[pair.other(at)]
         if not node.alive or self._nodes.get(at) is not node:
+            self._close(pair, connection, at, silently=False)
             return
         if connection.broken:
             self._try_soon(pair, self._pause(pair))
@@ -360,6 +361,8 @@ class Network:
         pair.believed[at] = connection
         connection.up[at] = self._agenda.now
         node.known[peer.worker] = peer
+        if not peer.alive and peer.host == node.host:
+            self._agenda.after(self._conditions.proof, self.proved_dead, node, peer)
         if old is not None:
             old.up.pop(at, None)
             old.broken = True
