@@ -12,7 +12,10 @@ import msgspec
 from interrex.core.ids import HostName, ServiceName, WorkerName
 
 ELECTIONS = ("raft", "paxos", "bully")
-"""The elections that a cluster file can ask for."""
+"""The elections that a cluster file can ask for by a word alone."""
+
+COORDINATED = ("etcd",)
+"""Those that rest on a coordinator, which the file says how to reach."""
 
 REQUIREMENTS = ("fenced",)
 """What a cluster file can require of its election."""
@@ -163,6 +166,28 @@ class Bully(Spec, frozen=True):
     priority: dict[WorkerName, int] = {}
 
 
+class Etcd(Spec, frozen=True):
+    """How the etcd cluster is reached that an election rests on.
+
+    ``endpoints`` are its members' client URLs, one at a time is used. ``prefix``: under which keys
+    the cluster's own lie. ``session``: how long a worker's lease lasts, in seconds. ``timeout``:
+    after how many seconds without an answer another endpoint is asked. ``password_file``, ``ca``,
+    ``certificate`` and ``key`` are absolute paths; the last three may hold ``{host}``.
+    ``priority`` maps workers to theirs, 0 for the others.
+    """
+
+    endpoints: tuple[str, ...] = ()
+    prefix: str = "/interrex"
+    session: float = 5.0
+    timeout: float = 1.0
+    user: str = ""
+    password_file: str = ""
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
+    priority: dict[WorkerName, int] = {}
+
+
 class BalancerSpec(Spec, frozen=True):
     """The load balancer: how many processes a host, which program, and its times in seconds."""
 
@@ -185,6 +210,7 @@ class ClusterSpec(Spec, frozen=True):
     tls: Tls | None = None
     timing: Timing = Timing()
     bully: Bully = Bully()
+    etcd: Etcd = Etcd()
     balancer: BalancerSpec = BalancerSpec()
     ports: tuple[int, int] = (21000, 31999)
     services: dict[ServiceName, ServiceSpec] = {}

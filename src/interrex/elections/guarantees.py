@@ -6,7 +6,7 @@ Light to import: it is for those, too, who only read cluster files.
 import msgspec
 
 from interrex.core.errors import InterrexError
-from interrex.core.spec import ELECTIONS, ClusterSpec
+from interrex.core.spec import COORDINATED, ELECTIONS, ClusterSpec
 
 
 class Guarantees(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,6 +19,8 @@ class Guarantees(msgspec.Struct, frozen=True, kw_only=True):
     workers survive, whatever is cut off or dies.
     ``quorum``: it takes a majority of the workers to lead; otherwise every connected part of the
     cluster has a leader of its own.
+    ``coordinated``: the state is kept by a coordinator outside, and nobody votes; its disks are
+    what ``durable`` rests on, and a single worker may lead.
     ``liveness``: when there will be a leader; ``clocks``: what is assumed of clocks; in words.
     ``caution``: what users have to be told; empty where there is nothing.
     """
@@ -30,6 +32,7 @@ class Guarantees(msgspec.Struct, frozen=True, kw_only=True):
     liveness: str
     clocks: str
     caution: str = ""
+    coordinated: bool = False
 
 
 RAFT = Guarantees(
@@ -64,6 +67,15 @@ BULLY_WITH_QUORUM = Guarantees(
     liveness="while a majority of the workers reach each other and their disks answer",
     clocks=RAFT.clocks,
 )
+ETCD = Guarantees(
+    unique_epochs=True,
+    fenced=True,
+    durable=True,
+    quorum=False,
+    liveness="while a majority of etcd's members reach each other and a worker reaches them",
+    clocks=RAFT.clocks,
+    coordinated=True,
+)
 
 
 def guarantees_of(spec: ClusterSpec) -> Guarantees:
@@ -79,8 +91,11 @@ def guarantees_of(spec: ClusterSpec) -> Guarantees:
             return PAXOS
         case "bully":
             return BULLY_WITH_QUORUM if spec.bully.quorum else BULLY
+        case "etcd":
+            return ETCD
         case _:
-            raise InterrexError(f"no election is called {spec.election!r}: {', '.join(ELECTIONS)}")
+            known = ", ".join((*ELECTIONS, *COORDINATED))
+            raise InterrexError(f"no election is called {spec.election!r}: {known}")
 
 
 def unmet(spec: ClusterSpec) -> str:

@@ -5,12 +5,14 @@ from random import Random
 
 from interrex.core.errors import InterrexError
 from interrex.core.ids import WorkerName
-from interrex.core.spec import ELECTIONS, ClusterSpec, Timing
+from interrex.core.spec import ClusterSpec, Timing
 from interrex.core.storage import Stored
 from interrex.elections.bully import Bully
 from interrex.elections.bully import settings as bully_settings
 from interrex.elections.bully.payload import whole_parts
-from interrex.elections.guarantees import unmet
+from interrex.elections.etcd import settings as etcd_settings
+from interrex.elections.etcd.etcd import Etcd
+from interrex.elections.guarantees import guarantees_of, unmet
 from interrex.elections.interface import Election
 from interrex.elections.paxos import settings as paxos_settings
 from interrex.elections.paxos import snapshots as paxos_snapshots
@@ -53,6 +55,9 @@ def new_election(
     if spec.election == "bully":
         options = bully_settings.settings_from(spec.timing, spec.bully, compact_after)
         return Bully(worker, member, stored, options, genesis, random)
+    if spec.election == "etcd":
+        leased = etcd_settings.settings_from(spec.etcd, worker, compact_after)
+        return Etcd(worker, member, leased, random)
     settings = settings_from(spec.timing, compact_after)
     return Raft(worker, member, stored, settings, genesis, random)
 
@@ -77,8 +82,8 @@ def contents(spec: ClusterSpec, stored: Stored) -> tuple[bytes | None, list[tupl
         InterrexError: no such election.
         msgspec.DecodeError: the log is none of this election's.
     """
-    if spec.election not in ELECTIONS:
-        raise InterrexError(f"no election is called {spec.election!r}: {', '.join(ELECTIONS)}")
+    if guarantees_of(spec).coordinated:
+        return None, []  # the coordinator has it
     snapshot = None if stored.snapshot is None else _state_in(spec, stored.snapshot.data)
     floor = 0 if stored.snapshot is None else stored.snapshot.index
     later = ((entry.index, committed_data(entry.data)) for entry in stored.entries)

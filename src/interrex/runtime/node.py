@@ -16,17 +16,20 @@ from typing import TYPE_CHECKING, NamedTuple, assert_never
 
 import msgspec
 
+from interrex.core.contests import Contests
 from interrex.core.errors import InterrexError, InvariantViolation
 from interrex.core.ids import BALANCER, HostName, WorkerName, service_of
 from interrex.core.journal import Note
 from interrex.core.messages import encode
 from interrex.core.state import genesis as genesis_state
 from interrex.core.time import MS
-from interrex.elections.interface import Persist, Persisted
+from interrex.elections.guarantees import guarantees_of
+from interrex.elections.interface import Ask, Persist, Persisted
 from interrex.elections.registry import new_election
 from interrex.runtime.addresses import addresses_of, listening_place, tls_files
 from interrex.runtime.balancers import HostBalancers
 from interrex.runtime.clock import now_ns
+from interrex.runtime.coordinators.registry import new_coordinator
 from interrex.runtime.disk import Writer
 from interrex.runtime.genesis import Genesis
 from interrex.runtime.greeting import Hello
@@ -80,6 +83,7 @@ _log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from interrex.runtime.api import ApiServer
+    from interrex.runtime.contests import ContestServer
 
 
 class Ending(NamedTuple):
@@ -123,6 +127,7 @@ class Node:
         self._request_number = 0
         self._known_workers: dict[WorkerName, HostName] = {}
         self._api: ApiServer | None = None
+        self._contests: ContestServer | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
         state = genesis_state(genesis.spec)
@@ -153,6 +158,7 @@ class Node:
             admin_probe=self._balancers.probe,
             address="0.0.0.0" if genesis.spec.hosts else "127.0.0.1",
         )
+        self._coordinator = new_coordinator(genesis.spec, genesis.cluster_id, host, self.post)
         spec = self.core.state.spec
         self._transport = Transport(
             hello_of_this_process(genesis, worker, host, opened, lifeline),
@@ -196,12 +202,17 @@ class Node:
             if not sound:
                 self._stop("an internal error left the worker's state in doubt", again=True)
         self._tell_leader()
+        if self._contests is not None:
+            self._contests.moved()
         self._arm()
 
     def _perform(self, effect: WorkerEffect) -> None:
         match effect:
             case Persist():
                 self._writer.submit(effect.token, effect.records)
+            case Ask():
+                assert self._coordinator is not None
+                self._coordinator.ask(effect)
             case Send():
                 self._send(effect)
             case Claim() | Release() | Forget() | Signal() | Sweep() | Probe():
@@ -319,6 +330,10 @@ class Node:
             task.cancel()
         if self._api is not None:
             self._api.close()
+        if self._contests is not None:
+            self._contests.close()
+        if self._coordinator is not None:
+            await self._coordinator.close()
         await self._transport.close()
         self._balancers.close()
         self._processes.close()
@@ -372,6 +387,11 @@ class Node:
 
         self._api = ApiServer(self)
         await self._api.start(self._layout.api_socket(self.core.me))
+        from interrex.runtime.contests import ContestServer
+
+        contests = ContestServer(self.core.me, self)
+        await contests.start(self._layout.lead_socket(self.core.me))
+        self._contests = contests
 
     def status_document(self) -> bytes:
         return msgspec.json.encode(status_of(self.core, now_ns()))
@@ -408,6 +428,16 @@ class Node:
     async def step_down(self, body: StepDownBody) -> Outcome:
         return await self._ask(lambda n: HandOverAsked(n, body.successor))
 
+    def contests(self) -> tuple[Contests, int]:
+        return self.core.state.contests, self.core.state.index
+
+    def leads_the_cluster(self) -> bool:
+        return self.core.election.leading
+
+    def contest_refusal(self) -> str:
+        guarantees = self.core.election.guarantees
+        return "" if guarantees.fenced else f"no one is sure to lead alone: {guarantees.caution}"
+
     async def leave(self) -> Outcome:
         return await self._ask(LeaveAsked)
 
@@ -429,7 +459,8 @@ class Node:
 
 def _probation(genesis: Genesis, worker: WorkerName, opened: OpenedLog) -> Probation | None:
     """Of a first member with an empty log, where several hosts made the cluster each by itself."""
-    if not genesis.spec.hosts or not opened.empty or opened.first_members is None:
+    votes = not guarantees_of(genesis.spec).coordinated
+    if not (votes and genesis.spec.hosts and opened.empty) or opened.first_members is None:
         return None
     return Probation(name for name in opened.first_members.values() if name != worker)
 

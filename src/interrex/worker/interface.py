@@ -11,7 +11,7 @@ from interrex.core.journal import Note
 from interrex.core.messages import PeerMessage
 from interrex.core.routes import RouteTable
 from interrex.core.state import Operation
-from interrex.elections.interface import Persist, Persisted
+from interrex.elections.interface import Ask, Noticed, Persist, Persisted, Told
 from interrex.supervision.interface import SupervisionEffect, SupervisionEvent
 
 # Events
@@ -109,6 +109,8 @@ WorkerEvent = (
     | PeerLeft
     | MessageReceived
     | Persisted
+    | Told
+    | Noticed
     | DiskFull
     | NotKnown
     | SupervisionEvent
@@ -179,6 +181,7 @@ class Leave(msgspec.Struct, frozen=True):
 
 WorkerEffect = (
     Persist
+    | Ask
     | Send
     | Disconnect
     | SupervisionEffect

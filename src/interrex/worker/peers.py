@@ -4,6 +4,7 @@ import msgspec
 
 from interrex.core.ids import HostName, WorkerName
 from interrex.core.messages import Report
+from interrex.core.quorum import majority
 from interrex.core.replicas import ReplicaReport
 from interrex.core.state import ClusterState
 from interrex.elections.interface import Member
@@ -73,6 +74,13 @@ class Peers:
         view = self._views.get(peer)
         report = view.report if view is not None and view.connected else None
         return report is not None and report.disk_full
+
+    def full_disks(self, members: tuple[Member, ...]) -> list[WorkerName]:
+        """The voters whose full disks keep the others from a majority; empty while they do not."""
+        voters = [member.worker for member in members]
+        full = [worker for worker in voters if self.disk_is_full(worker)]
+        able = [w for w in voters if w not in full and self.is_connected(w)]
+        return full if len(able) < majority(len(voters)) else []
 
     def reports(self, host: HostName) -> list[Report]:
         """The reports of the connected workers of a host, this one's included."""

@@ -29,7 +29,6 @@ from interrex.core.messages import (
     decode,
     epoch_of,
 )
-from interrex.core.quorum import majority
 from interrex.core.replicas import SlotAssignment
 from interrex.core.state import (
     ClusterState,
@@ -43,12 +42,14 @@ from interrex.core.storage import Record, Stored
 from interrex.core.time import MS, S, earliest, seconds
 from interrex.elections import interface as election_interface
 from interrex.elections.interface import (
+    Ask,
     ChangesLost,
     Committed,
     Election,
     ElectionEvent,
     LeaderChanged,
     MalformedPayload,
+    Noticed,
     PayloadReceived,
     PeerConnected,
     PeerLost,
@@ -64,6 +65,7 @@ from interrex.elections.interface import (
     StepDown,
     TakeSnapshot,
     TimesChanged,
+    Told,
 )
 from interrex.elections.registry import times_problem
 from interrex.orchestration.fleet import Fleet
@@ -150,7 +152,9 @@ class Worker:
         self._issued = (0, 0)
         self._gate = EpochGate(stored.facts)
         self._balancers = Balancers()
-        self._requests = Requests(me, election, self._elect, self._emit, self._full_disks)
+        self._requests = Requests(
+            me, election, self._elect, self._emit, lambda: self.peers.full_disks(election.members)
+        )
         self._disk_full = False
         self._timing = state.spec.timing
         self._healer = Healer(me, self._timing)
@@ -236,6 +240,8 @@ class Worker:
                 self._on_message(event)
             case Persisted():
                 self._on_persisted(event)
+            case Told() | Noticed():
+                self._elect(event)
             case DiskFull():
                 self._disk_full = self._reporter.changed = True
             case NotKnown():
@@ -334,6 +340,8 @@ class Worker:
                 match effect:
                     case SendPayload():
                         self._effects.append(Send(effect.to, ElectionMail(effect.payload)))
+                    case Ask():
+                        self._effects.append(effect)
                     case Persist():
                         self._election_tokens[self._persist(effect.records)] = effect.token
                     case Committed():
@@ -520,13 +528,6 @@ class Worker:
             leaving=self.leaving,
             disk_full=self._disk_full,
         )
-
-    def _full_disks(self) -> list[WorkerName]:
-        """The voters whose full disks keep the others from a majority; empty while they do not."""
-        voters = [member.worker for member in self.election.members]
-        full = [worker for worker in voters if self.peers.disk_is_full(worker)]
-        able = [w for w in voters if w not in full and self.peers.is_connected(w)]
-        return full if len(able) < majority(len(voters)) else []
 
     def _look(self) -> None:
         """Look at the fleet as a whole: routes, silent and dead workers and, leading, the rest."""

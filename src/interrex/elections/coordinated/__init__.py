@@ -1,0 +1,2 @@
+"""What elections share that rest on a coordinator outside (etcd, ZooKeeper): asking it, and asking
+again. None of it knows leases or sessions."""

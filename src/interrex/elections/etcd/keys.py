@@ -1,0 +1,90 @@
+"""Which keys the election keeps in etcd, and what stands in them.
+
+=====================  ===========================================================================
+``leader``             the holder; under its lease. Its creation revision is the epoch.
+``candidate/WORKER``   who would lead; under that worker's lease
+``successor``          written by a leader that gave up: after which epoch, and in whose favour
+``log/INDEX``          one change, made once
+``snapshot``           up to which index the state is in parts, and which these are
+``part/ID/NUMBER``     a piece of that state
+=====================  ===========================================================================
+"""
+
+import msgspec
+
+from interrex.core.ids import ChangeId, WorkerName
+
+LEADER = "leader"
+SUCCESSOR = "successor"
+SNAPSHOT = "snapshot"
+CANDIDATES = "candidate/"
+LOG = "log/"
+PARTS = "part/"
+
+EVERYTHING = ("", "\x7f")
+"""All of the cluster's keys, first and (beyond the) last: they are plain ASCII."""
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """Who leads."""
+
+    worker: WorkerName
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """Who would lead. Of two, the one of the higher priority, then the one who came first."""
+
+    worker: WorkerName
+    priority: int
+
+
+class Successor(msgspec.Struct, frozen=True):
+    """Who gave up leading, in which epoch, and in whose favour; None: of whoever is next."""
+
+    epoch: int
+    left: WorkerName
+    chosen: WorkerName | None
+
+
+class LogEntry(msgspec.Struct, frozen=True, array_like=True):
+    """One change, and the epoch in which it was written."""
+
+    epoch: int
+    change: ChangeId
+    data: bytes
+
+
+class SnapshotHead(msgspec.Struct, frozen=True):
+    """The state after ``index`` is in so many parts, under ``part/ID/``."""
+
+    index: int
+    id: str
+    parts: int
+
+
+def log_key(index: int) -> str:
+    """Where the change of an index stands; keys sort as indices do."""
+    return f"{LOG}{index:020d}"
+
+
+def log_index(key: str) -> int:
+    """Raises ValueError where the key is none of the log's."""
+    return int(key.removeprefix(LOG))
+
+
+def candidate_key(worker: WorkerName) -> str:
+    return f"{CANDIDATES}{worker}"
+
+
+def part_id(index: int, epoch: int) -> str:
+    """Of one snapshot; later ones sort behind it."""
+    return f"{index:020d}-{epoch:020d}"
+
+
+def part_key(snapshot: str, number: int) -> str:
+    return f"{PARTS}{snapshot}/{number:06d}"
+
+
+def after(prefix: str) -> str:
+    """The end of the range of all keys that begin with this."""
+    return prefix[:-1] + chr(ord(prefix[-1]) + 1)

@@ -1,0 +1,144 @@
+"""Reads all keys once, then follows their changes, and notices when it does not hear of them.
+
+A watch whose connection is dead in the middle says nothing, like one with nothing to tell. So now
+and then etcd is asked whether anything was written that this worker has not seen; what is still
+unseen by the next time is read anew, with everything.
+"""
+
+from collections.abc import Callable
+from typing import assert_never, cast
+
+import msgspec
+
+from interrex.core.time import S, earliest
+from interrex.elections.coordinated.backoff import Backoff
+from interrex.elections.coordinated.desk import Desk
+from interrex.elections.etcd import questions as q
+from interrex.elections.etcd.keys import EVERYTHING, LEADER
+from interrex.elections.etcd.settings import EtcdSettings
+from interrex.elections.etcd.view import View
+from interrex.elections.interface import Committed, Restored
+
+
+class Reader:
+    """Keeps a view current.
+
+    Args:
+        desk: where etcd is asked.
+        settings: times.
+        view: what is kept current.
+        learned: takes what is new in the log.
+    """
+
+    def __init__(
+        self,
+        desk: Desk[q.Answer],
+        settings: EtcdSettings,
+        view: View,
+        learned: Callable[[list[Committed | Restored]], None],
+    ) -> None:
+        self._desk = desk
+        self._view = view
+        self._learned = learned
+        self._backoff = Backoff(settings.first_retry, settings.last_retry, desk.random)
+        self._look_every = settings.ttl_s * S // 2
+        self._look_at = 0
+        self._must_read = True
+        self._asking = False
+        self._watch: int | None = None
+        self._looking = False
+        self._unseen: int | None = None
+        self.has_read = False
+        self.current_at = 0
+        """The log up to this revision is certainly read."""
+
+    @property
+    def wake_at(self) -> int | None:
+        """When there is something to do (ns)."""
+        is_idle = not self._asking and (self._must_read or self._watch is None)
+        return earliest(
+            self._backoff.at if is_idle else None,
+            self._look_at if self.has_read and not self._looking else None,
+        )
+
+    def is_current(self, revision: int) -> bool:
+        """Whether the log is read up to a revision."""
+        return max(self.current_at, self._view.revision) >= revision
+
+    def read_anew(self) -> None:
+        """Read everything again, at once."""
+        self._must_read = True
+
+    def on_time(self) -> None:
+        """Do what is due."""
+        now = self._desk.now
+        self._must_read |= self._view.has_gap
+        if not self._asking and self._backoff.is_due(now):
+            if self._must_read:
+                self._asking = True
+                floor = max(self.current_at, self._view.revision, self._view.epoch)
+                question = q.Transact((), (q.Get(*EVERYTHING),))
+                self._desk.ask(question, lambda answer: self._read(floor, answer))
+            elif self._watch is None:
+                self._asking = True
+                self._watch = self._desk.ask(q.Watch(self._view.revision + 1), self._watching)
+        if self.has_read and not self._looking and now >= self._look_at:
+            self._looking = True
+            self._must_read |= bool(self._view.problem)  # it may have been mended
+            self._look_at = now + self._look_every
+            unseen = q.Get(*EVERYTHING, after=self._view.revision, limit=1, keys_only=True)
+            self._desk.ask(q.Transact((), (q.Get(LEADER), unseen)), self._looked)
+
+    def noticed(self, news: msgspec.Struct) -> None:
+        """What etcd's client says by itself."""
+        match cast(q.News, news):
+            case q.Changed(watch, events):
+                if watch == self._watch:
+                    self._learned(self._view.take(events))
+            case q.WatchLost(watch, _, compacted):
+                if watch == self._watch:
+                    self._watch = None
+                    self._must_read |= compacted
+            case _ as never:
+                assert_never(never)
+
+    def _read(self, floor: int, answer: q.Answer) -> None:
+        self._asking = False
+        if not isinstance(answer, q.Transacted):
+            self._backoff.failed(self._desk.now)
+            return
+        self._backoff.succeeded()
+        self._must_read = False
+        self._watch = None
+        self.has_read = True
+        (found,) = answer.got
+        self._learned(self._view.load(found, answer.revision))
+        self.current_at = max(self.current_at, answer.revision)
+        if answer.revision < floor:
+            self._view.problem = (
+                f"etcd was set back, from revision {floor} or later to {answer.revision}: what was "
+                "acknowledged since is lost"
+            )
+
+    def _watching(self, answer: q.Answer) -> None:
+        self._asking = False
+        if not isinstance(answer, q.Watching):
+            self._watch = None
+            self._backoff.failed(self._desk.now)
+
+    def _looked(self, answer: q.Answer) -> None:
+        self._looking = False
+        if not isinstance(answer, q.Transacted):
+            return
+        leader, unseen = answer.got
+        held = self._view.leader
+        known = 0 if held is None else held.epoch
+        is_current = not unseen and known == (leader[0].created if leader else 0)
+        revision = self._view.revision
+        if is_current:
+            self._unseen = None
+        elif self._unseen == revision:
+            self._must_read = True
+            self._unseen = None
+        else:
+            self._unseen = revision

@@ -1,0 +1,215 @@
+"""What this worker has read of the cluster's keys: who leads, who would, and the log.
+
+Everything comes from one reading of all keys and the changes since, in the order of their
+revisions; a transaction's own answer may bring single keys earlier, so each knows its revision and
+older news of it are passed over. Log entries are handed out once, in order, without a gap.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from interrex.core.ids import WorkerName
+from interrex.elections.etcd.keys import (
+    CANDIDATES,
+    LEADER,
+    LOG,
+    SNAPSHOT,
+    SUCCESSOR,
+    Candidate,
+    Holder,
+    LogEntry,
+    SnapshotHead,
+    Successor,
+    log_index,
+    part_key,
+)
+from interrex.elections.etcd.questions import Event, KeyValue
+from interrex.elections.interface import Committed, Restored
+
+UNREADABLE = WorkerName("(unreadable)")
+"""Who leads where the leader's key holds what no worker writes."""
+
+
+class Held(NamedTuple):
+    """A leadership: whose, under which lease, and its epoch."""
+
+    worker: WorkerName
+    lease: int
+    epoch: int
+
+
+class Standing(NamedTuple):
+    """A candidate, and the revision at which it came."""
+
+    candidate: Candidate
+    since: int
+
+
+class View:
+    """The cluster's keys, as far as they were read.
+
+    ``revision``: everything up to it was seen; 0 before the first reading. ``problem`` says why
+    nobody may lead by what stands in etcd; empty while nothing is wrong with it.
+    """
+
+    def __init__(self) -> None:
+        self.revision = 0
+        self.applied = 0
+        self.log_bytes = 0
+        """Of the entries after the snapshot."""
+        self.leader: Held | None = None
+        self.epoch = 0
+        """The highest of any leader that was seen."""
+        self.candidates: dict[WorkerName, Standing] = {}
+        self.successor: Successor | None = None
+        self.head: SnapshotHead | None = None
+        self.head_revision = 0
+        self.problem = ""
+        self.has_gap = False
+        """An entry was passed over: everything has to be read again."""
+        self._leader_as_of = 0
+
+    # Reading everything
+
+    def load(self, found: Sequence[KeyValue], revision: int) -> list[Committed | Restored]:
+        """Take all keys as of a revision; returns what is new in the log."""
+        keys = {entry.key: entry for entry in found}
+        self.problem = ""
+        self.has_gap = False
+        self.revision = revision
+        self.candidates = {}
+        self.successor = None
+        for entry in found:
+            self._take_small(entry.key, entry.value, entry.created)
+        self.saw_leader(keys.get(LEADER), revision)
+        self.saw_snapshot(keys.get(SNAPSHOT))
+        entries = [entry for entry in found if entry.key.startswith(LOG)]
+        newest = max(map(_index, entries), default=0)
+        floor = 0 if self.head is None else self.head.index
+        if max(newest, floor) < self.applied:
+            self.problem = (
+                f"etcd has lost changes: {self.applied} were acknowledged, it has "
+                f"{max(newest, floor)}"
+            )
+            return []
+        news: list[Committed | Restored] = []
+        if self.head is not None and floor > self.applied:
+            data = _assembled(self.head, keys)
+            if data is None:
+                self.problem = "parts of the snapshot are missing in etcd"
+                return []
+            news.append(Restored(floor, data))
+            self.applied = floor
+        self.log_bytes = sum(len(entry.value) for entry in entries if _index(entry) > floor)
+        news += self.add(entries)
+        if self.has_gap:
+            self.problem = f"the log in etcd has a gap after {self.applied}"
+            self.has_gap = False
+        return news
+
+    # Reading changes
+
+    def take(self, events: Sequence[Event]) -> list[Committed | Restored]:
+        """Take what a watch tells of; returns what is new in the log."""
+        news: list[Committed | Restored] = []
+        for event in events:
+            if event.modified <= self.revision:
+                continue
+            if event.key == LEADER:
+                self.saw_leader(_written(event), event.modified)
+            elif event.key == SNAPSHOT:
+                self.saw_snapshot(_written(event))
+            elif event.key.startswith(LOG):
+                written = _written(event)
+                news += self.add([] if written is None else [written])
+            else:
+                self._take_small(event.key, event.value, event.created)
+        self.revision = max([self.revision, *(event.modified for event in events)])
+        return news
+
+    def add(self, entries: Iterable[KeyValue]) -> list[Committed | Restored]:
+        """Take entries of the log, in whatever order; returns those that come next."""
+        news: list[Committed | Restored] = []
+        for entry in sorted(entries, key=_index):
+            index = _index(entry)
+            if index <= self.applied:
+                continue
+            try:
+                data = msgspec.msgpack.decode(entry.value, type=LogEntry).data
+            except msgspec.MsgspecError as error:
+                self.problem = f"{entry.key} in etcd is no change: {error}"
+                break
+            if index > self.applied + 1:
+                self.has_gap = True
+                break
+            self.applied = index
+            self.log_bytes += len(entry.value)
+            news.append(Committed(index, data))
+        return news
+
+    def saw_leader(self, found: KeyValue | None, revision: int) -> None:
+        """The leader's key as of a revision, None where there is none."""
+        if revision <= self._leader_as_of:
+            return
+        self._leader_as_of = revision
+        self.leader = None
+        if found is not None:
+            try:
+                worker = msgspec.json.decode(found.value, type=Holder).worker
+            except msgspec.MsgspecError:
+                worker = UNREADABLE
+            self.leader = Held(worker, found.lease, found.created)
+            self.epoch = max(self.epoch, found.created)
+
+    def leader_gone(self, epoch: int) -> None:
+        """The lease under which the leader's key of this epoch stood is no more."""
+        if self.leader is not None and self.leader.epoch == epoch:
+            self.leader = None
+
+    def saw_snapshot(self, found: KeyValue | None) -> None:
+        """The snapshot's key, None where there is none."""
+        if found is None or found.modified <= self.head_revision:
+            return
+        try:
+            self.head = msgspec.json.decode(found.value, type=SnapshotHead)
+        except msgspec.MsgspecError as error:
+            self.problem = f"{SNAPSHOT} in etcd is unreadable: {error}"
+        else:
+            self.head_revision = found.modified
+            self.log_bytes = 0
+
+    def _take_small(self, key: str, value: bytes | None, created: int) -> None:
+        """Candidates and successor: nonsense there is as good as nothing."""
+        try:
+            if key == SUCCESSOR:
+                self.successor = None
+                if value is not None:
+                    self.successor = msgspec.json.decode(value, type=Successor)
+            elif key.startswith(CANDIDATES):
+                self.candidates.pop(WorkerName(key.removeprefix(CANDIDATES)), None)
+                if value is not None:
+                    candidate = msgspec.json.decode(value, type=Candidate)
+                    self.candidates[candidate.worker] = Standing(candidate, created)
+        except msgspec.MsgspecError:
+            return
+
+
+def _written(event: Event) -> KeyValue | None:
+    if event.value is None:
+        return None
+    return KeyValue(event.key, event.value, event.created, event.modified, event.lease)
+
+
+def _index(entry: KeyValue) -> int:
+    try:
+        return log_index(entry.key)
+    except ValueError:
+        return 0
+
+
+def _assembled(head: SnapshotHead, keys: dict[str, KeyValue]) -> bytes | None:
+    parts = [keys.get(part_key(head.id, number)) for number in range(head.parts)]
+    found = [part.value for part in parts if part is not None]
+    return b"".join(found) if len(found) == head.parts else None

@@ -1,0 +1,19 @@
+"""What every coordinator's adapter offers the node."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from interrex.elections.interface import Ask, Noticed, Told
+
+Post = Callable[[Told | Noticed], None]
+"""Takes an answer or news, on the event loop's thread."""
+
+
+class Coordinator(Protocol):
+    """Puts the election's questions to one coordinator, one attempt each."""
+
+    def ask(self, ask: Ask) -> None:
+        """Begin to ask. ``Told`` is posted exactly once, later, whatever happens, until the end."""
+
+    async def close(self) -> None:
+        """End every connection; nothing is posted any more."""

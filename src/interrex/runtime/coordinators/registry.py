@@ -1,0 +1,38 @@
+"""Which coordinator's client an election needs."""
+
+from interrex.core.errors import InterrexError
+from interrex.core.ids import HostName
+from interrex.core.spec import ClusterSpec
+from interrex.runtime.coordinators.interface import Coordinator, Post
+
+
+def new_coordinator(
+    spec: ClusterSpec, cluster_id: str, host: HostName, post: Post
+) -> Coordinator | None:
+    """The client that the cluster's election asks through, None where it asks nobody.
+
+    Args:
+        spec: names the election, and says how its coordinator is reached.
+        cluster_id: keeps clusters of one name apart.
+        host: this machine, whose certificate is used.
+        post: takes answers and news.
+
+    Raises:
+        InterrexError: the client is not installed, or its files cannot be read.
+    """
+    if spec.election == "etcd":
+        try:
+            from interrex.runtime.coordinators.etcd import EtcdCoordinator
+        except ImportError as error:
+            raise missing_client("etcd", error) from error
+        folder = f"{spec.etcd.prefix}/{spec.name}/{cluster_id}/"
+        return EtcdCoordinator(spec.etcd, folder, host, post)
+    return None
+
+
+def missing_client(election: str, error: ImportError) -> InterrexError:
+    """What a person is told whose installation lacks a client."""
+    return InterrexError(
+        f"the election {election} needs {error.name}, which is not installed: "
+        f"pip install 'interrex[{election}]'"
+    )
