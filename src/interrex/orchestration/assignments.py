@@ -1,31 +1,60 @@
 """What each worker is told to supervise."""
 
+from collections.abc import Iterator
+
 import msgspec
 
-from interrex.core.ids import WorkerName, service_of, slot_order
-from interrex.core.replicas import SlotAssignment
+from interrex.core.ids import SlotName, WorkerName, service_of, slot_order
+from interrex.core.replicas import ReplicaState, SlotAssignment
+from interrex.core.spec import ServiceSpec
 from interrex.core.state import ClusterState, Placement
 from interrex.orchestration.fleet import Fleet
 
 
 def slots_for(state: ClusterState, fleet: Fleet, worker: WorkerName) -> tuple[SlotAssignment, ...]:
-    """The whole list for one worker: its placements, and what is to be stopped on its host."""
+    """The whole list for one worker: its placements, and what is to be stopped on its host.
+
+    That is what was evicted from the host, and what the state knows nothing of there: a leader
+    whose changes were lost when two sides merged has placed it.
+    """
     mine = [p for p in state.placements.values() if p.worker == worker]
     mine += [
         msgspec.structs.replace(placement, wanted=False)
         for placement in state.evicted
         if worker == _stopper(fleet, placement)
     ]
+    mine += _strays(state, fleet, worker)
     return tuple(
         SlotAssignment(
             placement.slot,
-            state.services[service_of(placement.slot)].spec,
+            _spec_of(state, placement.slot),
             placement.port,
             placement.generation,
             placement.wanted,
         )
         for placement in sorted(mine, key=lambda placement: slot_order(placement.slot))
     )
+
+
+def _spec_of(state: ClusterState, slot: SlotName) -> ServiceSpec:
+    """How it runs or, of a service that the state does not know, how it is stopped."""
+    service = state.services.get(service_of(slot))
+    return service.spec if service is not None else ServiceSpec(name=service_of(slot), command=())
+
+
+def _strays(state: ClusterState, fleet: Fleet, worker: WorkerName) -> Iterator[Placement]:
+    """What a worker supervises and the state has not placed on its host, to be stopped."""
+    view = fleet.workers.get(worker)
+    if view is None or not view.connected:
+        return
+    for slot, report in view.replicas.items():
+        placement = state.placements.get(slot)
+        if report.state is ReplicaState.STOPPED or (placement and placement.host == view.host):
+            continue
+        if any((one.slot, one.host) == (slot, view.host) for one in state.evicted):
+            continue
+        generation = report.generation
+        yield Placement(slot, worker, view.host, report.port, generation, generation, False)
 
 
 def _stopper(fleet: Fleet, placement: Placement) -> WorkerName | None:
