@@ -1,7 +1,8 @@
 """``python -m interrex.cli.mutants``: is every planted bug caught by the simulator?
 
 Each runs in processes of its own (``mutant_seeds``), because a bug is planted before the cores
-are loaded. First the same seeds run without any bug: whichever fails then counts for none.
+are loaded. A seed that caught something is run without any bug too: if it fails then as well, it
+counts for none.
 """
 
 import argparse
@@ -10,11 +11,11 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryFile
-from time import monotonic
 
 import msgspec
 
@@ -23,7 +24,7 @@ from interrex.simulator.mutants.catalogue import MUTANTS
 from interrex.simulator.mutants.results import MOST_SEEDS, Result, page, results_in
 
 ENOUGH = 3
-"""So many seeds have to catch a bug before the next one's turn, unless all are asked for."""
+"""When so many seeds have caught a bug, it is the next one's turn, unless all are asked for."""
 
 MOST_SECONDS = 1800
 """No bug is run for longer."""
@@ -35,37 +36,55 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the bugs, show a table as it grows.
 
     Returns:
-        0 if every bug was caught, 1 if one survived, or seeds fail without any bug.
+        0 if every bug was caught, 1 if one survived.
     """
     options = _options(arguments)
     names = options.names or list(MUTANTS)
-    failing, problem = _control(options.seeds, options.jobs)
-    if problem:
-        print(f"without any bug: {problem}")
-        return 1
-    if failing:
-        print(f"without any bug these seeds fail, and count for none: {sorted(failing)}")
-    enough = options.seeds if options.all else ENOUGH
+    enough = options.seeds if options.all else options.enough
+    sound = SoundSeeds()
     results = {}
     with ThreadPoolExecutor(options.jobs) as pool:
-        runs = [pool.submit(_run, name, options.seeds, enough, failing) for name in names]
+        runs = [pool.submit(_run, name, options.seeds, enough, sound) for name in names]
         for done, run in enumerate(as_completed(runs), start=1):
             result = run.result()
             results[result.mutant] = result
             print(f"{done:3}/{len(runs)} {_line(result)}", flush=True)
-    if options.write is not None:
-        _write(options.write, results)
-    bad = [name for name in names if not results[name].caught]
-    print(f"{len(names) - len(bad)} of {len(names)} planted bugs are caught")
-    if bad:
-        print(f"not caught: {', '.join(bad)}")
-    return 1 if bad or failing else 0
+            if options.write is not None:
+                _write(options.write, result)
+    if sound.broken:
+        print(f"these seeds fail without any bug, and count for none: {sorted(sound.broken)}")
+    survivors = [name for name in names if not results[name].caught]
+    print(f"{len(names) - len(survivors)} of {len(names)} planted bugs are caught")
+    if survivors:
+        print(f"not caught: {', '.join(survivors)}")
+    return 1 if survivors else 0
+
+
+class SoundSeeds:
+    """Which of the seeds that caught something are sound: no promise is broken without a bug."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[int, bool] = {}
+
+    @property
+    def broken(self) -> list[int]:
+        """The seeds that fail without any bug."""
+        return [seed for seed, sound in self._known.items() if not sound]
+
+    def __contains__(self, seed: int) -> bool:
+        with self._lock:
+            if seed not in self._known:
+                found = [result for result in _seeds(NO_BUG, seed, seed) if result.seed == seed]
+                self._known[seed] = bool(found) and not (found[0].promise or found[0].problem)
+            return self._known[seed]
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="mutants", description=__doc__, add_help=True)
     parser.add_argument("names", nargs="*", metavar="BUG", help="all of them by default")
     parser.add_argument("--all", action="store_true", help="count over all seeds")
+    parser.add_argument("--enough", type=int, default=ENOUGH, metavar="N", help="catches a bug")
     parser.add_argument("--seeds", type=int, default=MOST_SEEDS, metavar="N")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N")
     parser.add_argument("--write", type=Path, metavar="PAGE", help="the page to bring up to date")
@@ -76,46 +95,28 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def _control(seeds: int, jobs: int) -> tuple[set[int], str]:
-    """The seeds that fail without any bug, and what went wrong with the run itself."""
-    share = -(-seeds // jobs)
-    firsts = range(1, seeds + 1, share)
-
-    def run(first: int) -> list[SeedResult]:
-        return list(_seeds(NO_BUG, first, min(first + share - 1, seeds), enough=seeds))
-
-    began = monotonic()
-    with ThreadPoolExecutor(len(firsts)) as pool:
-        found = [result for part in pool.map(run, firsts) for result in part]
-    print(f"without any bug: {len(found)} seeds in {monotonic() - began:.0f} s", flush=True)
-    problem = next((result.problem for result in found if result.problem), "")
-    return {result.seed for result in found if result.promise}, problem
-
-
-def _run(name: str, seeds: int, enough: int, failing: set[int]) -> Result:
+def _run(name: str, seeds: int, enough: int, sound: SoundSeeds) -> Result:
     """Run one bug until enough seeds have caught it, or all have had their turn."""
     promises: Counter[str] = Counter()
-    first, caught, ran, problem = None, 0, 0, ""
-    for result in _seeds(name, 1, seeds, enough + len(failing)):
-        if result.problem:
+    first, ran, problem = None, 0, ""
+    with closing(_seeds(name, 1, seeds)) as found:
+        for result in found:
             problem = problem or result.problem
-        if result.seed in failing:
-            continue
-        ran += 1
-        if result.promise:
-            promises[result.promise] += 1
-            caught += 1
-            first = first or result.seed
-            if caught >= enough:
+            if result.promise and result.seed not in sound:
+                continue
+            ran += 1
+            if result.promise:
+                promises[result.promise] += 1
+                first = first or result.seed
+            if promises.total() >= enough:
                 break
     by = tuple(promise for promise, _ in promises.most_common())
-    return Result(name, ran, caught, first, by, problem)
+    return Result(name, ran, promises.total(), first, by, problem)
 
 
-def _seeds(name: str, first: int, last: int, enough: int) -> Iterator[SeedResult]:
+def _seeds(name: str, first: int, last: int) -> Generator[SeedResult, None, None]:
     """What each seed comes to, as it does."""
-    command = [sys.executable, "-m", "interrex.cli.mutant_seeds", name]
-    command += [str(first), str(last), str(enough)]
+    command = [sys.executable, "-m", "interrex.cli.mutant_seeds", name, str(first), str(last)]
     with (
         TemporaryFile() as errors,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors) as process,
@@ -143,9 +144,9 @@ def _line(result: Result) -> str:
     return f"{result.mutant:36} {result.caught:3} of {result.seeds:3}{first:12} {by}{problem}"
 
 
-def _write(path: Path, results: dict[str, Result]) -> None:
+def _write(path: Path, result: Result) -> None:
     known = results_in(path.read_text(encoding="utf-8")) if path.exists() else {}
-    path.write_text(page({**known, **results}), encoding="utf-8")
+    path.write_text(page({**known, result.mutant: result}), encoding="utf-8")
 
 
 if __name__ == "__main__":

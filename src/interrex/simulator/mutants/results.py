@@ -17,7 +17,7 @@ bug is a few lines of one core, said differently; the exact change stands in
 
 `make sim-mutants` runs each with seeds 1, 2, 3 ... until three have caught it, and fails if one
 survives {most} of them. `make sim-mutants ARGS="--all --write docs/mutants.md"` runs all the seeds
-and writes this page. A seed that fails without any bug counts for none.
+and writes this page, a row at a time. A seed that fails without any bug counts for none.
 
 "Caught by" names the promises whose checkers caught it, the most frequent first.
 """
