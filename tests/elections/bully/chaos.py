@@ -48,7 +48,7 @@ class Chaos:
             priority={WorkerName("w1"): 7} if random.random() < 0.3 else {},
             snapshot_after=random.choice([3, 8, 1000]),
             trailing_entries=random.choice([0, 2, 20]),
-            chunk_bytes=random.choice([40, 400]),
+            snapshot_chunk_bytes=random.choice([40, 400]),
             batch_bytes=random.choice([20, 200, 100_000]),
             longest_hold_off=800 * MS,
             catch_up_timeout=2000 * MS,

@@ -97,7 +97,9 @@ def test_changes_in_flight_share_increments() -> None:
 
 
 def test_the_whole_goes_to_who_lacks_what_was_compacted() -> None:
-    network = started(settings=BullySettings(snapshot_after=5, trailing_entries=1, chunk_bytes=50))
+    network = started(
+        settings=BullySettings(snapshot_after=5, trailing_entries=1, snapshot_chunk_bytes=50)
+    )
     network.die(1)
     for number in range(20):
         network.write(f"c{number}")

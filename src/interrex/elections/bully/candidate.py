@@ -45,12 +45,19 @@ class Candidate:
     """The state of one election of one worker."""
 
     def __init__(
-        self, node: Node, watch: Watch, server: Transitions, *, appointed: bool = False
+        self,
+        node: Node,
+        watch: Watch,
+        server: Transitions,
+        *,
+        appointed: bool = False,
+        preempts: WorkerName | None = None,
     ) -> None:
         self._node = node
         self._watch = watch
         self._server = server
         self.appointed = appointed
+        self.preempts = preempts
         self.phase = Phase.ASKING
         self._deadline = 0
         self._expected: set[WorkerName] = set()
@@ -65,6 +72,10 @@ class Candidate:
     @property
     def wake_at(self) -> int:
         return self._deadline
+
+    def is_asking_beside(self, worker: WorkerName) -> bool:
+        """Whether this worker only asks whether to replace that coordinator, and still obeys it."""
+        return self.phase is Phase.ASKING and self.preempts == worker
 
     # Asking
 
@@ -98,10 +109,11 @@ class Candidate:
             if answer.above:
                 self._server.become_waiting(f"{worker} is above it")
                 return
-            if answer.leader not in (NOBODY, node.worker):
+            if answer.leader not in (NOBODY, node.worker, self.preempts):
                 self._server.become_waiting(f"{worker} hears {answer.leader}")
                 return
         if node.settings.quorum and not self._is_majority(len(self._answers)):
+            self._watch.be_modest()
             self._server.become_waiting("a majority does not answer")
             return
         self.form()
@@ -222,6 +234,8 @@ class Candidate:
         if node.member not in members:
             self._server.become_waiting("it is no member any more")
         elif node.settings.quorum and not self._is_majority(halted):
+            self._watch.be_modest()
+            self._watch.was_bullied()
             self._server.become_waiting("a majority does not answer")
         else:
             self._server.become_coordinator(self._claim)

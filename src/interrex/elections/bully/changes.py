@@ -20,6 +20,7 @@ from interrex.elections.bully.payload import Configuration, Seat, configuration_
 from interrex.elections.interface import ProposalSettled, ReplaceMember
 
 LAST_MEMBER = "the last member cannot be removed"
+MAX_MEMBERS = 7
 NO_SEAT = f"all {STRIDE - 1} seats were given away: found the cluster anew"
 
 
@@ -32,6 +33,8 @@ def refusal(configuration: Configuration, request: ReplaceMember, seats: int) ->
     owner = members.get(request.member)
     if owner is not None and owner.worker != request.worker:
         return f"member {request.member} is {owner.worker}"
+    if len(others) >= MAX_MEMBERS:
+        return f"there are {len(others)} other members, and at most {MAX_MEMBERS} may be"
     if owner is None and seats + 1 >= STRIDE:
         return NO_SEAT
     return None if others or owner is not None else LAST_MEMBER

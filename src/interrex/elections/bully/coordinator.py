@@ -86,7 +86,11 @@ class Leading:
         self._first = node.copy.version
         self._successor: WorkerName | None = None
         self._hand_over_until: int | None = None
-        self._forgiven: int | None = None
+        self._forgiven = (-1, 0)
+        """The write that got a grace after a stop of our own, by when it began, and until when."""
+        self._grace_until: int | None = None
+        """Past the deadline: until when a majority may still answer."""
+        self._graced = False
         self._ended = False
 
     def begin(self) -> None:
@@ -111,18 +115,27 @@ class Leading:
 
     @property
     def wake_at(self) -> int | None:
-        return earliest(self._beat_at, self._deadline_due_at, self._hand_over_until)
+        return earliest(
+            self._beat_at, self._deadline_due_at, self._disk_due_at, self._hand_over_until
+        )
+
+    @property
+    def _disk_due_at(self) -> int | None:
+        """Until when the disk has to answer; after a stop of our own it gets as long again."""
+        since = self._node.disk.waiting_since
+        if since is None:
+            return None
+        forgiven, until = self._forgiven
+        due_at = since + self._node.settings.election_timeout
+        return max(due_at, until) if forgiven == since else due_at
 
     @property
     def _deadline_due_at(self) -> int | None:
         if self._verifying is not None:
             return None
-        return self.deadline if self._node.now < self.deadline else self._grace_until
-
-    @property
-    def _grace_until(self) -> int:
-        """Until when a majority may still answer, past the deadline."""
-        return max(self.deadline, self._began) + self._node.settings.election_timeout
+        if self._node.now < self.deadline or self._grace_until is None:
+            return self.deadline
+        return self._grace_until
 
     @property
     def _knows_all(self) -> bool:
@@ -133,13 +146,16 @@ class Leading:
 
     def on_time(self, *, late: bool) -> None:
         node = self._node
-        if node.is_disk_stuck and not (late and self._forgiven != node.disk.waiting_since):
-            self._resign("its disk does not answer")
-            return
+        disk_due_at = self._disk_due_at
+        if disk_due_at is not None and node.now >= disk_due_at:
+            since = node.disk.waiting_since
+            if since is None or not late or self._forgiven[0] == since:
+                self._resign("its disk does not answer")
+                return
+            self._forgiven = (since, node.now + 2 * node.settings.heartbeat)
         if late:
-            self._forgiven = node.disk.waiting_since
             self.companions.forgive()
-        if node.now >= self.deadline and not self._holds_on():
+        if node.now >= self.deadline and not self._holds_on(late=late):
             self._server.become_waiting("a majority does not answer")
             return
         if self._hand_over_until is not None and node.now >= self._hand_over_until:
@@ -155,11 +171,15 @@ class Leading:
             if node.now - self._began >= LONG_REIGN * node.settings.election_timeout:
                 self._watch.led_long()
 
-    def _holds_on(self) -> bool:
+    def _holds_on(self, *, late: bool) -> bool:
         """Past the deadline: with a quorum waits a little for a majority to answer; without one it
         was itself not running, and asks whoever it can reach whether they still obey it."""
         node = self._node
         if node.settings.quorum:
+            if self._grace_until is None or (late and not self._graced):
+                self._graced = late
+                self._grace_until = node.now + node.settings.election_timeout
+                self._beat_at = node.now
             return node.now < self._grace_until
         if self._verifying is None:
             self.companions.forgive()
@@ -212,6 +232,8 @@ class Leading:
             lease = node.settings.lease_of(settled.timeout)
             if node.settings.quorum:
                 self.deadline = max(self.deadline, settled.sent_at + lease)
+                if node.now < self.deadline:
+                    self._grace_until, self._graced = None, False
             elif self._verifying is not None and number >= self._verifying:
                 self._verifying = None
                 self.deadline = node.now + lease
@@ -231,7 +253,7 @@ class Leading:
             problem = f"{len(event.data)} bytes are more than {settings.max_change_bytes}"
         elif len(event.change.encode()) > MAX_NAME_BYTES:
             problem = "the change's id is too long"
-        elif self._open_bytes + len(event.data) > settings.max_open_bytes:
+        elif self._open_bytes + len(event.data) > settings.max_uncommitted_bytes:
             problem = "too much is waiting to be copied"
         if problem is not None:
             self._node.effects.append(ProposalSettled(event.change, None, problem))

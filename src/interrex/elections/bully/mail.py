@@ -78,7 +78,7 @@ class Mailbox:
         """Who is up? The paper's AreYouUp and AreYouNormal."""
         server = self._server
         node, role = server.node, server.role
-        above, leader = node.is_above(worker) and node.may_stand, m.NOBODY
+        above, leader = self._bullies(worker), m.NOBODY
         if isinstance(role, Leading):
             leader = node.worker
             role.tell(worker)
@@ -159,7 +159,9 @@ class Mailbox:
         return not self._server.node.order.is_above(worker, obeyed)
 
     def _bullies(self, worker: WorkerName) -> bool:
-        return self._server.node.is_above(worker) and self._server.node.may_stand
+        """Whether the sender has to leave it to this worker, which is above it and can lead."""
+        server = self._server
+        return server.node.is_above(worker) and server.node.may_stand and not server.watch.is_modest
 
     def _on_hand_over(self, message: m.HandOver, worker: WorkerName) -> None:
         server = self._server
@@ -177,6 +179,9 @@ class Mailbox:
         epoch = message.epoch
         if watch.is_over(epoch):
             return  # sent before it died or handed over: must not bring it back to life
+        if isinstance(role, Candidate) and role.is_asking_beside(worker):
+            watch.heard(worker, epoch, appointed=watch.appointed)
+            return
         if isinstance(role, Leading):
             if not role.meet(worker, epoch):
                 if server.role is role:

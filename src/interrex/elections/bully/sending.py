@@ -85,7 +85,7 @@ class Sending:
         if self._waiting:
             return
         whole = self._whole
-        data = whole.data[self._offset : self._offset + node.settings.chunk_bytes]
+        data = whole.data[self._offset : self._offset + node.settings.snapshot_chunk_bytes]
         node.send(
             self.worker,
             WholeCopy(

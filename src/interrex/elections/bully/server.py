@@ -49,9 +49,10 @@ class Server:
         """Who leads, as far as this worker knows."""
         if isinstance(self.role, Leading):
             return self.node.worker if self.leading else None
-        if isinstance(self.role, Candidate) or self.role.halter is not None:
-            return None
-        return self.watch.known
+        if isinstance(self.role, Candidate):
+            known = self.watch.known
+            return known if known is not None and self.role.is_asking_beside(known) else None
+        return self.watch.known if self.role.halter is None else None
 
     def start(self) -> None:
         """The first step: hands out the state from the disk, and begins to wait."""
@@ -91,11 +92,12 @@ class Server:
             self.role.hurry(0)
             self.role.on_time(late=False)
 
-    def stand(self, reason: str) -> None:
-        """Asks who is up."""
+    def stand(self, reason: str, *, preempts: WorkerName | None = None) -> None:
+        """Asks who is up; ``preempts`` is the coordinator below this worker that it would replace,
+        which goes on leading meanwhile."""
         self._leave(reason)
         self.watch.give_up()
-        candidate = self.role = Candidate(self.node, self.watch, self)
+        candidate = self.role = Candidate(self.node, self.watch, self, preempts=preempts)
         candidate.ask()
 
     def form(self, reason: str, *, appointed: bool = False) -> None:

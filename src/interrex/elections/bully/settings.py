@@ -37,12 +37,12 @@ class BullySettings(msgspec.Struct, frozen=True, kw_only=True):
     answer_allowance: int = 20 * MS
     longest_hold_off: int = 15 * S
     batch_bytes: int = 256 * KIB
-    chunk_bytes: int = 256 * KIB
+    snapshot_chunk_bytes: int = 256 * KIB
     snapshot_after: int = 10_000
     snapshot_after_bytes: int = 64 * MIB
     trailing_entries: int = 1_000
     max_change_bytes: int = MAX_CHANGE_BYTES
-    max_open_bytes: int = 64 * MIB
+    max_uncommitted_bytes: int = 64 * MIB
     max_copy_bytes: int = 1024 * MIB
     catch_up_timeout: int = 30 * S
 

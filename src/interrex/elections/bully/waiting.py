@@ -58,7 +58,8 @@ class Waiting:
         node = self._node
         for worker in sorted(node.members.workers - {node.worker}):
             node.send(worker, Election(node.member, node.seen, 0, 0))
-        self._stand_at = self._node.now + self._node.settings.boot_patience
+        if node.seat is not None:
+            self._stand_at = node.now + node.settings.boot_patience
         self.hurry_if_complete()
 
     def hurry_if_complete(self) -> None:
@@ -69,10 +70,13 @@ class Waiting:
     def rest(self) -> None:
         """Somebody else is at it: gives it time."""
         watch = self._watch
-        self._stand_at = self._node.now + 2 * watch.timeout + watch.above * watch.stagger
+        if self._node.seat is not None:
+            self._stand_at = self._node.now + 2 * watch.timeout + watch.above * watch.stagger
 
     def hurry(self, delay: int) -> None:
         """Stands after the delay and one distance for each member above that can be reached."""
+        if self._node.seat is None:
+            return
         at = self._node.now + delay + self._watch.above * self._watch.stagger
         self._stand_at = at if self._stand_at is None else min(at, self._stand_at)
 
@@ -112,7 +116,7 @@ class Waiting:
             return
         can_lead = watch.has_majority or not node.settings.quorum
         if node.may_stand and can_lead and watch.above == 0:
-            self._server.form(f"it is above {lower}")
+            self._server.stand(f"it is above {lower}", preempts=lower)
         else:
             self._arm()
 

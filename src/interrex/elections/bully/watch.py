@@ -48,6 +48,7 @@ class Watch:
         self.hold_off = node.settings.election_timeout
         """How long a higher worker hears a lower coordinator before it takes over."""
         self._graced = False
+        self._modest_until = 0
 
     # Peers
 
@@ -174,6 +175,14 @@ class Watch:
         return max(4 * self.round_trip, self._node.settings.stagger_floor)
 
     # Taking the lead back
+
+    def be_modest(self) -> None:
+        """A majority did not answer: for a while this worker keeps nobody below it from leading."""
+        self._modest_until = self._node.now + 8 * self.timeout
+
+    @property
+    def is_modest(self) -> bool:
+        return self._node.now < self._modest_until
 
     def was_bullied(self) -> None:
         """Lost the lead to somebody while alive: takes it back ever more rarely."""
