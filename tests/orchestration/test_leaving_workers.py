@@ -15,7 +15,13 @@ from interrex.core.state import (
 )
 from interrex.core.time import MS, S
 from interrex.orchestration.fleet import Fleet, WorkerView
-from interrex.orchestration.leader import Give, Leader, LeaderEffect, ProposeChange
+from interrex.orchestration.leader import (
+    Give,
+    GrantVote,
+    Leader,
+    LeaderEffect,
+    ProposeChange,
+)
 
 ME = WorkerName("worker-1")
 LEAVER = WorkerName("worker-3")
@@ -82,3 +88,19 @@ def test_a_dismissed_worker_is_forgotten_once_it_is_gone_and_not_started_again()
 def test_a_removed_worker_that_never_comes_back_is_forgotten_in_the_end() -> None:
     state, leader = _state(), Leader(ME, LOCAL_HOST, 1, _state())
     assert _forgets(leader.step(state, _fleet(False, BEGAN), BEGAN + 11 * S))
+
+
+def test_a_vote_is_taken_away_only_while_the_others_have_a_majority_that_is_here() -> None:
+    """Found by the simulator: of three voters one was down and had lost its log when another one
+    was removed; the two that were left could not agree on anything any more."""
+    state, leader = _state(), Leader(ME, LOCAL_HOST, 1, _state())
+    fleet = _fleet(True, BEGAN - S)
+    fleet = msgspec.structs.replace(fleet, members={**fleet.members, LEAVER: 3})
+    other = fleet.workers[WorkerName("worker-2")]
+    down = {**fleet.workers, other.worker: msgspec.structs.replace(other, connected=False)}
+    back = {**fleet.workers, other.worker: msgspec.structs.replace(other, member=77)}
+    for workers in (down, back):
+        effects = leader.step(state, msgspec.structs.replace(fleet, workers=workers), BEGAN)
+        assert GrantVote(LEAVER, None) not in effects
+    leader = Leader(ME, LOCAL_HOST, 2, _state())
+    assert GrantVote(LEAVER, None) in leader.step(state, fleet, BEGAN + S)

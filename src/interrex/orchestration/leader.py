@@ -19,6 +19,7 @@ from interrex.core.messages import (
     LaunchWorker,
     Routes,
 )
+from interrex.core.quorum import majority
 from interrex.core.replicas import SlotAssignment
 from interrex.core.routes import RouteTable, ServiceRoute
 from interrex.core.state import (
@@ -247,6 +248,8 @@ class Leader:
             return
         for worker, view in sorted(fleet.workers.items()):
             if worker in leavers:
+                if not _can_spare(fleet, worker):
+                    continue
                 wanted = None
             elif view.connected and view.member is not None:
                 wanted = view.member
@@ -269,6 +272,18 @@ class Leader:
         ]
         deadlines += [fleet.workers[worker].since + DISMISSED for worker in self._dismissed]
         return min((deadline for deadline in deadlines if deadline > now), default=None)
+
+
+def _can_spare(fleet: Fleet, worker: WorkerName) -> bool:
+    """Whether those who vote besides a worker have a majority that is here: otherwise they could
+    not even agree that it is gone, nor on anything after that."""
+    rest = {voter: member for voter, member in fleet.members.items() if voter != worker}
+    here = [
+        voter
+        for voter, member in rest.items()
+        if (view := fleet.workers.get(voter)) and view.connected and view.member in (None, member)
+    ]
+    return len(here) >= majority(len(rest))
 
 
 def vote_change(epoch: int, worker: WorkerName) -> ChangeId:
