@@ -259,7 +259,8 @@ async def test_a_worker_that_is_not_known_is_told_as_of_which_state(town: Town) 
     """It may have been removed while nobody could tell it."""
     a, b = town.node(A), town.node(B)
     await connect(a, b)
-    a.transport.set_peers({}, 17)
+    a.transport.peers_as_of = 17
+    a.transport.set_peers({})
     await b.next("lost")
     async with asyncio.timeout(10):
         assert await b.listener.refusals.get() == 17

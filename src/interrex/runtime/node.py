@@ -280,11 +280,12 @@ class Node:
         """Keep the one timer at the core's one wake-up; connect to whoever is new."""
         acquaintances, state = self.core.acquaintances, self.core.state
         workers = acquaintances.workers(state)
+        self._transport.peers_as_of = state.index
         if workers != self._known_workers:
             self._known_workers = dict(workers)
             spec = acquaintances.spec(state)
             addresses = addresses_of(self._layout, spec, workers, self._host)
-            self._transport.set_peers(addresses, state.index)
+            self._transport.set_peers(addresses)
         wake_at = self.core.wake_at
         if wake_at == self._timer_at and self._timer is not None:
             return

@@ -103,7 +103,8 @@ class Transport:
         self._processes = PeerProcesses(self._process_died, self._process_ended)
         self._acceptors: list[Acceptor] = []
         self._dialers: dict[WorkerName, Dialer] = {}
-        self._peers_index = -1
+        self.peers_as_of = -1
+        """The index of the state that says who the others are: whoever it does not name is told."""
         self._links: dict[WorkerName, Link] = {}
         self._known: dict[WorkerName, Hello] = {}
         self._open: set[Link] = set()
@@ -144,15 +145,12 @@ class Transport:
     def _accept(self, acceptor: Acceptor) -> None:
         self._acceptors.append(acceptor)
 
-    def set_peers(self, peers: Mapping[WorkerName, Address], index: int = -1) -> None:
+    def set_peers(self, peers: Mapping[WorkerName, Address]) -> None:
         """Says who the others are; this worker itself may be among them.
-
-        ``index`` is that of the state which says so: whoever it does not name is told.
 
         Whoever is no longer named is cut off and reported as lost; a new address counts from the
         next dial on.
         """
-        self._peers_index = index
         wanted = {name: address for name, address in peers.items() if name != self.hello.worker}
         for name, dialer in list(self._dialers.items()):
             if wanted.get(name) != dialer.address:
@@ -270,7 +268,7 @@ class Transport:
     def unknown_at(self, hello: Hello) -> int:
         """The index of the state that names no such worker, -1 where it is known."""
         known = hello.worker in self._dialers or objection(self.hello, hello)
-        return -1 if known else self._peers_index
+        return -1 if known else self.peers_as_of
 
     def link_refused(self, link: Link, unknown_at: int) -> None:
         """A peer does not know this worker."""
