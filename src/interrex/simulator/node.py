@@ -93,8 +93,7 @@ class Node:
         """How long (ns) its loop is busy with one event."""
         self.dies_within_step = -1
         """After so many more effects it is killed, wherever in a list that is."""
-        self._peers_known = 0
-        self.known_as_of = -1
+        self._peers_known: dict[WorkerName, HostName] = {}
         self._free_at = 0
         self._inbox: deque[WorkerEvent] = deque()
         self._wake_at: int | None = None
@@ -130,6 +129,11 @@ class Node:
         """Whether it greets now: it runs, and its loop turns."""
         return self.core is not None and not self.stops
 
+    @property
+    def known_as_of(self) -> int:
+        """The index of the state that says whom it looks for."""
+        return self.core.state.index if self.core is not None else -1
+
     def knows(self, worker: WorkerName) -> bool:
         """Whether it looks for a worker of this name."""
         core = self.core
@@ -159,10 +163,9 @@ class Node:
                 self._count_down()
             if not self.alive:
                 return
-        known = len(core.acquaintances.workers(core.state))
+        known = core.acquaintances.workers(core.state)
         if known != self._peers_known:
-            self._peers_known = known
-            self.known_as_of = core.state.index
+            self._peers_known = dict(known)
             self._world.knows(core.state)
             self._network.peers_changed(self)
         wake_at = core.wake_at
