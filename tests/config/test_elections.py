@@ -84,3 +84,10 @@ def test_a_running_fleet_keeps_its_options() -> None:
     assert quorum.refused
     assert quorum.what == "bully.quorum false -> true"
     assert not require.refused
+
+
+def test_where_any_part_may_lead_no_majority_is_asked_for(tmp_path: Path) -> None:
+    even = '[cluster]\nname = "shop"\nworkers = 2\nelection = "bully"\n'
+    assert len(warnings(tmp_path, even)) == 1
+    (odd,) = warnings(tmp_path, f"{even}bully.quorum = true\n")
+    assert odd.startswith("cluster.workers: 2 workers survive the loss of 0, as 1 do")

@@ -36,7 +36,9 @@ def _workers(reading: Reading, spec: ClusterSpec) -> None:
     place = reading.written(("cluster", "workers"), ("host",), ("cluster",))
     if workers == 1:
         reading.warn(place, "with 1 worker nobody takes over when it dies; 3 survive the loss of 1")
-    elif workers % 2 == 0:
+    if not guarantees_of(spec).quorum:
+        return
+    if workers > 1 and workers % 2 == 0:
         losses = workers - majority(workers)
         reading.warn(
             place,
