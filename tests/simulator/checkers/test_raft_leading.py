@@ -10,6 +10,7 @@ from interrex.core.storage import AppendEntries, Entry
 from interrex.core.time import MS
 from interrex.elections.raft import messages as m
 from interrex.elections.raft.payload import Configuration, change_data, configuration_data
+from interrex.simulator.checkers.raft_elected import Elected
 from interrex.simulator.checkers.raft_knowledge import Knowledge
 from interrex.simulator.checkers.raft_membership import OneMembershipAtATime
 from interrex.simulator.checkers.raft_placing import Placing
@@ -29,7 +30,7 @@ from .histories import (
     three,
     written,
 )
-from .test_raft import beat, vote_fact
+from .test_raft import beat, vote_fact, votes
 
 
 def log(*terms: int, data: bytes = b"", first: int = 1) -> AppendEntries:
@@ -42,6 +43,26 @@ def log(*terms: int, data: bytes = b"", first: int = 1) -> AppendEntries:
 def hears(worker: str, leader: int, term: int, round: int = 1, now: int = 0) -> Told:
     me = number_of(worker)
     return mail(worker, m.HeartbeatAnswer(leader, me, term, round, 0, 0), now=now)
+
+
+# Elected
+
+
+def test_who_has_a_majority_s_votes_may_lead() -> None:
+    show(Elected(), [*three(), votes("worker-2", 1, 4), beat("worker-1", 4)])
+
+
+UNELECTED: dict[str, list[Told]] = {
+    "nobody's votes but its own": [],
+    "a vote in another term": [votes("worker-2", 1, 3)],
+    "a vote for somebody else": [votes("worker-2", 3, 4)],
+    "a refusal": [votes("worker-2", 1, 4, granted=False)],
+}
+
+
+@pytest.mark.parametrize("history", UNELECTED.values(), ids=UNELECTED)
+def test_who_leads_without_a_majority_is_seen(history: list[Told]) -> None:
+    refuses(Elected(), [*three(), *history, beat("worker-1", 4)], r"with the votes of \[1\]")
 
 
 # Knowledge

@@ -1,6 +1,7 @@
 """Raft's promises together: its five properties, its votes, its disk and its lease."""
 
 from interrex.simulator.checkers.raft_append_only import AppendOnly
+from interrex.simulator.checkers.raft_elected import Elected
 from interrex.simulator.checkers.raft_election_safety import ElectionSafety
 from interrex.simulator.checkers.raft_knowledge import Knowledge
 from interrex.simulator.checkers.raft_leader_completeness import LeaderCompleteness
@@ -21,6 +22,7 @@ def raft_watch() -> RaftWatch:
         [
             ElectionSafety(),
             Votes(),
+            Elected(),
             Promises(),
             AppendOnly(),
             LogMatching(),
