@@ -29,10 +29,12 @@ class Harm:
         """Whether these disks may be harmed too, and a majority still holds what it promised."""
         if self._harmed and self._all_vote_again():
             self._harmed.clear()
-        voters = self._voters()
-        void = {**self._harmed, **self._risked, **dict.fromkeys(workers)}
-        return len(voters) - len(void) >= majority(len(voters)) and not any(
-            worker in self._harmed or worker in self._risked for worker in workers
+        void = dict.fromkeys((*self._harmed, *self._risked, *workers))
+        beliefs = self._beliefs()
+        return (
+            bool(beliefs)
+            and all(_outlive(voters, void) for voters in beliefs)
+            and not any(worker in self._harmed or worker in self._risked for worker in workers)
         )
 
     def harmed(self, worker: WorkerName) -> None:
@@ -58,13 +60,14 @@ class Harm:
             return False
         return not node.unproven and node.core.state.index > 0
 
-    def _voters(self) -> dict[WorkerName, int]:
-        """By worker, as the newest core believes."""
-        cores = [node.core for node in self._world.running() if node.core is not None]
-        newest = max(cores, key=lambda core: core.election.epoch, default=None)
-        if newest is None:
-            return {}
-        return {member.worker: member.member for member in newest.election.members}
+    def _beliefs(self) -> list[tuple[WorkerName, ...]]:
+        """Who votes, as each log says: a change of that may be under way."""
+        return [
+            voters
+            for node in self._world.running()
+            if node.core is not None
+            and (voters := tuple(member.worker for member in node.core.election.members))
+        ]
 
     def _all_vote_again(self) -> bool:
         """Whether a majority believes in exactly the identities that the disks now have."""
@@ -84,3 +87,9 @@ class Harm:
                 agreeing += 1
                 identities = members
         return identities is not None and agreeing >= majority(len(identities))
+
+
+def _outlive(voters: tuple[WorkerName, ...], void: dict[WorkerName, None]) -> bool:
+    """Whether a majority of the voters is left; several votes of one worker count as lost."""
+    left = [worker for worker in voters if worker not in void]
+    return len(left) >= majority(len(voters))

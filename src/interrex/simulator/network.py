@@ -351,7 +351,8 @@ class Network:
     def _use(self, pair: Pair, connection: Connection, at: WorkerName) -> None:
         """One end takes a connection into use, in place of an older one."""
         node, peer = connection.nodes[at], connection.nodes[pair.other(at)]
-        if not node.alive or self._nodes.get(at) is not node:
+        here = node.alive and self._nodes.get(at) is node
+        if not here or not node.knows(peer.worker):
             self._close(pair, connection, at, silently=False)
             return
         if connection.broken:
