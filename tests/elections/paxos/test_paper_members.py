@@ -3,10 +3,10 @@
 import pytest
 
 from interrex.core.errors import InvariantViolation
-from interrex.core.ids import ChangeId, WorkerName
+from interrex.core.ids import ChangeId
 from interrex.core.storage import Entry
 from interrex.core.time import MS
-from interrex.elections.interface import ReplaceMember
+from interrex.elections.interface import Committed, ReplaceMember
 from interrex.elections.paxos import PaxosSettings
 from interrex.elections.paxos import messages as m
 from interrex.elections.paxos.changes import CatchUp, Outcome, next_configuration
@@ -120,37 +120,50 @@ def test_the_slots_before_it_are_chosen_by_the_old_acceptors_and_the_others_by_t
     assert server.settled == {"r": 1, "a": 5}, "two of three are one of slot 5"
 
 
-def test_new_acceptors_promise_before_anything_is_proposed_to_them() -> None:
-    """Phase 1 is asked of a majority of the acceptors of the slot that is proposed in."""
-    network = Network(1, settings=NARROW)
-    network.start()
-    leader = network.elect()
-    network.join(2, 2)
-    network.step(leader, ReplaceMember(ChangeId("r"), WorkerName("w2"), 2))
-    network.cut.add(("w2", "w1"))  # type: ignore[arg-type]
-    network.run(50 * MS)
-    network.heal()
-    seen: list[str] = []
-    network.senders.append(
-        lambda server, effect: seen.append(type(network.decode(effect.payload)).__name__)
-    )
-    network.run_until(lambda: leader.settled.get(ChangeId("r")))
-    network.propose(leader, "a")
-    network.run(50 * MS)
-    assert leader.data == [b"a"]
-    assert "Promise" in seen
-    assert leader.paxos.epoch == 1
-
-
-def test_a_new_acceptor_that_gave_the_round_to_another_makes_the_leader_begin_anew() -> None:
-    """Its promise of this round can never be had."""
+def swapped_in() -> tuple[Solo, m.Prepare]:
+    """Leads alone, and has agreed that member 2 votes too from slot 6 on; what it asks of it."""
     server = Solo(1, settings=NARROW)
     server.step(ReplaceMember(ChangeId("r"), worker(2), 2))
     server.receive(m.HeartbeatAnswer(1, 2, 1, 1, 1, 1))
     server.receive(m.HeartbeatAnswer(1, 2, 1, 2, 1, 1))
-    prepares = server.taken(m.Prepare)
-    assert [(one.target, one.round) for one in prepares][:1] == [(2, 1)]
-    server.receive(m.Refused(1, 2, 1, prepares[0].campaign))
+    return server, server.taken(m.Prepare)[0]
+
+
+def test_new_acceptors_promise_before_anything_is_proposed_to_them() -> None:
+    """Phase 1 is asked of a majority of the acceptors of the slot that is proposed in."""
+    server, asked = swapped_in()
+    assert (asked.target, asked.round) == (2, 1)
+    server.accepts(2, 5)
+    server.propose("a")
+    assert max(index for index, _ in server.slots) == 5
+    server.take()
+    server.promised(asked)
+    assert list(server.proposed()) == [6]
+
+
+def test_what_new_acceptors_have_accepted_is_proposed_before_anything_new() -> None:
+    """P2c holds for the slots of a new configuration as for any others."""
+    server, asked = swapped_in()
+    server.accepts(2, 5)
+    server.propose("new")
+    server.promised(asked)
+    assert list(server.proposed()) == [6]
+    server = Solo(1, stored=stored(promised=4), settings=NARROW)
+    server.step(ReplaceMember(ChangeId("r"), worker(2), 2))
+    server.receive(m.HeartbeatAnswer(1, 2, 5, 1, 1, 1))
+    server.receive(m.HeartbeatAnswer(1, 2, 5, 2, 1, 1))
+    asked = server.taken(m.Prepare)[0]
+    server.accepts(2, 5)
+    server.propose("new")
+    server.promised(asked, Entry(7, 3, NOOP), Entry(8, 3, NOOP))
+    server.accepts(2, 9)
+    assert [one.index for one in server.said(Committed)] == [9]
+
+
+def test_a_new_acceptor_that_gave_the_round_to_another_makes_the_leader_begin_anew() -> None:
+    """Its promise of this round can never be had."""
+    server, asked = swapped_in()
+    server.receive(m.Refused(1, 2, 1, asked.campaign))
     assert (server.role, server.core.epoch) == ("candidate", 2)
     assert [(one.round, one.ended) for one in server.taken(m.Prepare)] == [(2, 1)]
 
@@ -173,6 +186,20 @@ def test_a_candidate_that_learns_that_it_was_removed_leaves_the_round() -> None:
     server.promised(asked[2], Entry(1, 1, value), Entry(2, 1, NOOP), chosen=2)
     assert (server.role, members(server)) == ("follower", [2, 3])
     assert server.core.wake_at is None
+
+
+def test_a_leader_that_learns_of_other_acceptors_is_not_sure_before_they_promise() -> None:
+    """Somebody whom they promised the same round may lead in it."""
+    server = Solo(stored=stored(promised=1), settings=NARROW)
+    value = configuration_data(configuration(1, 4, 5))
+    asked = server.become_candidate()
+    server.promised(asked[2], Entry(1, 1, value), chosen=1)
+    assert (server.role, server.core.leader) == ("leader", None)
+    (again,) = [one for one in server.taken(m.Prepare) if one.target == 4]
+    server.accepts(2, 4)
+    assert server.core.leader is None
+    server.promised(again)
+    assert server.core.leader == "w1"
 
 
 def test_a_change_goes_in_two_steps_learn_then_swap() -> None:

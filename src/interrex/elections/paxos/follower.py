@@ -116,6 +116,8 @@ class Follower:
             end -= 1
         if start <= end:
             node.accept(start, values[start - message.start : end + 1 - message.start])
+        if message.start <= self.verified + 1:
+            self.verified = max(self.verified, message.start + len(values) - 1)
         self._verify()
         self._learn(message.chosen)
         if self.matched >= self.verified:

@@ -163,20 +163,19 @@ class Node:
 
         What is known to be chosen stays as it is.
         """
-        known = max(0, self.chosen + 1 - start)
-        entries = [
-            Entry(index, self.round, data)
-            for index, data in enumerate(values[known:], start + known)
-        ]
-        if not entries:
+        if start <= self.chosen:
+            values, start = values[self.chosen + 1 - start :], self.chosen + 1
+        if not values:
             return
-        slots = self.slots
+        number, slots = self.round, self.slots
+        entries = [Entry(index, number, data) for index, data in enumerate(values, start)]
         before = slots.last
         changed = slots.put(entries)
         if changed <= before:
             self.disk.truncated(changed)
             self.disk.record(TruncateFrom(changed))
-        self.disk.append(slots.slice(changed, slots.last))
+        rewritten = changed < start or slots.last >= start + len(entries)
+        self.disk.append(slots.slice(changed, slots.last) if rewritten else entries)
 
     # Learning
 

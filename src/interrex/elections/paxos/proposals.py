@@ -47,6 +47,8 @@ class Proposals:
         self._findings = findings
         self._found = findings.values(node.chosen + 1, findings.last)
         self.found_to = max(findings.last, node.chosen)
+        self._cleared = node.chosen
+        """Up to here, a majority of each slot's acceptors has promised this round."""
         self._waiting: deque[Waiting] = deque()
         self._open: deque[Proposal] = deque()
         self._open_bytes = 0
@@ -80,31 +82,36 @@ class Proposals:
         """Proposes in all slots where that is allowed now and there is something to propose."""
         node, replication = self._node, self._replication
         start = replication.proposed + 1
-        last = node.chosen + node.settings.window
-        values: list[bytes] = []
-        while replication.proposed < last and self._may_propose(replication.proposed + 1):
-            value = self._next_value(replication.proposed + 1)
-            if value is None:
-                break
-            values.append(value)
-            replication.proposed += 1
-        if values:
-            node.accept(start, values)
+        wanted = max(self.found_to, start - 1) + len(self._waiting)
+        end = min(max(wanted, node.membership.settles_at), node.chosen + node.settings.window)
+        if start <= end:
+            end = self._promised_to(start, end)
+        if start <= end:
+            node.accept(start, [self._next_value(slot) for slot in range(start, end + 1)])
+            replication.proposed = end
             replication.send_all()
 
-    def _may_propose(self, slot: int) -> bool:
-        membership, promised = self._node.membership, self._findings.promised
-        return has_quorum(membership.governing(slot), promised)
+    def _promised_to(self, start: int, end: int) -> int:
+        """Up to which of these slots a majority of each slot's acceptors has promised."""
+        membership = self._node.membership
+        while self._cleared < end:
+            slot = max(start, self._cleared + 1)
+            if not has_quorum(membership.governing(slot), self._findings.promised):
+                break
+            alike = membership.last_governed_like(slot)
+            known = self._node.chosen + self._node.settings.window
+            self._cleared = known if alike is None else min(known, alike)
+        return min(end, self._cleared)
 
-    def _next_value(self, slot: int) -> bytes | None:
+    def _next_value(self, slot: int) -> bytes:
         if slot <= self.found_to:
             return self._found.pop(slot, NOOP)
-        if self._waiting:
-            change, data = self._waiting.popleft()
-            if change is not None:
-                self._open.append(Proposal(slot, change, len(data)))
-            return data
-        return NOOP if slot <= self._node.membership.settles_at else None
+        if not self._waiting:
+            return NOOP
+        change, data = self._waiting.popleft()
+        if change is not None:
+            self._open.append(Proposal(slot, change, len(data)))
+        return data
 
     def learned(self, index: int) -> None:
         """Settles what is chosen now."""

@@ -101,17 +101,19 @@ class Slots:
         Returns:
             The first slot from which on the disk has to be written anew.
         """
-        start, end = entries[0].index, entries[-1].index
+        start, last = entries[0].index, self.last
+        self.appended_bytes += sum(len(entry.data) for entry in entries)
+        if start == last + 1:
+            self._entries.extend(entries)
+            return start
         ensure(start >= self.first, "only slots that are here are accepted")
-        last = self.last
         for entry in entries[: max(0, last + 1 - start)]:
             ensure(entry.epoch >= self.round_at(entry.index), "the round of a slot never falls")
         self._entries.extend(Entry(index, NO_ROUND, b"") for index in range(last + 1, start))
         position = start - self._base - 1
-        self._entries[position : position + end - start + 1] = entries
+        self._entries[position : position + len(entries)] = entries
         changed = min(start, last + 1)
         self.persisted = min(self.persisted, changed - 1)
-        self.appended_bytes += sum(len(entry.data) for entry in entries)
         return changed
 
     def save(self, snapshot: Snapshot, keep_after: int) -> None:
