@@ -63,7 +63,8 @@ def _cluster(old: ClusterSpec, new: ClusterSpec) -> Iterator[Difference]:
         before, after = getattr(old, key), getattr(new, key)
         if before != after:
             yield Difference("", f"{key} {before} -> {after}", reason, refused=True)
-    for _, what in _changed(old.bully, new.bully, "bully"):
+    options = [*_changed(old.bully, new.bully, "bully"), *_changed(old.etcd, new.etcd, "etcd")]
+    for _, what in options:
         reason = "its workers must hold the same; `interrex down` first"
         yield Difference("", what, reason, refused=True)
     if old.require != new.require:

@@ -120,6 +120,9 @@ def _read(reading: Reading) -> ClusterSpec:
     hosts = _hosts(reading)
     services = _services(reading)
     values = {"name": "unnamed", **(cluster or {})}
+    if "election" in values:
+        name, options = values.pop("election")
+        values |= {"election": name} if options is None else {"election": name, name: options}
     if hosts and "workers" not in values:
         values["workers"] = sum(host.workers for host in hosts)
     return ClusterSpec(**values, balancer=balancer, tls=tls, hosts=hosts, services=services)

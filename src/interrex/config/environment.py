@@ -47,8 +47,28 @@ def check_environment(
         _listening(reading, spec, service)
     _balancer(reading, spec)
     _tls(reading, spec, host)
+    _coordinator(reading, spec)
     _kernel_ports(reading, spec)
     return Findings(reading.problems, reading.warnings)
+
+
+def _coordinator(reading: Reading, spec: ClusterSpec) -> None:
+    """The client of the coordinator that the election rests on, and the files that it reads."""
+    import importlib.util
+
+    path: Path = ("cluster", "election")
+    client = {"etcd": "aiohttp"}.get(spec.election)
+    if client is None:
+        return
+    if importlib.util.find_spec(client) is None:
+        reading.refuse(
+            path,
+            f"{spec.election} needs {client}, which is not installed: "
+            f"pip install 'interrex[{spec.election}]'",
+        )
+    password = spec.etcd.password_file
+    if password and not os.access(password, os.R_OK):
+        reading.refuse((*path, "etcd", "password_file"), f"{password} cannot be read")
 
 
 def _folder(reading: Reading, service: ServiceSpec) -> None:

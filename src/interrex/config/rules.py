@@ -67,15 +67,19 @@ def _required(reading: Reading, spec: ClusterSpec) -> None:
 
 
 def _priorities(reading: Reading, spec: ClusterSpec) -> None:
-    path: Path = ("cluster", "bully", "priority")
-    if not reading.sound(path, ("cluster", "workers"), ("host",)):
-        return
+    etcd: Path = ("cluster", "election", "etcd", "priority")
     workers = workers_of(spec)
-    for name in spec.bully.priority:
-        if name not in workers:
-            near = nearest(name, tuple(workers))
-            advice = f"did you mean {near}?" if near else f"they are {', '.join(workers)}"
-            reading.refuse((*path, name), f"there is no such worker; {advice}")
+    for path, priority in (
+        (("cluster", "bully", "priority"), spec.bully.priority),
+        (etcd, spec.etcd.priority),
+    ):
+        if not reading.sound(path, ("cluster", "workers"), ("host",)):
+            continue
+        for name in priority:
+            if name not in workers:
+                near = nearest(name, tuple(workers))
+                advice = f"did you mean {near}?" if near else f"they are {', '.join(workers)}"
+                reading.refuse((*path, name), f"there is no such worker; {advice}")
 
 
 def _election_times(reading: Reading, timing: Timing) -> None:

@@ -1,5 +1,6 @@
 """Every key of the cluster file: what it is, what it means, what holds without it."""
 
+from interrex.config.coordinators import ETCD, election
 from interrex.config.health import HEALTH, HTTP, LIVENESS, READINESS, STARTUP, read_health
 from interrex.config.kinds import (
     choice,
@@ -113,7 +114,12 @@ CLUSTER = Section(
             "Where hosts are listed they say it, and this may be left out",
             default="3, or the sum over the hosts",
         ),
-        Key("election", choice("text", ELECTIONS, ELECTIONS), "the algorithm that elects a leader"),
+        Key(
+            "election",
+            election,
+            f"the algorithm that elects a leader: {', '.join(f'`{name}`' for name in ELECTIONS)}; "
+            "or a table with the coordinator that it rests on, see [cluster.election.etcd]",
+        ),
         Key(
             "require",
             choice("text", REQUIREMENTS, REQUIREMENTS),
@@ -246,6 +252,7 @@ SECTIONS: tuple[Section, ...] = (
     CLUSTER,
     TIMING,
     BULLY,
+    ETCD,
     BALANCER,
     SERVICE,
     HEALTH,

@@ -1,0 +1,158 @@
+"""Elections that rest on a coordinator outside: how the file says where it is.
+
+``election = { etcd = "http://127.0.0.1:2379" }`` is short for a table of its own,
+``[cluster.election.etcd]``, with ``endpoints`` and whatever else is not as usual.
+"""
+
+import re
+from typing import Any, NamedTuple
+
+from interrex.config.kinds import duration, path, plain, ranks
+from interrex.config.positions import Path
+from interrex.config.problems import Refused, nearest, shown
+from interrex.config.reading import Reading
+from interrex.config.tables import Key, Kind, Noted, Section, refuse_unknown, table_of
+from interrex.config.values import parse_text, show_duration, split_address
+from interrex.core.spec import COORDINATED, ELECTIONS, Etcd
+
+TRIES = 3
+"""So many questions must go unanswered before a session is in danger."""
+
+_URL = re.compile(r"(https?)://([^/]+)/?", re.ASCII)
+
+
+class Chosen(NamedTuple):
+    """An election, and how its coordinator is reached, where it has one."""
+
+    name: str
+    options: Etcd | None = None
+
+
+def _parse_endpoints(value: object) -> tuple[str, ...]:
+    items = value if isinstance(value, list) else [value]
+    if not items:
+        raise Refused("names no endpoint")
+    return tuple(_parse_endpoint(item) for item in items)
+
+
+def _parse_endpoint(value: object) -> str:
+    text = parse_text(value)
+    found = _URL.fullmatch(text)
+    if found is None:
+        raise Refused(f'{shown(text)} is no endpoint; write it like "http://127.0.0.1:2379"')
+    split_address(found.group(2), '"http://127.0.0.1:2379"')
+    return text.rstrip("/")
+
+
+def _parse_prefix(value: object) -> str:
+    text = parse_text(value)
+    if re.fullmatch(r"/[A-Za-z0-9._/-]{0,200}", text, re.ASCII) is None:
+        raise Refused(f"{shown(text)} is no prefix; begin with / and use letters, digits, . _ -")
+    return text.rstrip("/")
+
+
+_TIMES = (
+    Key(
+        "session",
+        duration(2),
+        "how long a worker's lease lasts: when nobody can tell that a leader is dead, another "
+        "leads after so long. Whole seconds, and never less than what the coordinator grants",
+    ),
+    Key(
+        "timeout",
+        duration(0.05),
+        "silence after which another endpoint is asked; three of them must fit into the session",
+    ),
+)
+ETCD = Section(
+    "cluster.election.etcd",
+    'Options of the election by an etcd cluster. `election = { etcd = "http://127.0.0.1:2379" }` '
+    "is short for a table with `endpoints` alone; docs/etcd.md says what it promises.",
+    Etcd,
+    (
+        Key(
+            "endpoints",
+            plain("URL, or list of them", _parse_endpoints, ", ".join),
+            "where etcd's members answer clients: `http://` or `https://`, host and port",
+            default="required",
+            required=True,
+        ),
+        Key("prefix", plain("text", _parse_prefix), "under which keys the cluster's own lie"),
+        *_TIMES,
+        Key("user", plain("text", parse_text), "etcd's user", default="nobody"),
+        Key("password_file", path("path"), "a file with its password", default="none"),
+        Key("ca", path("path", ("host",)), "who signs etcd's certificates", default="the system's"),
+        Key(
+            "certificate",
+            path("path", ("host",)),
+            "what the workers show to etcd; may hold {host}",
+            default="none",
+        ),
+        Key("key", path("path", ("host",)), "that certificate's key", default="none"),
+        Key(
+            "priority",
+            ranks,
+            "of workers, by name: when a leader is gone the highest goes first",
+            default="0 for each worker",
+        ),
+    ),
+)
+_SECTIONS = {"etcd": ETCD}
+
+
+def _read_election(reading: Reading, place: Path, value: object) -> Chosen:
+    if isinstance(value, dict):
+        return _read_coordinator(reading, place, value)
+    text = parse_text(value)
+    if text in ELECTIONS:
+        return Chosen(text)
+    if text in COORDINATED:
+        key = _SECTIONS[text].keys[0].name
+        raise Refused(f"{text} needs to know where it is; write [cluster.election.{text}] {key}")
+    near = nearest(text, (*ELECTIONS, *COORDINATED))
+    advice = f"did you mean {near}?" if near else f"write {' or '.join(ELECTIONS)}"
+    raise Refused(f"{shown(text)} is not known; {advice}")
+
+
+def _read_coordinator(reading: Reading, place: Path, table: dict[str, Any]) -> Chosen:
+    unknown = [name for name in table if name not in COORDINATED]
+    for name in unknown:
+        refuse_unknown(reading, (*place, name), COORDINATED)
+    if unknown:
+        raise Noted
+    if len(table) != 1:
+        raise Refused(f"has to name one coordinator: {' or '.join(COORDINATED)}")
+    ((name, value),) = table.items()
+    section = _SECTIONS[name]
+    path = (*place, name)
+    if isinstance(value, dict):
+        options = table_of(section).read(reading, path, value)
+    else:
+        key = section.keys[0]
+        try:
+            options = section.spec(**{key.name: key.kind.read(reading, path, value)})  # type: ignore[misc]
+        except Refused as refusal:
+            reading.refuse(path, str(refusal))
+            raise Noted from None
+    _check(reading, path, options)
+    return Chosen(name, options)
+
+
+def _check(reading: Reading, path: Path, options: Etcd) -> None:
+    if TRIES * options.timeout > options.session:
+        reading.refuse(
+            reading.written((*path, "timeout"), (*path, "session")),
+            f"{TRIES} time-outs of {show_duration(options.timeout)} do not fit into a session of "
+            f"{show_duration(options.session)}",
+        )
+    for one, other in (
+        ("user", "password_file"),
+        ("password_file", "user"),
+        ("certificate", "key"),
+        ("key", "certificate"),
+    ):
+        if getattr(options, one) and not getattr(options, other):
+            reading.refuse((*path, one), f"is of no use without {other}")
+
+
+election: Kind[Chosen] = Kind("text, or table", _read_election, str)
