@@ -75,6 +75,10 @@ class MemoryDisk:
     def stored(self) -> Stored:
         return Stored(dict(self.facts), self.snapshot, tuple(self.entries))
 
+    def rounds(self) -> dict[int, int]:
+        """The epoch of each entry, by its index."""
+        return {entry.index: entry.epoch for entry in self.entries}
+
 
 class Server:
     """One worker: its core while it lives, its disk for ever, and what the core said."""
@@ -309,7 +313,7 @@ class Network(Generic[AnyServer]):
                 server.committed[:] = _decode_state(data)
                 ensure(not server.committed or server.committed[-1][0] <= index, "state order")
             case TakeSnapshot(index):
-                data = _encode_state(server.committed)
+                data = encode_state(server.committed)
                 self.tell(server, SnapshotTaken(index, data))
             case ProposalSettled(change, at, reason):
                 server.settled.setdefault(change, []).append((at, reason))
@@ -405,7 +409,7 @@ class Network(Generic[AnyServer]):
         return [server for server in self.alive() if server is not leader]
 
 
-def _encode_state(committed: Sequence[tuple[int, bytes]]) -> bytes:
+def encode_state(committed: Sequence[tuple[int, bytes]]) -> bytes:
     return b"".join(
         index.to_bytes(8, "big") + len(data).to_bytes(4, "big") + data for index, data in committed
     )

@@ -166,7 +166,8 @@ def _replace_log(
     try:
         store.load()
         data = encode_state(state)
-        store.write(beginning(member, genesis.members, data, state.index, epoch))
+        election = genesis.spec.election
+        store.write(beginning(election, member, genesis.members, data, state.index, epoch))
     finally:
         store.close()
     save_identity(folder, identity_of(genesis, worker, member))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from interrex.core.quorum import has_quorum
 from interrex.core.storage import AppendEntries, Entry, SetFact, TruncateFrom
 from interrex.elections.interface import ElectionEffect, ElectionEvent, Persist, SendPayload
 from interrex.elections.paxos.messages import (
@@ -20,7 +21,7 @@ from interrex.elections.paxos.messages import (
 from interrex.elections.paxos.node import PROMISE, StoredPromise
 from tests.elections import checkers
 
-from .network import Network, Server
+from .network import MemoryDisk, Network, Server
 
 
 class Checkers(checkers.Checkers[Server]):
@@ -33,6 +34,9 @@ class Checkers(checkers.Checkers[Server]):
         self.values: dict[tuple[int, int], bytes] = {}
         self.learned: dict[int, tuple[bytes, int]] = {}
         """What was chosen in a slot, and a round at the latest in which it was."""
+        self.disks: dict[int, MemoryDisk] = {}
+        self.chosen: dict[tuple[str, int], int] = {}
+        """How far each life of a server knew all to be chosen, after its last step."""
         network.senders.append(self.before_send)
 
     def watch(
@@ -40,6 +44,7 @@ class Checkers(checkers.Checkers[Server]):
     ) -> None:
         super().watch(server, event, effects)
         self._one_value_is_chosen(server)
+        self._a_majority_has_accepted_what_is_chosen(server)
         for effect in effects:
             if isinstance(effect, Persist):
                 self._nothing_accepted_is_forgotten(server, effect)
@@ -56,15 +61,43 @@ class Checkers(checkers.Checkers[Server]):
                     stored.round > message.round
                 ), "a promise left before it was stored"
             case Accepted(matched=matched) | HeartbeatAnswer(matched=matched):
-                disk = server.disk
-                last = disk.entries[-1].index if disk.entries else 0
-                last = max(last, disk.snapshot.index if disk.snapshot else 0)
-                assert matched <= last, "an acknowledgement left before the value was stored"
+                self._is_on_disk(server, matched, message.round)
             case Accept():
                 for index, value in enumerate(message.values, message.start):
                     self._one_value_a_ballot(index, message.round, value)
             case _:
                 pass
+
+    def _is_on_disk(self, server: Server, matched: int, number: int) -> None:
+        """What is acknowledged in a round is on the disk in that round, or known to be chosen."""
+        chosen, held = server.paxos._server.node.chosen, server.disk.rounds()
+        last = max(held, default=server.disk.snapshot.index if server.disk.snapshot else 0)
+        assert matched <= last, "an acknowledgement left before the value was stored"
+        for index in range(max(chosen, matched - 50) + 1, matched + 1):
+            assert held[index] == number, f"slot {index} is not on disk in round {number}"
+
+    def _a_majority_has_accepted_what_is_chosen(self, server: Server) -> None:
+        """2.1, of everything that a leader takes for chosen."""
+        self.disks[server.member] = server.disk
+        node, life = server.paxos._server.node, (server.name, server.life)
+        before = self.chosen.get(life, node.chosen)
+        self.chosen[life] = node.chosen
+        if not server.election.leading:
+            return
+        membership = node.membership
+        for index in range(max(before + 1, node.slots.first), node.chosen + 1):
+            voters = membership._history[membership._position(index)][1].voters
+            value = node.slots.entry(index).data
+            holding = [one for one in voters if self._holds(one, index, value)]
+            assert has_quorum(voters, holding), f"slot {index} was accepted by {holding} only"
+
+    def _holds(self, member: int, index: int, value: bytes) -> bool:
+        disk = self.disks.get(member)
+        if disk is None:
+            return False
+        if disk.snapshot is not None and disk.snapshot.index >= index:
+            return True
+        return any(one.index == index and one.data == value for one in reversed(disk.entries))
 
     def one_leader_an_epoch(self, server: Server, leader: str, epoch: int) -> None:
         super().one_leader_an_epoch(server, leader, epoch)
