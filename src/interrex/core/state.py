@@ -9,6 +9,14 @@ from typing import assert_never
 import msgspec
 
 from interrex.core.balancer_service import balancer_service
+from interrex.core.contests import (
+    Contests,
+    Expire,
+    Renew,
+    Stand,
+    Withdraw,
+    apply_to_contests,
+)
 from interrex.core.ids import (
     BALANCER,
     ChangeId,
@@ -50,7 +58,8 @@ class ClusterState(msgspec.Struct):
 
     ``workers`` maps each worker to its host. ``evicted`` holds placements that were moved away
     from a lost host: whoever comes back there stops them first. ``applied`` maps the ids of the
-    latest changes, oldest first, to the index each was applied at.
+    latest changes, oldest first, to the index each was applied at. ``contests`` are the named
+    leaderships that programs of the hosts compete for.
     """
 
     spec: ClusterSpec
@@ -60,6 +69,7 @@ class ClusterState(msgspec.Struct):
     evicted: tuple[Placement, ...] = ()
     applied: dict[ChangeId, int] = {}
     index: int = 0
+    contests: Contests = msgspec.field(default_factory=Contests)
 
 
 # Operations: what a change is made of.
@@ -137,6 +147,10 @@ Operation = (
     | Evict
     | ForgetEvicted
     | ForgetWorker
+    | Stand
+    | Withdraw
+    | Renew
+    | Expire
 )
 
 
@@ -255,6 +269,8 @@ def _apply_operation(state: ClusterState, operation: Operation) -> None:
             _drop_undeclared(state, service_of(operation.slot))
         case ForgetWorker():
             state.workers.pop(operation.worker, None)
+        case Stand() | Withdraw() | Renew() | Expire():
+            apply_to_contests(state.contests, operation, state.index)
         case _:
             assert_never(operation)
 

@@ -4,7 +4,8 @@ from interrex.library.errors import UnknownScheme
 from interrex.library.standing import Backend, Standing
 from interrex.library.urls import ElectionUrl
 
-SCHEMES: tuple[str, ...] = ()
+LOCAL = "interrex"
+SCHEMES = (LOCAL,)
 
 
 def backend_for(url: ElectionUrl, identity: str, priority: int, standing: Standing) -> Backend:
@@ -14,4 +15,8 @@ def backend_for(url: ElectionUrl, identity: str, priority: int, standing: Standi
         UnknownScheme: no backend goes by this name.
         ElectionError: the URL is not as the backend needs it.
     """
+    if url.scheme == LOCAL:
+        from interrex.library.local import local_candidate
+
+        return local_candidate(url, identity, priority, standing)
     raise UnknownScheme(url.scheme, SCHEMES)

@@ -94,6 +94,10 @@ class Election:
         """This member's own, while one of its ``lead()`` bodies runs."""
         return self.standing.leadership if self._in_lead else None
 
+    def waiting(self) -> list[str]:
+        """The identities of those who wait in their ``lead()``, as far as is known here."""
+        return self._backend.waiting()
+
     def lead(self) -> Lead:
         """A scope for one turn: entering it waits, its body runs as leader and is cancelled when
         the leadership ends. Leaving it lets the next one lead. Enter it again for another turn.

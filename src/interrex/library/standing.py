@@ -30,7 +30,7 @@ class Backend(Protocol):
         """Do not stand any more and give up what is held: to ``successor``, or to the next."""
 
     def waiting(self) -> list[str]:
-        """The identities of the others that are known to stand."""
+        """The identities of those who are known to stand, and do not lead."""
 
 
 class Standing:

@@ -6,7 +6,7 @@ STATE/                        one folder a cluster, 0700
   stopped                     the last `down` came to its end
   command.lock                held by the one command that starts or stops workers
   workers/NAME/               one folder a worker: locked by its one process
-    lock  log/  events.jsonl  worker.log  peer.sock  api.sock
+    lock  log/  events.jsonl  worker.log  peer.sock  api.sock  lead.sock
     genesis.json              this worker's copy, from which a lost one is restored
   hosts/HOST/                 what the host's workers share
     replicas/  logs/  balancer/
@@ -66,6 +66,9 @@ class Layout:
 
     def api_socket(self, worker: WorkerName) -> Path:
         return self.worker(worker) / "api.sock"
+
+    def lead_socket(self, worker: WorkerName) -> Path:
+        return self.worker(worker) / "lead.sock"
 
     def worker_log(self, worker: WorkerName) -> Path:
         return self.worker(worker) / "worker.log"

@@ -1,0 +1,217 @@
+"""``interrex:///CLUSTER/NAME``: a named leadership, asked of this host's part of a fleet.
+
+The program keeps a connection with one worker of its host, any of them, and moves to the next when
+that one goes; its ticket, and so its leadership, survives the move. Its process's death is proved
+by the kernel to that worker, and the next one leads at once; a program that is only silent or cut
+off keeps its leadership to the end of its lease.
+"""
+
+import asyncio
+import os
+import secrets
+import threading
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+from interrex.core.time import S
+from interrex.library.errors import (
+    ElectionError,
+    IdentityTaken,
+    MalformedUrl,
+    NoCluster,
+    Refused,
+)
+from interrex.library.standing import Standing
+from interrex.library.urls import ElectionUrl
+from interrex.runtime.clock import now_ns
+from interrex.runtime.contest_words import (
+    MAX_WORD,
+    VERSION,
+    Ended,
+    Follow,
+    Leads,
+    NotHere,
+    Now,
+    Reply,
+    StandDown,
+    StandFor,
+    StillHere,
+    Word,
+    decode_reply,
+    encode_word,
+)
+from interrex.runtime.frames import HEAD_BYTES, BadFrame, encode_frame
+from interrex.runtime.layout import Layout, state_root
+from interrex.runtime.lifeline import NO_LIFELINE, hold_lifeline
+from interrex.runtime.peer_socket import connect_unix
+from interrex.worker.guardian import CANDIDATE_LEASE
+
+BEAT_S = CANDIDATE_LEASE / 4 / S
+AGAIN_S = 0.02
+
+
+def local_candidate(
+    url: ElectionUrl, identity: str, priority: int, standing: Standing
+) -> "LocalCandidate":
+    """Raises MalformedUrl, UnknownOption."""
+    url.only("state")
+    if url.addresses or len(url.path) != 2:
+        raise MalformedUrl(url.text, "it is to be interrex:///CLUSTER/NAME")
+    cluster, contest = url.path
+    state = url.options.get("state")
+    layout = Layout(state_root(None if state is None else Path(state)), cluster)
+    return LocalCandidate(layout, contest, identity, priority, standing)
+
+
+class LocalCandidate:
+    """Implements ``interrex.library.standing.Backend`` with the workers of this host."""
+
+    lease = CANDIDATE_LEASE
+
+    def __init__(
+        self, layout: Layout, contest: str, identity: str, priority: int, standing: Standing
+    ) -> None:
+        self._layout = layout
+        self._follow = Follow(VERSION, contest, identity, priority, own_lifeline())
+        self._standing = standing
+        self._ticket = ""
+        self._waiting: tuple[str, ...] = ()
+        self._writer: asyncio.StreamWriter | None = None
+        self._downs: list[StandDown] = []
+        """Withdrawals that no worker has heard yet."""
+        self._keeping: asyncio.Task[None] | None = None
+        self._beating: asyncio.Task[None] | None = None
+        self._joined = asyncio.Event()
+
+    async def open(self) -> None:
+        """Raises NoCluster, Refused."""
+        if not self._layout.worker_names():
+            raise NoCluster(
+                f"there is no cluster {self._layout.cluster} in {self._layout.root}\n"
+                "start it with: interrex up FILE; or name its folder: ?state=DIR"
+            )
+        loop = asyncio.get_running_loop()
+        self._keeping = loop.create_task(self._keep_connected())
+        self._beating = loop.create_task(self._beat())
+        while not self._joined.is_set() and self._standing.failure is None:
+            await self._standing.changed()
+        if self._standing.failure is not None:
+            await self.close()
+            raise self._standing.failure
+
+    async def close(self) -> None:
+        """Give up what is held, then let go."""
+        self.withdraw()
+        tasks = [task for task in (self._keeping, self._beating) if task is not None]
+        if self._writer is not None:
+            self._writer.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def stand(self) -> None:
+        self._ticket = secrets.token_hex(12)
+        self._say(StandFor(self._ticket, now_ns()))
+
+    def withdraw(self, successor: str | None = None) -> None:
+        self._standing.end("it was given up")
+        if self._ticket:
+            down = StandDown(self._ticket, successor or "")
+            self._ticket = ""
+            if not self._say(down):
+                self._downs.append(down)
+
+    def waiting(self) -> list[str]:
+        return list(self._waiting)
+
+    def _say(self, word: Word) -> bool:
+        if self._writer is None or self._writer.is_closing():
+            return False
+        self._writer.write(encode_frame(encode_word(word)))
+        return True
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT_S)
+            if self._ticket:
+                self._say(StillHere(self._ticket, now_ns()))
+
+    async def _keep_connected(self) -> None:
+        """One worker after the other, until one gives an answer that is final."""
+        while True:
+            for worker in self._layout.worker_names():
+                try:
+                    sock = connect_unix(self._layout.lead_socket(worker))
+                except OSError:
+                    continue
+                try:
+                    await self._converse(*await asyncio.open_unix_connection(sock=sock))
+                except ElectionError as error:
+                    self._standing.fail(error)
+                    return
+                except (OSError, EOFError, BadFrame, msgspec.MsgspecError):
+                    continue  # it has gone, or is no worker: the next one
+            await asyncio.sleep(AGAIN_S)
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
+        try:
+            self._say(self._follow)
+            if self._ticket:
+                self._say(StandFor(self._ticket, now_ns()))
+            for down in self._downs:
+                # It names a ticket of an earlier connection: claim it, then lay it down.
+                self._say(StandFor(down.ticket, now_ns()))
+                self._say(down)
+            self._downs.clear()
+            while True:
+                head = await reader.readexactly(HEAD_BYTES)
+                length = int.from_bytes(head, "big")
+                if not 0 < length <= MAX_WORD:
+                    raise BadFrame(f"a frame of {length} bytes")
+                self._on_reply(decode_reply(await reader.readexactly(length)))
+        finally:
+            self._writer = None
+            writer.close()
+
+    def _on_reply(self, reply: Reply) -> None:
+        match reply:
+            case Now(leader, epoch, waiting):
+                self._waiting = waiting
+                self._standing.saw(leader, epoch)
+                self._joined.set()
+                self._standing.wake()
+            case Leads(ticket, epoch, deadline) if ticket == self._ticket:
+                held = self._standing.leadership
+                if held is not None and held.epoch == epoch:
+                    self._standing.renew(deadline)
+                elif deadline > now_ns():
+                    self._standing.grant(epoch, deadline)
+            case Ended(ticket, reason, taken_by) if ticket == self._ticket:
+                self._on_ended(reason, taken_by)
+            case NotHere(reason):
+                raise Refused(f"the fleet gives this program no leadership: {reason}")
+            case _:
+                return  # it is about a ticket that was laid down
+
+    def _on_ended(self, reason: str, taken_by: str) -> None:
+        self._ticket = ""
+        if taken_by:
+            me = f"this process ({os.getpid()})"
+            self._standing.fail(IdentityTaken(self._follow.identity, me, taken_by))
+        elif self._standing.leadership is None:
+            self.stand()
+        else:
+            self._standing.end(reason)
+
+
+def own_lifeline() -> int:
+    """Where a worker may wait for this process's death; only its main thread can hold it."""
+    if threading.current_thread() is not threading.main_thread():
+        return NO_LIFELINE
+    return _held_lifeline()
+
+
+_held_lifeline = cache(hold_lifeline)

@@ -1,0 +1,333 @@
+"""A worker's ``lead.sock``: programs of this host that want a named leadership.
+
+Thin: the worker's ``Guardian`` decides. This holds the programs' connections, watches their
+processes by pidfd and lifeline, and proposes what the guardian asks for.
+"""
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Protocol, cast
+
+import msgspec
+
+from interrex.core.contests import Candidate, CandidateProcess, Contests
+from interrex.core.ids import ChangeId, WorkerName
+from interrex.core.time import S
+from interrex.runtime.api import private_socket
+from interrex.runtime.clock import now_ns
+from interrex.runtime.contest_words import (
+    MAX_NAME,
+    MAX_WORD,
+    VERSION,
+    Ended,
+    Follow,
+    Leads,
+    NotHere,
+    Now,
+    Reply,
+    StandDown,
+    StandFor,
+    StillHere,
+    Word,
+    decode_word,
+    encode_word,
+)
+from interrex.runtime.frames import BadFrame, FrameReader, encode_frame
+from interrex.runtime.lifeline import NO_LIFELINE, Watch, watch_lifeline
+from interrex.runtime.peer_process import is_trusted
+from interrex.runtime.peer_socket import peer_credentials
+from interrex.runtime.pidfd import ProcessIdentity, is_dead, open_pidfd
+from interrex.runtime.questions import ChangeBody, Outcome
+from interrex.worker import guardian as pure
+from interrex.worker.guardian import Guardian
+
+
+class ContestBackend(Protocol):
+    """What this asks of its worker."""
+
+    def contests(self) -> tuple[Contests, int]:
+        """The replicated contests, and the index of the last applied change."""
+
+    def leads_the_cluster(self) -> bool: ...
+
+    def contest_refusal(self) -> str:
+        """Why this cluster gives no leaderships to programs; empty when it does."""
+
+    async def change(self, body: ChangeBody) -> Outcome: ...
+
+
+class _Process:
+    """A candidate's process, watched until it dies."""
+
+    def __init__(self, identity: ProcessIdentity, on_death: Callable[[], None]) -> None:
+        """Raises ProcessLookupError when it is dead already."""
+        pidfd = open_pidfd(identity)
+        if pidfd is None:
+            raise ProcessLookupError(identity.pid)
+        self.identity = identity
+        self._pidfd = pidfd
+        self._on_death = on_death
+        self._loop = asyncio.get_running_loop()
+        self._told = False
+        self._lifeline: Watch | None = None
+        self._loop.add_reader(pidfd, self._died)
+
+    def wait_at(self, lifeline: int) -> None:
+        """Know of its death earlier."""
+        if lifeline != NO_LIFELINE and self._lifeline is None:
+            self._lifeline = watch_lifeline(self.identity.pid, lifeline, self._broke)
+
+    def _broke(self) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody is left to be told
+            self._loop.call_soon_threadsafe(self._died)
+
+    def _died(self) -> None:
+        if not self._told:
+            self._told = True
+            self._on_death()
+            self.close()
+
+    def close(self) -> None:
+        """Watch no more."""
+        self._told = True
+        if self._pidfd >= 0:
+            self._loop.remove_reader(self._pidfd)
+            os.close(self._pidfd)
+            self._pidfd = -1
+
+
+class ContestServer:
+    """Listens on a worker's ``lead.sock`` until closed.
+
+    Args:
+        me: the worker; ``backend`` its node.
+    """
+
+    def __init__(self, me: WorkerName, backend: ContestBackend) -> None:
+        self.me = me
+        self.backend = backend
+        self.guardian = Guardian(me, now_ns())
+        self.connections: set[_Connection] = set()
+        self._processes: dict[ProcessIdentity, _Process] = {}
+        self._tickets: dict[str, ProcessIdentity] = {}
+        self._loop = asyncio.get_running_loop()
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._seen: tuple[int, bool] = (-1, False)
+
+    async def start(self, path: Path) -> None:
+        """Listen; the caller holds the worker's lock, so a socket that is there is a dead one's."""
+        self._server = await self._loop.create_unix_server(
+            lambda: _Connection(self), sock=private_socket(path)
+        )
+
+    def close(self) -> None:
+        """Let go of everybody: a candidate may go on until its deadline, or come back."""
+        if self._server is not None:
+            self._server.close()
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+        for connection in list(self.connections):
+            connection.close()
+        for process in self._processes.values():
+            process.close()
+
+    def moved(self) -> None:
+        """The worker has taken a step: look if that can matter. Cheap when it does not."""
+        _, applied = self.backend.contests()
+        if self._seen != (applied, self.backend.leads_the_cluster()):
+            self.look()
+
+    def look(self) -> None:
+        """Do what the guardian asks for now."""
+        contests, applied = self.backend.contests()
+        leading = self.backend.leads_the_cluster()
+        self._seen = (applied, leading)
+        for effect in self.guardian.look(contests, applied, leading, now_ns()):
+            match effect:
+                case pure.Proposal():
+                    self._spawn(self._propose(effect))
+                case pure.Standings():
+                    now = Now(effect.leader, effect.epoch, effect.waiting)
+                    self._tell(now, self._following(effect.contest))
+                case pure.Granted():
+                    leads = Leads(effect.ticket, effect.epoch, effect.deadline)
+                    self._tell(leads, self._of(effect.ticket))
+                case pure.Lost():
+                    ended = Ended(effect.ticket, effect.reason, effect.taken_by)
+                    self._tell(ended, self._of(effect.ticket))
+                    self._let_go(effect.ticket)
+                case pure.Watch():
+                    process = effect.process
+                    identity = ProcessIdentity(*msgspec.structs.astuple(process))
+                    self.watch(effect.ticket, identity, NO_LIFELINE)
+        self._arm()
+
+    def _of(self, ticket: str) -> "list[_Connection]":
+        return [one for one in self.connections if one.ticket == ticket]
+
+    def _following(self, contest: str) -> "list[_Connection]":
+        return [one for one in self.connections if one.contest == contest]
+
+    def _tell(self, reply: Reply, connections: "list[_Connection]") -> None:
+        for connection in connections:
+            connection.say(reply)
+
+    async def _propose(self, proposal: pure.Proposal) -> None:
+        change = ChangeId(f"contest-{secrets.token_hex(8)}")
+        outcome = await self.backend.change(ChangeBody(change, (proposal.operation,)))
+        self.guardian.settled(proposal.number, outcome.index if outcome.ok else None, now_ns())
+        self.look()
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        wake_at = self.guardian.wake_at
+        if wake_at is not None:
+            delay = max(0, wake_at - now_ns()) / S
+            self._timer = self._loop.call_later(delay + 0.001, self.look)
+
+    # Processes
+
+    def watch(self, ticket: str, identity: ProcessIdentity, lifeline: int) -> None:
+        """Withdraw a ticket as soon as its process is dead."""
+        process = self._processes.get(identity)
+        if process is None:
+            try:
+                process = _Process(identity, partial(self._died, identity))
+            except ProcessLookupError:
+                self._loop.call_soon(self._withdraw, ticket)
+                return
+            self._processes[identity] = process
+        process.wait_at(lifeline)
+        self._tickets[ticket] = identity
+
+    def _died(self, identity: ProcessIdentity) -> None:
+        del self._processes[identity]
+        for ticket in [one for one, of in self._tickets.items() if of == identity]:
+            self.guardian.withdraw(ticket, now_ns())
+        self.look()
+
+    def _withdraw(self, ticket: str) -> None:
+        self.guardian.withdraw(ticket, now_ns())
+        self.look()
+
+    def _let_go(self, ticket: str) -> None:
+        identity = self._tickets.pop(ticket, None)
+        if identity is not None and identity not in self._tickets.values():
+            process = self._processes.pop(identity, None)
+            if process is not None:
+                process.close()
+
+
+class _Connection(asyncio.Protocol):
+    """One program's connection."""
+
+    def __init__(self, server: ContestServer) -> None:
+        self._server = server
+        self._reader = FrameReader(MAX_WORD)
+        self._transport: asyncio.Transport | None = None
+        self._identity: ProcessIdentity | None = None
+        self._follow: Follow | None = None
+        self.ticket = ""
+
+    @property
+    def contest(self) -> str:
+        """Which it follows."""
+        return self._follow.contest if self._follow else ""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._server.connections.add(self)
+        raw = transport.get_extra_info("socket")
+        credentials = peer_credentials(cast(socket.socket, raw))
+        if credentials.pidfd is not None:
+            dead = is_dead(credentials.pidfd)
+            os.close(credentials.pidfd)
+        else:
+            dead = False
+        if is_trusted(credentials) and not dead:
+            self._identity = ProcessIdentity.of(credentials.pid)
+        if self._identity is None:
+            self._refuse(f"process {credentials.pid} of uid {credentials.uid} cannot be watched")
+
+    def data_received(self, data: bytes) -> None:
+        self._reader.feed(data)
+        try:
+            while self._transport is not None and (frame := self._reader.next_frame()) is not None:
+                self._on_word(decode_word(frame))
+        except (BadFrame, msgspec.MsgspecError) as error:
+            self._refuse(f"that is no word of a program's: {error}")
+
+    def _on_word(self, word: Word) -> None:
+        guardian, now = self._server.guardian, now_ns()
+        match word:
+            case Follow():
+                self._on_follow(word)
+                return
+            case StandFor(ticket, sent_at) if self._follow and self._identity:
+                self.ticket = ticket
+                process = CandidateProcess(*msgspec.structs.astuple(self._identity))
+                follow = self._follow
+                candidate = Candidate(
+                    ticket, follow.identity, self._server.me, follow.priority, process
+                )
+                guardian.stand(follow.contest, candidate, min(sent_at, now), now)
+                self._server.watch(ticket, self._identity, follow.lifeline)
+            case StillHere(ticket, sent_at) if ticket == self.ticket:
+                guardian.alive(ticket, min(sent_at, now))
+            case StandDown(ticket, successor) if ticket == self.ticket:
+                guardian.withdraw(ticket, now, successor)
+            case _:
+                self._refuse("that comes out of turn")
+        self._server.look()
+
+    def _on_follow(self, follow: Follow) -> None:
+        reason = self._server.backend.contest_refusal()
+        if follow.version != VERSION:
+            reason = f"it speaks version {follow.version}, this worker speaks {VERSION}"
+        if not (0 < len(follow.contest) <= MAX_NAME and 0 < len(follow.identity) <= MAX_NAME):
+            reason = f"names have 1 to {MAX_NAME} characters"
+        if reason:
+            self._refuse(reason)
+            return
+        self._follow = follow
+        now = self._server.guardian.standings(follow.contest)
+        self.say(Now(now.leader, now.epoch, now.waiting))
+
+    def say(self, reply: Reply) -> None:
+        if self._transport is None:
+            return
+        if self._transport.get_write_buffer_size() > 16 * MAX_WORD:
+            self.close()
+            return
+        self._transport.write(encode_frame(encode_word(reply)))
+
+    def _refuse(self, reason: str) -> None:
+        self.say(NotHere(reason))
+        self.close()
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Its ticket stays until it is silent for its lease: the program may be alive."""
+        self._transport = None
+        self._server.connections.discard(self)
