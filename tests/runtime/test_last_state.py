@@ -14,7 +14,7 @@ from interrex.core.spec import ClusterSpec, ServiceSpec
 from interrex.core.state import Change, Scale, encode_change, encode_state
 from interrex.core.state import genesis as genesis_state
 from interrex.core.storage import AppendEntries, Entry, Record, SaveSnapshot, Snapshot, TruncateFrom
-from interrex.elections.raft.payload import Configuration, change_data, snapshot_data
+from interrex.elections.replicated.payload import Configuration, change_data, snapshot_data
 from interrex.runtime.genesis import Genesis, new_genesis
 from interrex.runtime.last_state import last_spec, read_log
 from interrex.runtime.layout import Layout

@@ -16,7 +16,7 @@ from interrex.core.state import (
 )
 from interrex.core.storage import Entry, Stored
 from interrex.core.time import S
-from interrex.elections.raft.payload import change_data
+from interrex.elections.replicated.payload import change_data
 from interrex.orchestration.fleet import Fleet, WorkerView
 from interrex.worker.acquaintances import Acquaintances, was_removed
 from interrex.worker.interface import Send

@@ -13,7 +13,7 @@ from interrex.elections.paxos.node import PROMISE, StoredPromise
 from interrex.elections.paxos.snapshots import snapshot_data as paxos_snapshot_data
 from interrex.elections.paxos.snapshots import snapshot_parts as paxos_snapshot_parts
 from interrex.elections.raft.node import VOTE, StoredVote
-from interrex.elections.raft.payload import (
+from interrex.elections.replicated.payload import (
     Configuration,
     configuration_of,
     snapshot_data,

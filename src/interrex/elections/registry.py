@@ -17,9 +17,9 @@ from interrex.elections.interface import Election
 from interrex.elections.paxos import settings as paxos_settings
 from interrex.elections.paxos import snapshots as paxos_snapshots
 from interrex.elections.paxos.paxos import Paxos
-from interrex.elections.raft.payload import committed_data, snapshot_parts
 from interrex.elections.raft.raft import Raft
 from interrex.elections.raft.settings import settings_from
+from interrex.elections.replicated.payload import committed_data, snapshot_parts
 
 
 def new_election(

@@ -25,7 +25,7 @@ from interrex.elections.interface import (
 from interrex.elections.paxos import Paxos, PaxosSettings
 from interrex.elections.paxos import messages as m
 from interrex.elections.paxos.node import CHOSEN, PROMISE, StoredPromise
-from interrex.elections.raft.payload import change_data
+from interrex.elections.replicated.payload import change_data
 
 from .network import MemoryDisk
 

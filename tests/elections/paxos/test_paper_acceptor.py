@@ -7,7 +7,7 @@ from interrex.core.time import MS
 from interrex.elections.interface import MalformedPayload, PayloadReceived
 from interrex.elections.paxos import messages as m
 from interrex.elections.paxos.snapshots import snapshot_data
-from interrex.elections.raft.payload import Configuration
+from interrex.elections.replicated.payload import Configuration
 
 from .solo import Solo, accepted, stored, voters, worker
 

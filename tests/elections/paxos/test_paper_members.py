@@ -12,7 +12,7 @@ from interrex.elections.paxos import messages as m
 from interrex.elections.paxos.changes import CatchUp, Outcome, next_configuration
 from interrex.elections.paxos.membership import Membership
 from interrex.elections.paxos.snapshots import snapshot_parts
-from interrex.elections.raft.payload import NOOP, Configuration, configuration_data
+from interrex.elections.replicated.payload import NOOP, Configuration, configuration_data
 
 from .network import Network
 from .solo import Solo, stored, voters, worker

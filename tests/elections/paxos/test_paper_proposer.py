@@ -5,7 +5,7 @@ from interrex.core.time import MS
 from interrex.elections.interface import ConfirmRead, PeerLost, ReadConfirmed, StepDown
 from interrex.elections.paxos import PaxosSettings
 from interrex.elections.paxos import messages as m
-from interrex.elections.raft.payload import NOOP
+from interrex.elections.replicated.payload import NOOP
 
 from .network import Network, Server
 from .solo import Solo, accepted, stored, value, worker

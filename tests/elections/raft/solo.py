@@ -25,7 +25,7 @@ from interrex.elections.interface import (
 from interrex.elections.raft import Raft, RaftSettings
 from interrex.elections.raft import messages as m
 from interrex.elections.raft.node import VOTE, StoredVote
-from interrex.elections.raft.payload import change_data
+from interrex.elections.replicated.payload import change_data
 
 from .network import MemoryDisk
 

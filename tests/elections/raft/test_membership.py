@@ -7,7 +7,7 @@ from interrex.elections.interface import ConfirmRead, ReplaceMember
 from interrex.elections.raft import RaftSettings
 from interrex.elections.raft import messages as m
 from interrex.elections.raft.changes import CatchUp, Outcome, next_configuration
-from interrex.elections.raft.payload import Configuration, configuration_data
+from interrex.elections.replicated.payload import Configuration, configuration_data
 
 from .network import Network, Server
 from .solo import Solo, change, voters, worker

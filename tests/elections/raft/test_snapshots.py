@@ -15,7 +15,7 @@ from interrex.elections.interface import (
 )
 from interrex.elections.raft import RaftSettings
 from interrex.elections.raft import messages as m
-from interrex.elections.raft.payload import Configuration, snapshot_data
+from interrex.elections.replicated.payload import Configuration, snapshot_data
 
 from .network import Network, Server
 from .solo import Solo, change, stored, voters

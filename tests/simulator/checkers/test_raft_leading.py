@@ -9,7 +9,7 @@ from interrex.core.state import Change, Place, Placement, encode_change
 from interrex.core.storage import AppendEntries, Entry
 from interrex.core.time import MS
 from interrex.elections.raft import messages as m
-from interrex.elections.raft.payload import Configuration, change_data, configuration_data
+from interrex.elections.replicated.payload import Configuration, change_data, configuration_data
 from interrex.simulator.checkers.raft_elected import Elected
 from interrex.simulator.checkers.raft_knowledge import Knowledge
 from interrex.simulator.checkers.raft_membership import OneMembershipAtATime

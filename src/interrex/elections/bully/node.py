@@ -38,7 +38,7 @@ from interrex.elections.interface import (
     SnapshotTaken,
     TakeSnapshot,
 )
-from interrex.elections.raft.disk import Disk
+from interrex.elections.replicated.disk import Disk
 
 PROMISE = "promise"
 """The fact under which member id, promised epoch and highest seat are kept."""

@@ -8,7 +8,7 @@ import msgspec
 
 from interrex.core.ids import WorkerName
 from interrex.core.storage import Entry
-from interrex.elections.raft.payload import NOOP, change_data, change_of, committed_data
+from interrex.elections.replicated.payload import NOOP, change_data, change_of, committed_data
 
 __all__ = ["NOOP", "change_data", "change_of", "committed_data"]
 

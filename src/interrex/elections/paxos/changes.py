@@ -18,7 +18,7 @@ from interrex.elections.interface import ProposalSettled, ReplaceMember
 from interrex.elections.paxos.node import Node
 from interrex.elections.paxos.replication import Replication
 from interrex.elections.paxos.settings import MAX_VOTERS
-from interrex.elections.raft.payload import Configuration, configuration_data
+from interrex.elections.replicated.payload import Configuration, configuration_data
 
 MAX_ROUNDS = 10
 LAST_VOTER = "the last voter cannot be removed"

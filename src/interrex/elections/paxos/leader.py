@@ -37,8 +37,8 @@ from interrex.elections.paxos.node import Node
 from interrex.elections.paxos.proposals import Proposals
 from interrex.elections.paxos.replication import Replication
 from interrex.elections.paxos.roles import Transitions
-from interrex.elections.raft.payload import change_data
 from interrex.elections.replicated.lease import Lease
+from interrex.elections.replicated.payload import change_data
 from interrex.elections.replicated.reads import Reads
 from interrex.elections.replicated.succession import succession
 

@@ -18,7 +18,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from interrex.core.ids import WorkerName
 from interrex.core.quorum import has_quorum, majority
-from interrex.elections.raft.payload import Configuration
+from interrex.elections.replicated.payload import Configuration
 
 NOBODY = Configuration({})
 

@@ -22,7 +22,7 @@ import msgspec
 
 from interrex.core.storage import Entry
 from interrex.elections.interface import MalformedPayload
-from interrex.elections.raft.payload import configuration_of
+from interrex.elections.replicated.payload import configuration_of
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Positive = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]

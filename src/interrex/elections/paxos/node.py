@@ -39,8 +39,8 @@ from interrex.elections.paxos.settings import PaxosSettings
 from interrex.elections.paxos.slots import Slots
 from interrex.elections.paxos.snapshots import snapshot_data, snapshot_parts
 from interrex.elections.paxos.transfer import Arriving, chunk
-from interrex.elections.raft.disk import Disk
-from interrex.elections.raft.payload import Configuration, committed_data, configuration_of
+from interrex.elections.replicated.disk import Disk
+from interrex.elections.replicated.payload import Configuration, committed_data, configuration_of
 
 PROMISE = "promise"
 """The fact under which member id, round and to whom it was promised are kept."""

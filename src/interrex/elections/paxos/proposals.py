@@ -18,7 +18,7 @@ from interrex.elections.interface import ProposalSettled
 from interrex.elections.paxos.findings import Findings
 from interrex.elections.paxos.node import Node
 from interrex.elections.paxos.replication import Replication
-from interrex.elections.raft.payload import NOOP
+from interrex.elections.replicated.payload import NOOP
 
 
 class Waiting(NamedTuple):

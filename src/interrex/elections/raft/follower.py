@@ -27,8 +27,8 @@ from interrex.elections.raft.messages import (
     SnapshotWanted,
 )
 from interrex.elections.raft.node import Node
-from interrex.elections.raft.payload import configuration_of
 from interrex.elections.raft.roles import Transitions
+from interrex.elections.replicated.payload import configuration_of
 
 
 class Follower:

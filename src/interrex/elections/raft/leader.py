@@ -33,10 +33,10 @@ from interrex.elections.raft.messages import (
     TimeoutNow,
 )
 from interrex.elections.raft.node import Node
-from interrex.elections.raft.payload import NOOP, change_data
 from interrex.elections.raft.replication import Replication
 from interrex.elections.raft.roles import Transitions
 from interrex.elections.replicated.lease import Lease
+from interrex.elections.replicated.payload import NOOP, change_data
 from interrex.elections.replicated.reads import Reads
 from interrex.elections.replicated.succession import succession
 

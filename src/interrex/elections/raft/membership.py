@@ -10,7 +10,7 @@ Invariant: the history's indices rise; its first item is the snapshot's or the g
 from interrex.core.errors import ensure
 from interrex.core.ids import WorkerName
 from interrex.core.quorum import majority
-from interrex.elections.raft.payload import Configuration
+from interrex.elections.replicated.payload import Configuration
 
 NOBODY = Configuration({})
 

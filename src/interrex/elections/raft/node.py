@@ -30,18 +30,18 @@ from interrex.elections.interface import (
     SnapshotTaken,
     TakeSnapshot,
 )
-from interrex.elections.raft.disk import Disk
 from interrex.elections.raft.log import Log
 from interrex.elections.raft.membership import NOBODY, Membership
 from interrex.elections.raft.messages import Message, encode
-from interrex.elections.raft.payload import (
+from interrex.elections.raft.settings import RaftSettings
+from interrex.elections.replicated.disk import Disk
+from interrex.elections.replicated.payload import (
     Configuration,
     committed_data,
     configuration_of,
     snapshot_data,
     snapshot_parts,
 )
-from interrex.elections.raft.settings import RaftSettings
 
 VOTE = "vote"
 """The fact under which member id, term and vote are kept."""

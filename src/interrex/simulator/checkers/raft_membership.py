@@ -2,7 +2,7 @@
 
 from interrex.core.quorum import has_quorum
 from interrex.core.storage import AppendEntries
-from interrex.elections.raft.payload import configuration_of
+from interrex.elections.replicated.payload import configuration_of
 from interrex.simulator.checkers.raft_watch import RaftChecker, Server
 
 

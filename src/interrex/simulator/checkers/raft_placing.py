@@ -3,7 +3,7 @@
 from interrex.core.ids import SlotName, WorkerName
 from interrex.core.state import Place, decode_change
 from interrex.core.storage import AppendEntries
-from interrex.elections.raft.payload import committed_data
+from interrex.elections.replicated.payload import committed_data
 from interrex.simulator.checkers.raft_watch import RaftChecker, Server
 from interrex.simulator.observation import Step
 from interrex.worker.interface import PeerJoined, PeerLeft

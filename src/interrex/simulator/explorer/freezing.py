@@ -29,12 +29,12 @@ from interrex.elections.raft import Raft, RaftSettings
 from interrex.elections.raft import messages as m
 from interrex.elections.raft.candidate import Candidate
 from interrex.elections.raft.detection import Loss
-from interrex.elections.raft.disk import Batch
 from interrex.elections.raft.follower import Follower
 from interrex.elections.raft.leader import Leader
 from interrex.elections.raft.node import VOTE, Node, StoredVote
 from interrex.elections.raft.progress import Progress, State
 from interrex.elections.raft.server import Server
+from interrex.elections.replicated.disk import Batch
 from interrex.simulator.explorer.letters import (
     LIVE,
     ME,

@@ -3,7 +3,7 @@
 from interrex.simulator.mutants.mutant import Edit, Mutant, bug
 
 _CORE_QUORUM = "interrex.core.quorum"
-_DISK = "interrex.elections.raft.disk"
+_DISK = "interrex.elections.replicated.disk"
 _FOLLOWER = "interrex.elections.raft.follower"
 _LEADER = "interrex.elections.raft.leader"
 _MAIL = "interrex.elections.raft.mail"

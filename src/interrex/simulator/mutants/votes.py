@@ -3,7 +3,7 @@
 from interrex.simulator.mutants.mutant import Edit, Mutant, bug
 
 _CANDIDATE = "interrex.elections.raft.candidate"
-_DISK = "interrex.elections.raft.disk"
+_DISK = "interrex.elections.replicated.disk"
 _LOG = "interrex.elections.raft.log"
 _MAIL = "interrex.elections.raft.mail"
 _NODE = "interrex.elections.raft.node"

@@ -1,7 +1,8 @@
 """What is on its way to the disk, and what must wait for it.
 
 Records are gathered while a ``Persist`` is under way and leave together in the next one: the
-group commit. A vote or a new term does not wait for that answer, because an election does.
+group commit. A vote, a promise or a new epoch does not wait for that answer, because an election
+does.
 
 Invariant: a message that promises something is put here, behind the records that it promises,
 and is let go when they are on disk. As records are written in order, a vote that has left proves
