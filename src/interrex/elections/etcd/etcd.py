@@ -321,9 +321,12 @@ class Etcd:
             self._end("the leader's key is gone from etcd")
         elif leading is not None and held is not None and held.epoch != leading.epoch:
             self._end(f"{held.worker} leads in a later epoch")
+        elif leading is not None and self._view.problem:
+            self._session.give_up(self._view.problem)
         if self._leading is None and held is not None and held.lease == lease:
-            ensure(held.epoch > self._led, "a leadership that has ended does not begin again")
-            if not self._reader.is_current(held.epoch):
+            if held.epoch <= self._led:
+                self._session.give_up("a leadership that has ended does not begin again")
+            elif not self._reader.is_current(held.epoch):
                 self._reader.read_anew()
             elif not self._view.problem:
                 self._reason = "its key is the leader's in etcd"
@@ -339,9 +342,11 @@ class Etcd:
                 )
 
     def _deposed(self, found: q.KeyValue | None, revision: int) -> None:
-        handed_over = self._leading is not None and self._leading.handing_over
+        heir = self._leading.heir if self._leading is not None else None
         self._view.saw_leader(found, revision)
-        self._end("it has handed over" if handed_over else "its key is not the leader's any more")
+        if heir is not None:
+            self._view.successor = heir
+        self._end("it has handed over" if heir else "its key is not the leader's any more")
 
     def _claim_at(self) -> int | None:
         """When this worker tries to lead (ns), None while it does not."""

@@ -96,13 +96,14 @@ class Leading:
         self._read_backoff = Backoff(settings.first_retry, settings.last_retry, desk.random)
         self._snapshot: Snapshot | None = None
         self._asked_snapshot = False
-        self._heir: Successor | None = None
+        self.heir: Successor | None = None
+        """Whom it gives up for; None while it does not."""
         self._ended = False
 
     @property
     def handing_over(self) -> bool:
         """Whether it gives up leading."""
-        return self._heir is not None
+        return self.heir is not None
 
     @property
     def wake_at(self) -> int | None:
@@ -122,8 +123,8 @@ class Leading:
 
     def hand_over(self, chosen: WorkerName | None) -> None:
         """Give up in favour of somebody, once what is being written is settled."""
-        if self._heir is None:
-            self._heir = Successor(self.epoch, self._me, chosen)
+        if self.heir is None:
+            self.heir = Successor(self.epoch, self._me, chosen)
             self._abandon(self._queue, "the leader is handing over")
 
     def snapshot_taken(self, event: SnapshotTaken) -> None:
@@ -158,7 +159,7 @@ class Leading:
 
     @property
     def _has_work(self) -> bool:
-        return bool(self._batch or self._queue or self._snapshot or self._heir)
+        return bool(self._batch or self._queue or self._snapshot or self.heir)
 
     def _write(self) -> None:
         """The next transaction: what is unsure from the last one, else changes, else parts of a
@@ -169,8 +170,8 @@ class Leading:
         if self._batch:
             puts = tuple(written.put for written in self._batch)
             self._desk.ask(q.Transact((self._guard,), puts, _LEADER_NOW), self._wrote)
-        elif self._heir is not None:
-            heir = q.Put(SUCCESSOR, msgspec.json.encode(self._heir))
+        elif self.heir is not None:
+            heir = q.Put(SUCCESSOR, msgspec.json.encode(self.heir))
             question = q.Transact((self._guard,), (q.Delete(LEADER), heir), _LEADER_NOW)
             self._desk.ask(question, self._handed_over)
         elif self._snapshot is not None:

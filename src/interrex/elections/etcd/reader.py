@@ -112,13 +112,8 @@ class Reader:
         self._watch = None
         self.has_read = True
         (found,) = answer.got
-        self._learned(self._view.load(found, answer.revision))
+        self._learned(self._view.load(found, answer.revision, floor))
         self.current_at = max(self.current_at, answer.revision)
-        if answer.revision < floor:
-            self._view.problem = (
-                f"etcd was set back, from revision {floor} or later to {answer.revision}: what was "
-                "acknowledged since is lost"
-            )
 
     def _watching(self, answer: q.Answer) -> None:
         self._asking = False

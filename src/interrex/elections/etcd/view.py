@@ -73,10 +73,22 @@ class View:
 
     # Reading everything
 
-    def load(self, found: Sequence[KeyValue], revision: int) -> list[Committed | Restored]:
-        """Take all keys as of a revision; returns what is new in the log."""
+    def load(
+        self, found: Sequence[KeyValue], revision: int, floor: int
+    ) -> list[Committed | Restored]:
+        """Take all keys as of a revision, which cannot be below ``floor``.
+
+        Returns:
+            What is new in the log.
+        """
         keys = {entry.key: entry for entry in found}
         self.problem = ""
+        if revision < floor:
+            self._leader_as_of = 0
+            self.problem = (
+                f"etcd was set back, from revision {floor} or later to {revision}: what was "
+                "acknowledged since is lost"
+            )
         self.has_gap = False
         self.revision = revision
         self.candidates = {}
@@ -87,22 +99,23 @@ class View:
         self.saw_snapshot(keys.get(SNAPSHOT))
         entries = [entry for entry in found if entry.key.startswith(LOG)]
         newest = max(map(_index, entries), default=0)
-        floor = 0 if self.head is None else self.head.index
-        if max(newest, floor) < self.applied:
+        base = 0 if self.head is None else self.head.index
+        if max(newest, base) < self.applied:
             self.problem = (
                 f"etcd has lost changes: {self.applied} were acknowledged, it has "
-                f"{max(newest, floor)}"
+                f"{max(newest, base)}"
             )
+        if self.problem:
             return []
         news: list[Committed | Restored] = []
-        if self.head is not None and floor > self.applied:
+        if self.head is not None and base > self.applied:
             data = _assembled(self.head, keys)
             if data is None:
                 self.problem = "parts of the snapshot are missing in etcd"
                 return []
-            news.append(Restored(floor, data))
-            self.applied = floor
-        self.log_bytes = sum(len(entry.value) for entry in entries if _index(entry) > floor)
+            news.append(Restored(base, data))
+            self.applied = base
+        self.log_bytes = sum(len(entry.value) for entry in entries if _index(entry) > base)
         news += self.add(entries)
         if self.has_gap:
             self.problem = f"the log in etcd has a gap after {self.applied}"
