@@ -6,15 +6,13 @@ from interrex.core.errors import InvariantViolation
 from interrex.core.ids import ChangeId
 from interrex.core.storage import Entry
 from interrex.core.time import MS
-from interrex.elections.interface import Committed, ReplaceMember
+from interrex.elections.interface import Committed, ReplaceMember, SnapshotTaken
 from interrex.elections.paxos import PaxosSettings
 from interrex.elections.paxos import messages as m
 from interrex.elections.paxos.changes import CatchUp, Outcome, next_configuration
 from interrex.elections.paxos.membership import Membership
-from interrex.elections.paxos.snapshots import snapshot_parts
 from interrex.elections.replicated.payload import NOOP, Configuration, configuration_data
 
-from .network import Network
 from .solo import Solo, stored, voters, worker
 
 WINDOW = 4
@@ -243,23 +241,19 @@ def test_a_change_waits_until_all_that_was_chosen_before_is_learned() -> None:
 
 
 def test_a_snapshot_between_a_configuration_and_its_window_brings_it_along() -> None:
-    settings = PaxosSettings(window=30, snapshot_after=2, trailing_entries=0)
-    network = Network(3, settings=settings)
-    network.start()
-    leader = network.elect()
-    network.step(leader, ReplaceMember(ChangeId("r"), network.followers(leader)[0].name, None))
-    network.run_until(lambda: leader.disk.snapshot is not None)
-    for server in network.alive():
-        network.kill(server)
-    network.start()
-    network.run_until(network.leader)
-    second = network.leader()
-    assert second is not None
-    network.propose(second, "a")
-    network.run(200 * MS)
-    assert len(second.paxos.members) == 2
-    assert second.disk.snapshot is not None
-    assert snapshot_parts(second.disk.snapshot.data).history
+    server = Solo(settings=PaxosSettings(window=4, trailing_entries=0))
+    value = configuration_data(configuration(1, 2, 4))
+    server.receive(m.Accept(1, 2, 1, 1, 1, (1, 3), (value,)))
+    server.step(SnapshotTaken(1, b"state"))
+    assert server.disk.entries == []
+    again = Solo(stored=server.disk.stored(), settings=NARROW)
+    groups = again.core._server.node.membership.groups
+    assert [sorted(group) for group in groups] == [[1, 2, 3], [1, 2, 4]]
+    pupil = Solo(settings=NARROW)
+    assert server.disk.snapshot is not None
+    data = server.disk.snapshot.data
+    pupil.receive(m.InstallSnapshot(1, 2, 1, True, 1, 1, 0, len(data), data))
+    assert pupil.core._server.node.membership.groups == groups
 
 
 def test_the_disk_of_another_member_is_refused() -> None:

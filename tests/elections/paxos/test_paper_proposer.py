@@ -124,6 +124,16 @@ def test_a_read_waits_until_all_that_was_found_is_learned() -> None:
     assert (server.committed, confirmed(server)) == ([b"1.1"], {1: True})
 
 
+def test_an_answer_to_an_earlier_heartbeat_confirms_no_read() -> None:
+    """Only a beat that was sent after the question proves anything about it."""
+    server = Solo()
+    server.become_leader()
+    (early,) = [one for one in server.taken(m.Heartbeat) if one.target == 2]
+    server.step(ConfirmRead(1))
+    server.receive(m.HeartbeatAnswer(1, 2, 1, early.beat, 0, 0))
+    assert confirmed(server) == {}
+
+
 def test_what_a_promise_says_to_be_chosen_is_learned_at_once() -> None:
     server = Solo(stored=stored(promised=1))
     server.become_leader(accepted(1, 1), accepted(2, 1), chosen=2)
