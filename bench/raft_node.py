@@ -17,6 +17,8 @@ import uvloop
 from interrex.core.ids import ChangeId, WorkerName
 from interrex.core.spec import LOCAL_HOST
 from interrex.elections.interface import (
+    Ask,
+    ChangesLost,
     Committed,
     ConfirmRead,
     ElectionEffect,
@@ -108,8 +110,8 @@ class RaftNode:
                     self._loop.call_later(WARM_UP_S, self._begin)
                     for _ in range(self._in_flight):
                         self._propose()
-            case Committed() | Restored():
-                pass
+            case Committed() | Restored() | ChangesLost() | Ask():
+                """Nothing is applied here, and nobody is asked."""
             case _:
                 assert_never(effect)
 
@@ -151,6 +153,9 @@ class RaftNode:
 
     def peer_died(self, hello: Hello) -> None:
         self.post(PeerLost(hello.worker, True))
+
+    def not_known(self, index: int) -> None:
+        """All three began together."""
 
     def peer_ended(self, hello: Hello) -> None:
         """Nobody is started here."""
