@@ -75,6 +75,8 @@ class EtcdCoordinator:
         self._watch: asyncio.Task[None] | None = None
         self._untold: set[int] = set()
         """The watches whose ``Told`` is still to come."""
+        self._open: set[int] = set()
+        """The watches whose end is still to be told."""
         self._closed = False
         connector = aiohttp.TCPConnector(limit=0, ssl=self._ssl if self._ssl is not None else True)
         self._http = aiohttp.ClientSession(
@@ -88,6 +90,7 @@ class EtcdCoordinator:
             if self._watch is not None:
                 self._watch.cancel()
             self._untold.add(ask.request)
+            self._open.add(ask.request)
             self._watch = self._spawn(self._follow(ask.request, question))
             self._watch.add_done_callback(lambda task: self._watch_ended(ask.request))
         else:
@@ -203,6 +206,9 @@ class EtcdCoordinator:
 
     def _watch_ended(self, request: int, lost: WatchLost | None = None) -> None:
         """The end of a watch is told once, also where its task never came to run."""
+        if request not in self._open:
+            return
+        self._open.discard(request)
         lost = lost or WatchLost(request, "another endpoint is in use")
         if request in self._untold and not lost.compacted:
             self._untold.discard(request)

@@ -1,0 +1,286 @@
+"""etcd's client against a real cluster of three: members are killed, stopped and restarted."""
+
+from collections.abc import AsyncIterator, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+import trustme
+
+from bench.etcd_cluster import EtcdCluster
+from bench.processes import free_ports, running
+from bench.tools import tool
+from interrex.core.errors import InterrexError
+from interrex.core.ids import HostName
+from interrex.core.spec import Etcd
+from interrex.elections.etcd import questions as q
+from interrex.elections.etcd.keys import EVERYTHING
+from interrex.runtime.coordinators.etcd import EtcdCoordinator
+from tests.runtime.coordinators.asking import Asker
+
+HOST = HostName("h1")
+FOLDERS = count()
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[EtcdCluster]:
+    with EtcdCluster(heartbeat_ms=20, election_ms=200) as cluster:
+        cluster.wait_agreed()
+        yield cluster
+
+
+def asker(options: Etcd, folder: str = "") -> Asker:
+    folder = folder or f"/test/{next(FOLDERS)}/"
+    return Asker(lambda post: EtcdCoordinator(options, folder, HOST, post))
+
+
+@pytest.fixture
+async def etcd(cluster: EtcdCluster) -> AsyncIterator[Asker]:
+    found = asker(Etcd(endpoints=cluster.endpoints, timeout=0.5))
+    yield found
+    await found.coordinator.close()
+
+
+async def put(etcd: Asker, key: str, value: bytes, lease: int = 0) -> q.Transacted:
+    done = await etcd.ask(q.Transact((), (q.Put(key, value, lease),)))
+    assert isinstance(done, q.Transacted)
+    return done
+
+
+async def test_a_transaction_does_one_of_two_things(etcd: Asker) -> None:
+    question = q.Transact(
+        (q.Compare("a", created=0),), (q.Put("a", b"\x00\xff"), q.Get("b")), (q.Get("a"),)
+    )
+    first = await etcd.ask(question)
+    assert (first.succeeded, first.got) == (True, ((),))
+    second = await etcd.ask(question)
+    at = first.revision
+    assert second == q.Transacted(False, at, ((q.KeyValue("a", b"\x00\xff", at, at),),))
+    changed = await put(etcd, "a", b"")
+    third = await etcd.ask(q.Transact((q.Compare("a", modified=changed.revision),), (q.Get("a"),)))
+    assert third.got == ((q.KeyValue("a", b"", at, changed.revision),),)
+
+
+async def test_ranges_are_read_and_deleted(etcd: Asker) -> None:
+    revisions = [(await put(etcd, f"log/{number}", b"x")).revision for number in range(5)]
+    await put(etcd, "other", b"y")
+    later = q.Get("log/", "log0", after=revisions[2])
+    one = q.Get(*EVERYTHING, limit=1, keys_only=True)
+    found = await etcd.ask(q.Transact((), (later, one)))
+    assert [entry.key for entry in found.got[0]] == ["log/3", "log/4"]
+    assert [(entry.key, entry.value) for entry in found.got[1]] == [("log/0", b"")]
+    await etcd.ask(q.Transact((), (q.Delete("log/", "log/4"),)))
+    left = await etcd.ask(q.Transact((), (q.Get(*EVERYTHING),)))
+    assert [entry.key for entry in left.got[0]] == ["log/4", "other"]
+
+
+async def test_a_leases_keys_end_with_it(etcd: Asker) -> None:
+    granted = await etcd.ask(q.Grant(77_001, 1))
+    assert granted.lease == 77_001
+    assert granted.ttl_s >= 1
+    assert await etcd.ask(q.KeepAlive(77_001)) == q.Kept(granted.ttl_s)
+    assert isinstance(await etcd.ask(q.Grant(77_001, 1)), q.Failed)
+    await put(etcd, "a", b"1", lease=77_001)
+    assert await etcd.ask(q.Revoke(77_001)) == q.Revoked()
+    assert (await etcd.ask(q.Transact((), (q.Get("a"),)))).got == ((),)
+    assert await etcd.ask(q.Revoke(77_001)) == q.Revoked()
+    assert await etcd.ask(q.KeepAlive(77_001)) == q.LeaseGone()
+    gone = await etcd.ask(q.Transact((), (q.Put("a", b"1", 77_001),)))
+    assert gone == q.LeaseGone()
+
+
+async def test_a_watch_tells_of_changes_in_order(etcd: Asker) -> None:
+    first = await put(etcd, "a", b"1")
+    number, told = etcd.begin(q.Watch(first.revision))
+    assert await told == q.Watching()
+    await etcd.ask(q.Transact((), (q.Put("b", b"2"), q.Delete("a"))))
+    events: list[q.Event] = []
+    while len(events) < 3:
+        news = await etcd.next_news()
+        assert news.watch == number
+        events += news.events
+    assert [(event.key, event.value) for event in events[:1]] == [("a", b"1")]
+    assert {(event.key, event.value) for event in events[1:]} == {("b", b"2"), ("a", None)}
+    assert len({event.modified for event in events}) == 2
+
+
+async def test_long_values_come_whole(etcd: Asker) -> None:
+    begin = await put(etcd, "begin", b"")
+    _, told = etcd.begin(q.Watch(begin.revision + 1))
+    await told
+    value = bytes(range(256)) * 2048
+    await put(etcd, "long", value)
+    news = await etcd.next_news()
+    assert news.events[0].value == value
+
+
+async def test_a_compacted_past_is_told(cluster: EtcdCluster, etcd: Asker) -> None:
+    first = await put(etcd, "a", b"1")
+    last = await put(etcd, "a", b"2")
+    cluster.ask(0, "/v3/kv/compaction", {"revision": str(last.revision), "physical": True})
+    number, told = etcd.begin(q.Watch(first.revision))
+    assert await told == q.Watching()
+    news = await etcd.next_news()
+    assert (news.watch, news.compacted) == (number, True)
+
+
+async def test_a_new_watch_ends_the_one_before(etcd: Asker) -> None:
+    first = await put(etcd, "a", b"1")
+    old, told = etcd.begin(q.Watch(first.revision + 1))
+    await told
+    new, told = etcd.begin(q.Watch(first.revision + 1))
+    assert isinstance(await etcd.next_news(), q.WatchLost)
+    await told
+    await put(etcd, "a", b"2")
+    assert (await etcd.next_news()).watch == new != old
+
+
+async def test_a_killed_members_place_is_taken_by_the_next(
+    cluster: EtcdCluster, etcd: Asker
+) -> None:
+    first = await put(etcd, "a", b"1")
+    number, told = etcd.begin(q.Watch(first.revision + 1))
+    await told
+    cluster.kill(0)
+    news = await etcd.next_news()
+    assert (news.watch, news.compacted) == (number, False)
+    answers = [await etcd.ask(q.Transact((), (q.Get("a"),)))]
+    while not isinstance(answers[-1], q.Transacted):
+        answers.append(await etcd.ask(q.Transact((), (q.Get("a"),))))
+    assert answers[-1].got[0][0].value == b"1"
+    assert isinstance(await etcd.ask(q.Watch(first.revision)), q.Watching)
+    assert (await etcd.next_news()).events[0].value == b"1"
+    cluster.start(0)
+    cluster.wait_agreed()
+
+
+async def test_a_stopped_member_is_left_and_its_watch_ended(
+    cluster: EtcdCluster, etcd: Asker
+) -> None:
+    """It keeps its connections and says nothing: only a question without an answer tells."""
+    first = await put(etcd, "a", b"1")
+    number, told = etcd.begin(q.Watch(first.revision + 1))
+    await told
+    cluster.stop(0)
+    try:
+        failed = await etcd.ask(q.Transact((), (q.Get("a"),)))
+        assert isinstance(failed, q.Failed)
+        assert failed.certainty is q.Certainty.UNKNOWN
+        news = await etcd.next_news()
+        assert (type(news), news.watch) == (q.WatchLost, number)
+        answer = await etcd.ask(q.Transact((), (q.Get("a"),)))
+        while not isinstance(answer, q.Transacted):
+            answer = await etcd.ask(q.Transact((), (q.Get("a"),)))
+    finally:
+        cluster.go_on(0)
+    cluster.wait_agreed()
+
+
+async def test_without_a_majority_nothing_is_certain(cluster: EtcdCluster) -> None:
+    lone = asker(Etcd(endpoints=cluster.endpoints[:1], timeout=0.3))
+    await put(lone, "a", b"1")
+    cluster.kill(1)
+    cluster.kill(2)
+    answer = await lone.ask(q.Transact((), (q.Put("a", b"2"),)))
+    while isinstance(answer, q.Transacted):  # it may still have been on its way
+        answer = await lone.ask(q.Transact((), (q.Put("a", b"2"),)))
+    assert answer.certainty is q.Certainty.UNKNOWN
+    cluster.start(1)
+    cluster.start(2)
+    cluster.wait_agreed()
+    await lone.coordinator.close()
+
+
+async def test_nobody_there_means_not_done() -> None:
+    lone = asker(Etcd(endpoints=(f"http://127.0.0.1:{free_ports(1)[0]}",)))
+    for question in (q.Grant(1, 5), q.Watch(1)):
+        answer = await lone.ask(question)
+        assert answer.certainty is q.Certainty.NOT_DONE
+    await lone.coordinator.close()
+
+
+async def test_after_its_end_nothing_is_told(cluster: EtcdCluster) -> None:
+    lone = asker(Etcd(endpoints=cluster.endpoints))
+    _, told = lone.begin(q.Transact((), (q.Get("a"),)))
+    await lone.coordinator.close()
+    assert not told.done()
+
+
+# Users and certificates
+
+
+async def test_a_user_shows_the_password(tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("s3cret\n")
+    with EtcdCluster(20, 200) as cluster:
+        cluster.wait_agreed()
+        assert cluster.ask(0, "/v3/auth/user/add", {"name": "root", "password": "s3cret"})
+        assert cluster.ask(0, "/v3/auth/role/add", {"name": "root"})
+        assert cluster.ask(0, "/v3/auth/user/grant", {"user": "root", "role": "root"})
+        assert cluster.ask(0, "/v3/auth/enable", {})
+        known = asker(
+            Etcd(endpoints=cluster.endpoints, user="root", password_file=str(secret)), "/auth/"
+        )
+        done = await put(known, "a", b"1")
+        assert await known.ask(q.Watch(done.revision)) == q.Watching()
+        assert (await known.next_news()).events[0].value == b"1"
+        stranger = asker(Etcd(endpoints=cluster.endpoints), "/auth/")
+        refused = await stranger.ask(q.Transact((), (q.Get("a"),)))
+        assert refused.certainty is q.Certainty.NOT_DONE
+        await stranger.coordinator.close()
+        # A token that is not known any more is replaced by a new one.
+        cluster.kill(0)
+        cluster.start(0)
+        cluster.wait_agreed()
+        answer = await known.ask(q.Transact((), (q.Get("a"),)))
+        while not isinstance(answer, q.Transacted):
+            answer = await known.ask(q.Transact((), (q.Get("a"),)))
+        assert answer.got[0][0].value == b"1"
+        await known.coordinator.close()
+
+
+def test_a_password_that_cannot_be_read_is_an_error_for_people(tmp_path: Path) -> None:
+    options = Etcd(endpoints=("http://x:1",), user="u", password_file=str(tmp_path / "none"))
+    with pytest.raises(InterrexError, match="the password of etcd's user u cannot be read"):
+        EtcdCoordinator(options, "/x/", HOST, lambda event: None)
+
+
+async def test_certificates_are_checked_on_both_sides(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    server = authority.issue_cert("127.0.0.1")
+    client = authority.issue_cert("h1")
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    for name, cert in (("server", server), ("h1", client)):
+        cert.cert_chain_pems[0].write_to_path(tmp_path / f"{name}.pem")
+        cert.private_key_pem.write_to_path(tmp_path / f"{name}.key")
+    port, peer = free_ports(2)
+    url = f"https://127.0.0.1:{port}"
+    command = [tool("etcd"), "--data-dir", tmp_path / "data", "--log-level", "fatal"]
+    command += ["--listen-client-urls", url, "--advertise-client-urls", url]
+    command += ["--listen-peer-urls", f"http://127.0.0.1:{peer}"]
+    command += ["--cert-file", tmp_path / "server.pem", "--key-file", tmp_path / "server.key"]
+    command += ["--client-cert-auth", "--trusted-ca-file", tmp_path / "ca.pem"]
+    with running([str(word) for word in command]):
+        mine = asker(
+            Etcd(
+                endpoints=(url,),
+                ca=str(tmp_path / "ca.pem"),
+                certificate=str(tmp_path / "{host}.pem"),
+                key=str(tmp_path / "{host}.key"),
+            )
+        )
+        answer = await mine.ask(q.Transact((), (q.Put("a", b"1"),)))
+        while not isinstance(answer, q.Transacted):
+            answer = await mine.ask(q.Transact((), (q.Put("a", b"1"),)))
+        without = asker(Etcd(endpoints=(url,), ca=str(tmp_path / "ca.pem")))
+        strange = asker(Etcd(endpoints=(url,)))
+        for other in (without, strange):
+            assert isinstance(await other.ask(q.Transact((), (q.Get("a"),))), q.Failed)
+            await other.coordinator.close()
+        await mine.coordinator.close()
+
+
+def test_certificates_that_cannot_be_used_are_an_error_for_people(tmp_path: Path) -> None:
+    options = Etcd(endpoints=("https://x:1",), ca=str(tmp_path / "none.pem"))
+    with pytest.raises(InterrexError, match="the certificates for etcd cannot be used"):
+        EtcdCoordinator(options, "/x/", HOST, lambda event: None)
