@@ -40,7 +40,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         length = int(self.headers.get("content-length") or 0)
         server.heard.append(Heard(self.command, self.path, self.rfile.read(length)))
         path = self.path.partition("?")[0]
-        code, body = server.answers.get((self.command, path), (404, b"{}"))
+        shared = server.answers.get((self.command, path), (404, b"{}"))
+        code, body = server.answers.get((self.command, self.path), shared)
         if code == 0:  # hang up in the middle of the head
             self.wfile.write(b"HTTP/1.1 200 O")
             self.close_connection = True

@@ -53,6 +53,51 @@ def test_scaling_to_what_there_is_changes_nothing(
     assert not any(changes(worker) for worker in led)
 
 
+def test_scale_goes_by_the_leaders_word_for_what_there_is(
+    interrex: Interrex, led: list[FakeWorker], file: Path
+) -> None:
+    """Whoever answers first may not have heard of the last change: the status says 2."""
+    web = msgspec.structs.replace(load(file).services[WEB], replicas=0)
+    led[1].says("GET", "/v1/spec", msgspec.structs.replace(load(file), services={WEB: web}))
+    said = interrex("scale", "web", "2")
+    assert (said.code, said.out) == (Exit.OK, "web: 0 -> 2 replicas (change 12)\n")
+    assert [change.operations for change in changes(led[1])] == [(Scale(WEB, 2),)]
+
+
+def test_scale_knows_a_service_that_was_only_just_applied(
+    interrex: Interrex, led: list[FakeWorker]
+) -> None:
+    for worker in led:
+        worker.says("GET", "/v1/status", a_status(services={}))
+    assert interrex("scale", "web", "5").out == "web: 2 -> 5 replicas (change 12)\n"
+
+
+def test_what_no_leader_proves_is_asked_for_all_the_same(
+    interrex: Interrex, led: list[FakeWorker], file: Path
+) -> None:
+    """What one worker knows may lack the last change, so it is no reason to do nothing."""
+    for worker in led:
+        worker.says("GET", "/v1/spec?confirmed", Outcome(ok=False, text="not I"), code=409)
+    assert interrex("scale", "web", "2").out == "web: 2 -> 2 replicas (change 12)\n"
+    said = interrex("apply", file)
+    assert said.code == Exit.OK
+    assert said.out.startswith("no leader could be asked what would change")
+    assert [change.operations for change in changes(led[1])] == [
+        (Scale(WEB, 2),),
+        (ApplySpec(load(file)),),
+    ]
+
+
+def test_the_next_leader_is_asked_when_the_last_one_is_gone(
+    interrex: Interrex, led: list[FakeWorker], file: Path
+) -> None:
+    led[1].hangs_up("GET", "/v1/spec?confirmed")
+    assert interrex("apply", file).out.startswith("nothing to change")
+    assert [heard.target for heard in led[0].heard if "spec" in heard.target] == [
+        "/v1/spec?confirmed"
+    ]
+
+
 def test_replicas_need_a_port_each(interrex: Interrex, led: list[FakeWorker], file: Path) -> None:
     for worker in led:
         worker.says("GET", "/v1/spec", msgspec.structs.replace(load(file), ports=(21000, 21003)))

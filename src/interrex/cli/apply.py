@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from interrex.cli.changes import differences, running_status, submit
+from interrex.cli.changes import asked_spec, running_status, submit
 from interrex.cli.exits import CommandError, Exit
 from interrex.cli.places import Flag, HostOption, StateOption, find_cluster
 from interrex.cli.preflight import check_machine, check_resources
 from interrex.cli.starting import choose_host, read_spec
-from interrex.config import Difference
+from interrex.config import Difference, difference
 from interrex.core.state import ApplySpec
 
 
@@ -36,17 +36,21 @@ def apply(
     layout = find_cluster(state, spec.name)
     here = choose_host(spec, host)
     status = running_status(layout)
-    found = differences(layout, status, spec)
+    asked = asked_spec(layout, status)
+    found = difference(asked.spec, spec)
     refused = [one for one in found if one.refused]
     if refused:
         _refuse(file, refused)
-    if not found:
+    if not found and (asked.proved or dry_run):
         print(f"nothing to change: {layout.cluster} is asked for just what {file} says")
         return Exit.OK
     for warning in check_machine(spec, str(file), here):
         print(f"note: {warning}")
     check_resources(layout, spec, here)
-    print("\n".join(map(str, found)), flush=True)
+    if not found:
+        print("no leader could be asked what would change: handing in the whole file", flush=True)
+    for one in found:
+        print(one, flush=True)
     if dry_run:
         print("nothing was changed (--dry-run)")
         return Exit.OK

@@ -2,12 +2,12 @@
 
 import secrets
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import msgspec
 
 from interrex.cli.asking import PATIENCE_S, Answer, NoAnswer, ask, outcome_of, status_of_cluster
 from interrex.cli.exits import CommandError
-from interrex.config import Difference, difference
 from interrex.core.ids import ChangeId, WorkerName
 from interrex.core.spec import ClusterSpec
 from interrex.core.state import Operation
@@ -42,36 +42,42 @@ def no_worker(layout: Layout) -> CommandError:
     )
 
 
-def current_spec(layout: Layout, status: Status) -> ClusterSpec | None:
-    """What the fleet is asked to be, the leader's word before others'; None: nobody answers.
+class AskedSpec(NamedTuple):
+    """What the fleet is asked to be."""
 
-    A worker that has just started knows what it has on disk, and not yet that it was agreed upon:
-    so the leader is first asked for what it can prove.
+    spec: ClusterSpec
+    proved: bool
+    """A leader said so that had shown that it still leads; else it may lack the last changes."""
+
+
+def asked_spec(layout: Layout, status: Status) -> AskedSpec:
+    """What the fleet is asked to be, from whoever can prove it, else from whoever answers.
+
+    A worker that has just started knows what it has on disk, and not yet that it was agreed upon;
+    and the leader of that status may be dead by now.
+
+    Raises:
+        CommandError: nobody answers.
     """
-    asked = [(worker, "/v1/spec", PATIENCE_S) for worker in leader_first(layout, status)]
-    if status.leader is not None:
-        asked.insert(0, (status.leader, "/v1/spec?confirmed", CONFIRM_PATIENCE_S))
+    workers = leader_first(layout, status)
+    asked = [
+        (
+            worker,
+            "/v1/spec?confirmed",
+            CONFIRM_PATIENCE_S if worker == status.leader else PATIENCE_S,
+        )
+        for worker in workers
+    ]
+    asked += [(worker, "/v1/spec", PATIENCE_S) for worker in workers]
     for worker, target, patience_s in asked:
         try:
             answer = ask(layout.api_socket(worker), "GET", target, timeout_s=patience_s)
             if answer.code == 200:
-                return msgspec.json.decode(answer.body, type=ClusterSpec)
+                spec = msgspec.json.decode(answer.body, type=ClusterSpec)
+                return AskedSpec(spec, proved="?" in target)
         except (NoAnswer, msgspec.MsgspecError):
             continue
-    return None
-
-
-def asked_spec(layout: Layout, status: Status) -> ClusterSpec:
-    """What the fleet is asked to be. Raises CommandError where nobody can say."""
-    current = current_spec(layout, status)
-    if current is None:
-        raise no_worker(layout)
-    return current
-
-
-def differences(layout: Layout, status: Status, spec: ClusterSpec) -> list[Difference]:
-    """What a file would change. Raises CommandError where nobody can say what there is."""
-    return difference(asked_spec(layout, status), spec)
+    raise no_worker(layout)
 
 
 def submit(layout: Layout, status: Status, operations: Iterable[Operation]) -> int | None:

@@ -50,13 +50,14 @@ def scale(
             "set balancer.processes in the cluster file, and apply it",
             Exit.USAGE,
         )
-    if name not in status.services:
-        raise unknown("service", service, status.services)
-    before = status.services[name].desired
-    if before == replicas:
+    asked = asked_spec(layout, status)
+    if name not in asked.spec.services:
+        raise unknown("service", service, asked.spec.services)
+    before = asked.spec.services[name].replicas
+    if before == replicas and asked.proved:
         print(f"{name} has {replicas} already")
         return Exit.OK
-    _check_ports(asked_spec(layout, status), name, replicas)
+    _check_ports(asked.spec, name, replicas)
     index = submit(layout, status, [Scale(name, replicas)])
     print(f"{name}: {before} -> {replicas} replicas (change {index})")
     return Exit.OK

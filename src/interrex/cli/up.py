@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from interrex.cli.asking import status_of_cluster
-from interrex.cli.changes import differences, submit
+from interrex.cli.changes import asked_spec, submit
 from interrex.cli.command_lock import only_command
 from interrex.cli.down import stop
 from interrex.cli.exits import CommandError, Exit
@@ -13,7 +13,7 @@ from interrex.cli.starting import Begun, Plan, begin, launch_all, read_plan, ref
 from interrex.cli.terminal import say
 from interrex.cli.values import DurationOption, seconds_of
 from interrex.cli.watching import Gone, guard_workers, new_screen, ready_line, wait_ready, watch
-from interrex.config import Difference
+from interrex.config import Difference, difference
 from interrex.core.state import ApplySpec
 from interrex.runtime.unsupervised import recorded_replicas
 from interrex.worker.status import Status
@@ -159,7 +159,7 @@ def _reconcile(plan: Plan, begun: Begun, limit_s: float) -> None:
         refuse_without_majority(plan)
         say("nobody leads yet, so the file cannot be compared with what runs")
         return
-    found = differences(plan.layout, status, plan.spec)
+    found = difference(asked_spec(plan.layout, status).spec, plan.spec)
     if not found:
         return
     if begun.running or plan.spec.hosts:
