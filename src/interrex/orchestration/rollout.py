@@ -72,8 +72,8 @@ class Rollout:
         for slot, since in self._since.items():
             timeout = seconds(state.services[service_of(slot)].spec.stop_timeout)
             drained = confirmed.reachable and slot not in confirmed.busy
-            ready = _is(fleet, state.placements[slot], ReplicaState.READY)
-            if drained or not ready or now - since >= timeout:
+            fails = _fails(fleet, state.placements[slot])
+            if drained or fails or now - since >= timeout:
                 yield Advance(slot)
         if confirmed.everywhere:
             for placement in state.placements.values():
@@ -100,7 +100,8 @@ class Rollout:
     ) -> Placement | None:
         """The one slot of a service to replace now: a failing one first, else the first.
 
-        A ready one waits until all others are ready.
+        A ready one waits until all others are ready; so does one whose worker is not heard, as it
+        may be ready all the while.
         """
         wanted = [placement for placement in placements if placement.wanted]
         outdated = [p for p in wanted if p.generation < p.target]
@@ -109,7 +110,7 @@ class Rollout:
                 return placement
         unready = [p for p in wanted if not self._serves(fleet, p)]
         for placement in outdated:
-            if placement in unready:
+            if _fails(fleet, placement):
                 return placement
         return outdated[0] if outdated and not unready else None
 
@@ -121,6 +122,12 @@ class Rollout:
             and report.state is ReplicaState.READY
             and report.generation == placement.generation
         )
+
+
+def _fails(fleet: Fleet, placement: Placement) -> bool:
+    """Said to be not ready by its worker, which has looked: nothing is lost by replacing it."""
+    report = fleet.replica(placement.slot, placement.worker)
+    return report is not None and report.state is not ReplicaState.READY and not report.unproven
 
 
 def _is(fleet: Fleet, placement: Placement, state: ReplicaState) -> bool:

@@ -1,0 +1,84 @@
+"""Of a service one ready slot is replaced at a time, and never one that may be ready unheard."""
+
+from interrex.core.ids import ChangeId, HostName, ServiceName, SlotName, WorkerName
+from interrex.core.replicas import ReplicaReport, ReplicaState
+from interrex.core.spec import ClusterSpec, ServiceSpec
+from interrex.core.state import Advance, Change, ClusterState, Operation, Place, Placement, genesis
+from interrex.core.state import apply as applied
+from interrex.core.time import S
+from interrex.orchestration.fleet import Fleet, WorkerView
+from interrex.orchestration.rollout import Confirmation, Rollout
+
+HOST = HostName("local")
+FIRST, SECOND = WorkerName("worker-1"), WorkerName("worker-2")
+WEB_0, WEB_1 = SlotName("web.0"), SlotName("web.1")
+OLD, NEW = 1, 2
+READY, DRAINED = ReplicaState.READY, (1, 1)
+
+
+def state(*generations: int) -> ClusterState:
+    """web.0 under worker-1 and web.1 under worker-2, both to be brought to the new generation."""
+    web = ServiceSpec(name=ServiceName("web"), command=("web",), replicas=2, stop_timeout=3.0)
+    made = genesis(ClusterSpec(name="shop", services={web.name: web}))
+    places = zip((WEB_0, WEB_1), (FIRST, SECOND), generations, strict=True)
+    placed = tuple(
+        Place(Placement(slot, worker, HOST, 21000 + n, generation, NEW))
+        for n, (slot, worker, generation) in enumerate(places)
+    )
+    applied(made, Change(ChangeId("c"), 1, placed), 1)
+    return made
+
+
+def report(slot: SlotName, of: ReplicaState, unproven: bool = False) -> ReplicaReport:
+    return ReplicaReport(slot, of, OLD, 21000, 7, 1, 0, False, "", 0, unproven=unproven)
+
+
+def fleet(first: ReplicaReport, second: ReplicaReport, *unheard: WorkerName) -> Fleet:
+    views = {
+        worker: WorkerView(worker, HOST, worker not in unheard, 0, 0, replicas={one.slot: one})
+        for worker, one in ((FIRST, first), (SECOND, second))
+    }
+    return Fleet(FIRST, views, {})
+
+
+def next_steps(rollout: Rollout, of: ClusterState, seen: Fleet, now: int = 0) -> list[Operation]:
+    rollout.choose(of, seen, now)
+    return list(rollout.operations(of, seen, Confirmation(of, seen, DRAINED), now))
+
+
+BOTH = fleet(report(WEB_0, READY), report(WEB_1, READY))
+
+
+def test_the_first_of_all_that_are_ready_is_replaced() -> None:
+    assert next_steps(Rollout(), state(OLD, OLD), BOTH) == [Advance(WEB_0)]
+
+
+def test_one_that_fails_is_replaced_first() -> None:
+    seen = fleet(report(WEB_0, READY), report(WEB_1, ReplicaState.WAITING))
+    assert next_steps(Rollout(), state(OLD, OLD), seen) == [Advance(WEB_1)]
+
+
+def test_a_ready_one_waits_for_one_that_is_being_replaced() -> None:
+    seen = fleet(report(WEB_0, ReplicaState.STOPPING), report(WEB_1, READY))
+    assert next_steps(Rollout(), state(NEW, OLD), seen) == []
+
+
+def test_one_whose_worker_is_not_heard_waits_too_as_it_may_be_ready() -> None:
+    seen = fleet(report(WEB_0, ReplicaState.STOPPING), report(WEB_1, READY), SECOND)
+    assert next_steps(Rollout(), state(NEW, OLD), seen) == []
+
+
+def test_one_that_is_adopted_and_was_not_asked_yet_waits_too() -> None:
+    claimed = report(WEB_1, ReplicaState.CLAIMING, unproven=True)
+    seen = fleet(report(WEB_0, ReplicaState.STOPPING), claimed)
+    assert next_steps(Rollout(), state(NEW, OLD), seen) == []
+
+
+def test_a_connection_lost_meanwhile_does_not_end_the_draining() -> None:
+    rollout, of = Rollout(), state(OLD, OLD)
+    rollout.choose(of, BOTH, 0)
+    seen = fleet(report(WEB_0, READY), report(WEB_1, READY), FIRST)
+    confirmed = Confirmation(of, seen, DRAINED)
+    confirmed.busy.add(WEB_0)
+    assert list(rollout.operations(of, seen, confirmed, 2 * S)) == []
+    assert list(rollout.operations(of, seen, confirmed, 3 * S)) == [Advance(WEB_0)]
