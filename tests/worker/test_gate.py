@@ -47,3 +47,14 @@ def test_commands_keep_their_order_across_several_writes() -> None:
     gate.take(routes(3, 2), token=10)
     assert gate.release(8) == [assignment(3, 1), routes(3, 1)]
     assert gate.release(12) == [assignment(3, 2), routes(3, 2)]
+
+
+def test_an_assignment_that_waits_for_the_disk_is_not_the_one_to_be_obeyed() -> None:
+    gate = EpochGate({EPOCH_FACT: b"3"})
+    gate.take(assignment(3, 1), token=8)
+    gate.release(8)
+    gate.take(assignment(3, 2), token=9)
+    assert not gate.admits(assignment(3, 2))
+    assert gate.assignment == assignment(3, 1)
+    gate.release(9)
+    assert gate.assignment == assignment(3, 2)

@@ -26,7 +26,8 @@ class EpochGate:
         self._durable = self._highest
         self._waiting: list[tuple[int, Command]] = []
         stored = facts.get(ASSIGNMENT_FACT)
-        self._assignment = _stored_assignment(stored) if stored is not None else None
+        self._newest = _stored_assignment(stored) if stored is not None else None
+        self._assignment = self._newest
 
     @property
     def highest(self) -> int:
@@ -35,14 +36,14 @@ class EpochGate:
 
     @property
     def assignment(self) -> Assignment | None:
-        """The newest assignment that was let in."""
+        """The newest assignment that was handed out to be obeyed: it is on disk."""
         return self._assignment
 
     def admits(self, command: Command) -> bool:
         """Whether a command may be obeyed: its epoch is not old, nor is it an older assignment."""
         if epoch_of(command) < self._highest:
             return False
-        newest = self._assignment
+        newest = self._newest
         return not (
             isinstance(command, Assignment)
             and newest is not None
@@ -66,7 +67,7 @@ class EpochGate:
             self._highest = epoch_of(command)
             records.append(SetFact(EPOCH_FACT, b"%d" % self._highest))
         if isinstance(command, Assignment):
-            self._assignment = command
+            self._newest = command
             records.append(SetFact(ASSIGNMENT_FACT, encode(command)))
         if records:
             self._waiting.append((token, command))
@@ -87,6 +88,8 @@ class EpochGate:
         for command in ready:
             self._durable = max(self._durable, epoch_of(command))
             ensure(self._durable <= self._highest, "the durable epoch is one that was seen")
+            if isinstance(command, Assignment):
+                self._assignment = command
         return ready
 
 

@@ -513,7 +513,7 @@ class Worker:
         assignment = self._gate.assignment
         if assignment is not None:
             slots = self._wanted(assignment)
-            self._supervise(supervision_interface.Assigned(self._gate.highest, slots, False))
+            self._supervise(supervision_interface.Assigned(assignment.epoch, slots, False))
         if leaving.finished(self.supervisor.reports()):
             self._effects.append(Answer(leaving.request, True, "everything is stopped"))
             self._effects.append(Leave("asked to stop"))
