@@ -134,6 +134,37 @@ def _draw_leave(scene: Scene) -> Drawn:
     return Drawn(targets=(scene.chance.pick(scene.workers),))
 
 
+def _draw_stranded(scene: Scene) -> Drawn:
+    values = {"changes": scene.chance.between(1, 8), "reset": scene.chance.below(2)}
+    return Drawn(scene.chance.scale(50 * MS, 4 * S), (scene.chance.pick(scene.services),), values)
+
+
+def _stranded(world: "World", fault: Fault) -> Undo | None:
+    """The leader is cut off just as it takes changes: nobody else learns of them.
+
+    ``reset``: its connections do not survive that.
+    """
+    leader = world.leader()
+    others = [name for name in world.homes if leader is not None and name != leader.worker]
+    if leader is None or not others:
+        return None
+    me = leader.worker
+    ways = [way for other in others for way in ((me, other), (other, me))]
+    for sender, receiver in ways:
+        world.network.cut(sender, receiver)
+    for number in range(fault.values["changes"]):
+        scale = Scale(ServiceName(fault.targets[0]), 1 + number % 6)
+        world.clients.change(CLIENT + fault.number, leader, (scale,))
+
+    def undo() -> None:
+        for sender, receiver in ways:
+            world.network.mend(sender, receiver)
+        for other in others if fault.values["reset"] else ():
+            world.network.reset(me, other)
+
+    return undo
+
+
 def _draw_storm(scene: Scene) -> Drawn:
     chance = scene.chance
     values = {"every": chance.scale(MS, 100 * MS)}
@@ -177,6 +208,7 @@ USERS = Family(
         Kind("workers", _draw_workers, _workers, weight=2),
         Kind("hand-over", _draw_hand_over, _hand_over, weight=3),
         Kind("leave", _draw_leave, _leave, weight=1),
+        Kind("stranded", _draw_stranded, _stranded, weight=3),
         Kind("storm", _draw_storm, _storm, weight=1),
     ),
 )
