@@ -37,11 +37,15 @@ class Chaos:
         seed: of everything that is drawn.
         quorum: the option under test.
         partitions: whether the network falls apart, and messages get lost.
+        disks: whether disks are lost, too, one at a time. Without a quorum changes go with them.
     """
 
-    def __init__(self, seed: int, *, quorum: bool, partitions: bool) -> None:
+    def __init__(
+        self, seed: int, *, quorum: bool, partitions: bool, disks: bool | None = None
+    ) -> None:
         self.random = random = Random(seed)
         self.partitions = partitions
+        self.disks = quorum if disks is None else disks
         self.settings = BullySettings(
             quorum=quorum,
             preempt=random.random() < 0.7,
@@ -166,7 +170,10 @@ class Chaos:
             if not change.startswith("member"):
                 lost = change not in kept
                 named = change in reported and not self.settings.quorum
-                assert not lost or named, f"{change} was acknowledged and is lost without a word"
+                with_its_disk = self.disks and not self.settings.quorum
+                assert not lost or named or with_its_disk, (
+                    f"{change} was acknowledged and is lost without a word"
+                )
         if self.checkers is not None:
             self.checkers.at_the_end()
 
@@ -253,9 +260,9 @@ class Chaos:
             self.network.step(leader, StepDown(successor))
 
     def lose_disk(self) -> None:
-        """With a quorum: a disk is lost for good, its worker comes back as another member."""
+        """A disk is lost for good: its worker comes back as another member."""
         leader, server = self.network.leader(), self._some()
-        if not self.settings.quorum or self.replaced is not None:
+        if not self.disks or self.replaced is not None:
             return
         if leader is None or server is None or server is leader:
             return

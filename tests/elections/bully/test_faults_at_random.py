@@ -12,15 +12,16 @@ from tests.elections.bully.chaos import Chaos
 SEEDS = int(os.environ.get("BULLY_SEEDS", "12"))
 KEPT = [18, 2027, 2266, 2275]
 WORLDS = {
-    "crashes": (False, False),
-    "partitions": (False, True),
-    "quorum, crashes": (True, False),
-    "quorum, partitions": (True, True),
+    "crashes": (False, False, False),
+    "partitions": (False, True, False),
+    "partitions and lost disks": (False, True, True),
+    "quorum, crashes and lost disks": (True, False, True),
+    "quorum, partitions and lost disks": (True, True, True),
 }
 
 
 @pytest.mark.parametrize("world", WORLDS)
 @pytest.mark.parametrize("seed", [*range(SEEDS), *KEPT])
 def test_faults_at_random(seed: int, world: str) -> None:
-    quorum, partitions = WORLDS[world]
-    Chaos(seed, quorum=quorum, partitions=partitions).run(steps=60)
+    quorum, partitions, disks = WORLDS[world]
+    Chaos(seed, quorum=quorum, partitions=partitions, disks=disks).run(steps=60)
