@@ -32,6 +32,7 @@ TOPICS = (
     "writes",
     "partition",
     "alarms",
+    "coordinated",
     "simulation",
 )
 """Each is a module here, with a function of the same name; run in this order."""
