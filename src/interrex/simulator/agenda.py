@@ -4,7 +4,14 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any
 
+AT_ONE_INSTANT = 200_000
+"""So many calls while simulated time does not move: it will not move again."""
+
 Item = tuple[int, int, Callable[..., object], tuple[Any, ...]]
+
+
+class StandsStill(Exception):  # noqa: N818
+    """What happens asks again and again for more to happen at once: time cannot go on."""
 
 
 class Agenda:
@@ -31,14 +38,23 @@ class Agenda:
         heappush(self._queue, (self.now + delay, sequence, action, arguments))
 
     def run_until(self, end: int) -> None:
-        """Let everything happen that is due up to this time (ns), which is then now."""
+        """Let everything happen that is due up to this time (ns), which is then now.
+
+        Raises:
+            StandsStill: there is no end to what is due at one instant.
+        """
         queue = self._queue
         done = 0
+        looked_at, look_again = -1, AT_ONE_INSTANT
         try:
             while queue and queue[0][0] <= end:
                 time, _, action, arguments = heappop(queue)
                 self.now = time
                 done += 1
+                if done == look_again:
+                    if time == looked_at:
+                        raise StandsStill(f"{AT_ONE_INSTANT:,} calls at {time} ns")
+                    looked_at, look_again = time, done + AT_ONE_INSTANT
                 action(*arguments)
         finally:
             self.done += done

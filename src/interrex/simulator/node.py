@@ -13,6 +13,7 @@ from interrex.core.journal import Note
 from interrex.core.messages import ElectionMail, encode
 from interrex.core.time import MS
 from interrex.elections.interface import Persist, Persisted
+from interrex.simulator.agenda import StandsStill
 from interrex.simulator.chance import Chance
 from interrex.simulator.disk import Disk
 from interrex.simulator.machine import Machine
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
 
 _LATENESS_BITS = 16
 """A timer is late by up to 2**16 ns: the loop has other things to do."""
+WAKES_IN_VAIN = 1000
+"""A core that asks so often in a row, just woken, to be woken at once never stops asking."""
 
 Performer = Callable[[Any], None]
 
@@ -98,6 +101,7 @@ class Node:
         self._inbox: deque[WorkerEvent] = deque()
         self._wake_at: int | None = None
         self._timer = 0
+        self._in_vain = 0
         self._performers = self._make_performers()
 
     def _make_performers(self) -> dict[type, Performer]:
@@ -207,6 +211,18 @@ class Node:
         else:
             self._wake_at = None
             self.post(WakeUp())
+            self._look_whether_it_helped(now)
+
+    def _look_whether_it_helped(self, now: int) -> None:
+        """Raises StandsStill where the core only ever asks to be woken at once."""
+        self._in_vain += 1
+        if self._wake_at is None or self._wake_at > now:
+            self._in_vain = 0
+        elif self._in_vain >= WAKES_IN_VAIN:
+            raise StandsStill(
+                f"{self.worker} was woken {self._in_vain} times in a row, and each time asked to "
+                f"be woken at once: it is {now} by its clock, and it asks for {self._wake_at}"
+            )
 
     def clock_changed(self) -> None:
         """Its clock runs at another rate: the timer is set anew."""

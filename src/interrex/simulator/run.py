@@ -9,6 +9,7 @@ import msgspec
 from interrex.core.errors import InvariantViolation
 from interrex.core.spec import ClusterSpec
 from interrex.core.time import S
+from interrex.simulator.agenda import StandsStill
 from interrex.simulator.faults.catalogue import FAMILIES
 from interrex.simulator.faults.drawing import draw_plan
 from interrex.simulator.observation import Checker, Violation
@@ -30,6 +31,7 @@ CALM = 2 * S
 INTERNAL_ERROR = "internal error"
 INVARIANT = "a core's invariant"
 CONVERGENCE = "convergence"
+STANDS_STILL = "time stands still"
 
 
 class Broken(msgspec.Struct, frozen=True):
@@ -99,6 +101,8 @@ def replay(
         converged_in = _converge(world, checkers)
     except Violation as violation:
         broken = Broken(violation.promise, violation.text, world.agenda.now)
+    except StandsStill as stands:
+        broken = Broken(STANDS_STILL, str(stands), world.agenda.now)
     except InvariantViolation as violation:
         broken = Broken(INVARIANT, f"{violation}\n{traceback.format_exc()}", world.agenda.now)
     except Exception:  # noqa: BLE001 - whatever it is, it is what the run has found
