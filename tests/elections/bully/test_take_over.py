@@ -231,3 +231,17 @@ def test_a_coordinator_whose_disk_does_not_answer_hands_over() -> None:
     assert network[3].settled["stuck"][0][0] is None  # type: ignore[index]
     network.run_for(1000)
     assert network[2].bully.leading
+
+
+def test_without_a_quorum_nobody_leads_alone_before_a_closed_connection_had_time_to_come_back() -> (
+    None
+):
+    network = started()
+    epoch = network[3].bully.epoch
+    network.divide([1], [2, 3])
+    network.run_for(150)
+    assert network[1].bully.leader is None
+    network.unite()
+    network.run_for(1000)
+    assert network.elect() is network[3]
+    assert network[3].bully.epoch == epoch

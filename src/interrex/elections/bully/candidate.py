@@ -100,7 +100,14 @@ class Candidate:
             self._decide_if_complete()
 
     def _decide_if_complete(self) -> None:
-        if self._expected <= self._answers.keys():
+        """Without a quorum nobody leads in the stead of those who may be back at any moment."""
+        node = self._node
+        if not self._expected <= self._answers.keys():
+            return
+        missed_until = self._watch.missed_until
+        if not node.settings.quorum and missed_until > node.now:
+            self._deadline = missed_until
+        else:
             self._decide()
 
     def _decide(self) -> None:

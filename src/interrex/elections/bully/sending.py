@@ -126,7 +126,8 @@ class Sending:
         """Finds what was lost: the answer is to a beat sent after it, and does not know it."""
         if self.begun and number > self._sent_beat:
             if self._wants_whole:
-                self._waiting = False
+                arrived = self._whole is not None and received >= self._whole.index
+                self._waiting = self._waiting and arrived
             else:
                 self._sent = max(received, self.matched)
                 if self._sent > self.matched:

@@ -114,8 +114,8 @@ class Server:
         ensure(isinstance(self.role, Candidate), "only a candidate leads")
         ensure(claim.epoch == self.node.promised, "a coordinator obeys no newer epoch")
         self.ensure_one_coordinator(claim.epoch, self.node.worker)
-        halted = len(claim.standings)
-        self.reason = f"it is the highest in reach, {halted} others obey epoch {claim.epoch}"
+        why = "it was named" if claim.appointed else "it is the highest in reach"
+        self.reason = f"{why}, {len(claim.standings)} others obey epoch {claim.epoch}"
         self.watch.forget_leader()
         leading = self.role = Leading(self.node, self.watch, self, claim)
         leading.begin()

@@ -36,6 +36,8 @@ class Watch:
         self.connected: dict[WorkerName, int] = {}
         """The member ids of the peers that can be reached."""
         self._dead: dict[WorkerName, int] = {}
+        self._lost_at: dict[WorkerName, int] = {}
+        """When a connection was closed without proof that its other end had died."""
         self.leader: WorkerName | None = None
         self.leader_epoch = 0
         self.appointed = False
@@ -72,6 +74,8 @@ class Watch:
         self.connected.pop(peer, None)
         if proved_dead:
             self._dead[peer] = self._node.now
+        else:
+            self._lost_at[peer] = self._node.now
 
     def is_dead(self, peer: WorkerName) -> bool:
         return peer in self._dead
@@ -81,6 +85,13 @@ class Watch:
         """The members that can be reached, this worker not counted, by name."""
         members = self._node.members.members
         return sorted(worker for worker, one in self.connected.items() if one in members)
+
+    @property
+    def missed_until(self) -> int:
+        """Until when a member whose connection was closed may be expected back."""
+        away = self._node.members.workers - self.connected.keys() - self._dead.keys()
+        times = [self._lost_at[one] + self.timeout for one in away if one in self._lost_at]
+        return max(times, default=0)
 
     @property
     def above(self) -> int:
