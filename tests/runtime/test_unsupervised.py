@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bench.run_folder import run_folder
@@ -133,3 +134,9 @@ def test_a_cluster_without_any_file_is_described_too(layout: Layout) -> None:
     status = status_from_files(layout, SPEC, [])
     assert status.services[WEB].desired == 2
     layout.home.mkdir()
+
+
+def test_what_the_election_does_not_promise_is_said_without_workers_too(layout: Layout) -> None:
+    spec = msgspec.structs.replace(SPEC, election="bully")
+    assert status_from_files(layout, SPEC, []).caution == ""
+    assert "a leader in each part" in status_from_files(layout, spec, []).caution

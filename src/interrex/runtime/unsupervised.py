@@ -18,6 +18,7 @@ from interrex.core.ids import (
 from interrex.core.replicas import ReplicaState
 from interrex.core.spec import ClusterSpec
 from interrex.core.state import workers_of
+from interrex.elections.guarantees import guarantees_of
 from interrex.runtime.adoption import is_recorded_process
 from interrex.runtime.layout import Layout
 from interrex.runtime.records import CorruptRecord, ReplicaRecord, read_record
@@ -102,6 +103,7 @@ def status_from_files(
         ],
         services=_services(spec, replicas),
         balancer=[_balancer(found) for found in replicas if _service_of(found) == BALANCER],
+        caution=guarantees_of(spec).caution,
     )
 
 
