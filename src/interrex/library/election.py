@@ -71,6 +71,8 @@ class Election:
         self._backend = backend
         self._open = False
         self._in_lead = False
+        self._turns = 0
+        """How many have ended: the next may begin before those who wait for an end are woken."""
         self._successor: str | None = None
 
     async def __aenter__(self) -> Self:
@@ -152,9 +154,9 @@ class Election:
     async def _give_up(self, successor: str | None, reason: str) -> None:
         if not self._in_lead or self.standing.leadership is None:
             raise NotLeading(f"{self.identity!r} does not lead")
-        self._successor = successor
+        turn, self._successor = self._turns, successor
         self.standing.end(reason)
-        while self._in_lead:
+        while self._turns == turn:
             await self.standing.changed()
 
     # What a scope asks
@@ -172,5 +174,6 @@ class Election:
         """A ``lead()`` was left, or not reached."""
         successor, self._successor = self._successor, None
         self._in_lead = False
+        self._turns += 1
         self._backend.withdraw(successor)
         self.standing.wake()

@@ -1,0 +1,1 @@
+"""Members that elect among themselves, inside the programs: no other process is needed."""

@@ -1,0 +1,63 @@
+"""Members of an embedded election in this process, on loopback."""
+
+import asyncio
+from typing import NamedTuple
+
+import interrex
+from tests.system.conftest import free_ports
+
+QUICK = "heartbeat=0.05&election_timeout=0.4"
+
+
+class Places:
+    """The URLs of the members of one election."""
+
+    def __init__(self, scheme: str, name: str = "billing", count: int = 3, more: str = "") -> None:
+        self.scheme, self.name, self.more = scheme, name, more
+        self.addresses = [f"127.0.0.1:{port}" for port in free_ports(count)]
+
+    def url(self, place: int, more: str = "") -> str:
+        peers = ",".join(self.addresses)
+        return f"{self.scheme}://{peers}/{self.name}?self={place}&{QUICK}{self.more}{more}"
+
+
+class Turn(NamedTuple):
+    identity: str
+    epoch: int
+
+
+class Turns:
+    """Lets members lead, and tells who does."""
+
+    def __init__(self, group: asyncio.TaskGroup) -> None:
+        self._group = group
+        self._begun: asyncio.Queue[Turn] = asyncio.Queue()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def stand(self, election: interrex.Election) -> None:
+        """Lead whenever it may."""
+        self._tasks[election.identity] = self._group.create_task(self._lead(election))
+
+    def stop(self, election: interrex.Election) -> None:
+        """Stand no more."""
+        self._tasks.pop(election.identity).cancel()
+
+    def stop_all(self) -> None:
+        for task in self._tasks.values():
+            task.cancel()
+
+    async def _lead(self, election: interrex.Election) -> None:
+        while True:
+            async with election.lead() as leadership:
+                self._begun.put_nowait(Turn(election.identity, leadership.epoch))
+                await asyncio.get_running_loop().create_future()
+
+    async def next(self) -> Turn:
+        """The next who begins to lead."""
+        return await self._begun.get()
+
+
+async def until_waiting(election: interrex.Election, *identities: str) -> None:
+    """Until this member knows that exactly these wait."""
+    while sorted(election.waiting()) != sorted(identities):
+        await election.standing.changed()

@@ -1,0 +1,266 @@
+"""Embedded elections over TCP: every algorithm that a program can run among its own members."""
+
+import asyncio
+import contextlib
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+import interrex
+from interrex.elections.embedding import EMBEDDED
+from interrex.library.errors import (
+    ElectionError,
+    IdentityTaken,
+    OtherCluster,
+    UnknownOption,
+    WrongPeers,
+    WrongSecret,
+)
+from tests.library.members import Places, Turn, Turns, until_waiting
+
+
+@pytest.fixture(params=EMBEDDED)
+def scheme(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+async def test_one_leads_at_a_time_and_leaving_lets_the_next_lead(scheme: str) -> None:
+    places = Places(scheme)
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+        turns = Turns(group)
+        members = {
+            name: await stack.enter_async_context(
+                interrex.election(places.url(place), identity=name)
+            )
+            for place, name in enumerate("abc")
+        }
+        for member in members.values():
+            turns.stand(member)
+        first = await turns.next()
+        leader = members.pop(first.identity)
+        await until_waiting(leader, *members)
+        turns.stop(leader)
+        second = await turns.next()
+        assert second.identity in members
+        assert second.epoch > first.epoch
+        assert await led_since(leader, second.epoch) == second
+        turns.stop_all()
+
+
+async def led_since(election: interrex.Election, epoch: int) -> Turn:
+    """Who leads from this epoch on, as a member sees it."""
+    async for view in election.observe():
+        if view.leader is not None and view.epoch >= epoch:
+            return Turn(view.leader, view.epoch)
+    raise AssertionError("the election was left")
+
+
+Member = interrex.Election
+
+
+async def enter(stack: AsyncExitStack, url: str, identity: str, priority: int = 0) -> Member:
+    return await stack.enter_async_context(
+        interrex.election(url, identity=identity, priority=priority)
+    )
+
+
+async def trio(stack: AsyncExitStack, places: Places, more: str = "") -> list[Member]:
+    """Three members, a to c, of which the later ones have the higher priority."""
+    return [
+        await enter(stack, places.url(place, more), name, place) for place, name in enumerate("abc")
+    ]
+
+
+async def test_the_highest_priority_of_those_who_wait_leads_and_transfer_goes_before_it() -> None:
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+        turns = Turns(group)
+        a, b, c = await trio(stack, Places("raft"))
+        turns.stand(a)
+        assert (await turns.next()).identity == "a"
+        turns.stand(b)
+        turns.stand(c)
+        await until_waiting(a, "b", "c")
+        await a.resign()
+        assert (await turns.next()).identity == "c"
+        await until_waiting(c, "a", "b")
+        await c.transfer("a")
+        assert (await turns.next()).identity == "a"
+        turns.stop_all()
+
+
+async def test_who_leaves_for_good_is_followed_and_who_comes_back_without_memory_is_let_in(
+    scheme: str,
+) -> None:
+    places = Places(scheme)
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+        turns = Turns(group)
+        own = AsyncExitStack()
+        a = await enter(own, places.url(0), "a")
+        b, c = [await enter(stack, places.url(n), name) for n, name in ((1, "b"), (2, "c"))]
+        turns.stand(a)
+        epochs = [(await turns.next()).epoch]
+        turns.stop(a)
+        await own.aclose()
+        turns.stand(b)
+        led = await turns.next()
+        epochs.append(led.epoch)
+        again = await enter(stack, places.url(0), "a2")
+        assert await led_since(again, led.epoch) == led
+        turns.stand(again)
+        await until_waiting(b, "a2")
+        await b.transfer("a2")
+        led = await turns.next()
+        epochs.append(led.epoch)
+        assert led.identity == "a2"
+        assert epochs == sorted(set(epochs))
+        assert c.view.epoch <= led.epoch
+        turns.stop_all()
+
+
+async def test_when_a_majority_forgot_its_votes_it_begins_anew_with_higher_epochs() -> None:
+    places = Places("raft")
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+        turns = Turns(group)
+        a = await enter(stack, places.url(0), "a")
+        own = AsyncExitStack()
+        for place, name in ((1, "b"), (2, "c")):
+            await enter(own, places.url(place), name)
+        turns.stand(a)
+        first = await turns.next()
+        await own.aclose()
+        for place, name in ((1, "b2"), (2, "c2")):
+            await enter(stack, places.url(place), name)
+        again = await turns.next()
+        assert again.identity == "a"
+        assert again.epoch > first.epoch
+        turns.stop_all()
+
+
+async def test_with_directories_everybody_may_stop_and_votes_go_on_where_they_were(
+    tmp_path: Path,
+) -> None:
+    places = Places("raft", more=f"&state={tmp_path}/")
+    epochs: list[int] = []
+    kept: list[bytes] = []
+    for _ in range(2):
+        async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+            turns = Turns(group)
+            a, *_ = [await enter(stack, places.url(n) + name, name) for n, name in enumerate("abc")]
+            turns.stand(a)
+            epochs.append((await turns.next()).epoch)
+            with pytest.raises(ElectionError, match="another process has the state directory"):
+                await interrex.election(places.url(0) + "a", identity="z").__aenter__()
+            turns.stop_all()
+        kept = [(tmp_path / name / "member").read_bytes() for name in "abc"]
+    assert epochs[0] < epochs[1] < epochs[0] + 1000, "it was founded anew"
+    assert len(set(kept)) == 3
+    other = places.url(0).replace("/billing", "/other") + "a"
+    with pytest.raises(OtherCluster, match=r"'raft/billing'.*'raft/other'"):
+        await interrex.election(other, identity="a").__aenter__()
+
+
+async def test_two_members_of_one_identity_are_refused_by_the_second() -> None:
+    places = Places("raft")
+    async with AsyncExitStack() as stack:
+        a = await enter(stack, places.url(0), "same")
+        second = await enter(stack, places.url(1), "same")
+        with pytest.raises(IdentityTaken) as caught:
+            async with second.lead():
+                pass
+        assert all(address in str(caught.value) for address in places.addresses[:2])
+        assert a.standing.failure is None
+
+
+async def test_an_election_of_another_name_on_the_same_port_is_refused() -> None:
+    places = Places("raft")
+    stray = Places("raft", "invoices")
+    stray.addresses[1:] = places.addresses[1:]
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+        turns = Turns(group)
+        a, *_ = await trio(stack, places)
+        turns.stand(a)
+        await turns.next()
+        wrong = await enter(stack, stray.url(0), "x")
+        with pytest.raises(OtherCluster, match=r"raft/billing.*raft/invoices"):
+            async with wrong.lead():
+                pass
+        assert a.leadership is not None
+        turns.stop_all()
+
+
+async def test_members_that_list_others_are_refused_with_both_lists() -> None:
+    places = Places("raft")
+    wrong = Places("raft", count=2)
+    wrong.addresses = [places.addresses[1], places.addresses[0]]
+    async with AsyncExitStack() as stack:
+        await enter(stack, places.url(0), "a")
+        second = await enter(stack, wrong.url(0), "b")
+        with pytest.raises(WrongPeers, match="refuses this member"):
+            async with second.lead():
+                pass
+
+
+async def test_a_secret_is_needed_by_all_or_none(tmp_path: Path) -> None:
+    for name in ("good", "bad"):
+        (tmp_path / name).write_text(name * 10)
+    places = Places("raft")
+    good, bad = (f"&secret_file={tmp_path}/{name}" for name in ("good", "bad"))
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+        turns = Turns(group)
+        a, *_ = await trio(stack, places, good)
+        turns.stand(a)
+        await turns.next()
+        turns.stop_all()
+    async with AsyncExitStack() as stack:
+        await enter(stack, places.url(0, good), "a")
+        second = await enter(stack, places.url(1, bad), "b")
+        with pytest.raises(WrongSecret):
+            async with second.lead():
+                pass
+
+
+async def test_an_address_that_is_taken_is_told() -> None:
+    places = Places("raft")
+    async with AsyncExitStack() as stack:
+        await enter(stack, places.url(0), "a")
+        with pytest.raises(ElectionError, match="cannot listen"):
+            await enter(stack, places.url(0), "b")
+
+
+async def test_strangers_on_the_port_change_nothing() -> None:
+    places = Places("raft")
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+        turns = Turns(group)
+        a, *_ = await trio(stack, places)
+        turns.stand(a)
+        await turns.next()
+        host, port = places.addresses[0].split(":")
+        for nonsense in (b"GET / HTTP/1.1\r\n\r\n", b"\0\0\0\x05hello", b"\xff" * 100):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(nonsense)
+            with contextlib.suppress(ConnectionError):
+                assert not await reader.read()
+            writer.close()
+        assert a.leadership is not None
+        turns.stop_all()
+
+
+@pytest.mark.parametrize(
+    ("url", "error", "words"),
+    [
+        ("raft://127.0.0.1:1,127.0.0.1:1/x?self=0", WrongPeers, "1 different"),
+        ("raft://127.0.0.1:1,127.0.0.1:2/x", WrongPeers, r"self=N"),
+        ("raft://127.0.0.1/x?self=0", WrongPeers, "HOST:PORT|invalid"),
+        ("raft://127.0.0.1:1/x?self=1", UnknownOption, "'1'"),
+        ("raft://10.0.0.1:1/x?self=0", ElectionError, "secret_file"),
+        ("raft://127.0.0.1:1/x?self=0&heartbeat=2", UnknownOption, "heartbeat"),
+        ("raft://127.0.0.1:1/x?self=0&ca=x", UnknownOption, "together"),
+        ("raft://127.0.0.1:1/x?self=0&secret_file=/dev/null", ElectionError, "0 bytes"),
+    ],
+)
+def test_a_wrong_url_is_refused_with_the_reason(
+    url: str, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        interrex.election(url)
