@@ -35,7 +35,7 @@ def test_a_core_that_asks_to_be_woken_at_once_for_ever_is_found_and_shrunk(
     original = vars(Worker)["wake_at"].fget
 
     def restless(core: Worker) -> int | None:
-        return 3 * S if core.me == "worker-2" else original(core)  # type: ignore[no-any-return]
+        return 3 * S if core.me == "worker-2" else original(core)
 
     monkeypatch.setattr(Worker, "wake_at", property(restless))
     plan = draw_plan(None, 1, 4 * S, ("network", "processes"))
