@@ -211,3 +211,13 @@ def test_everybody_restarts_from_a_snapshot_of_what_was_agreed() -> None:
     town.start()
     town.run_until(town.all_ready)
     assert len(town.running("web")) == 5
+
+
+def test_a_worker_that_was_never_assigned_anything_leaves_too() -> None:
+    town = Town(cluster(service("web", 3, port=8080)))
+    lonely = WorkerName("worker-1")
+    town.start([lonely])
+    town.run_for(100 * MS)
+    town.post(lonely, LeaveAsked(1))
+    assert town.run_until(lambda: lonely not in town.workers) < S
+    assert town.answers[-1].ok

@@ -511,8 +511,9 @@ class Worker:
 
     def _go_on_leaving(self, leaving: Leaving) -> None:
         assignment = self._gate.assignment
+        assigned = () if assignment is None else assignment.slots
+        slots = leaving.slots(assigned, self.peers.reports(self.host), self._now)
         if assignment is not None:
-            slots = self._wanted(assignment)
             self._supervise(supervision_interface.Assigned(assignment.epoch, slots, False))
         if leaving.finished(self.supervisor.reports()):
             self._effects.append(Answer(leaving.request, True, "everything is stopped"))
