@@ -1,0 +1,119 @@
+"""A real ZooKeeper ensemble of three on loopback: started, killed, stopped, continued."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import time
+from pathlib import Path
+from typing import Self
+
+from bench.processes import free_ports, running, scratch
+from bench.tools import MissingTool
+
+SERVERS = 3
+PATIENCE_S = 60.0
+JAR = Path("/usr/share/java/zookeeper.jar")
+NEEDED = "ZooKeeper is not installed: sudo apt install zookeeper default-jre-headless"
+
+
+class ZooKeeperEnsemble:
+    """Three servers. Use as a context: leaving it leaves nothing behind.
+
+    Args:
+        tick_ms: ZooKeeper's unit of time; sessions last 2 to 20 of it.
+
+    Raises:
+        MissingTool: Debian's package, or Java, is not installed.
+    """
+
+    def __init__(self, tick_ms: int = 500) -> None:
+        if shutil.which("java") is None or not JAR.exists():
+            raise MissingTool(NEEDED)
+        self._tick_ms = tick_ms
+        self._stack = contextlib.ExitStack()
+        self._folder = Path()
+        self._ports = free_ports(3 * SERVERS)
+        self._servers: dict[int, contextlib.ExitStack] = {}
+        self._pids: dict[int, int] = {}
+
+    def __enter__(self) -> Self:
+        self._folder = self._stack.enter_context(scratch())
+        for server in range(SERVERS):
+            self.start(server)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for server in self._servers.values():
+            server.close()
+        self._stack.close()
+
+    @property
+    def hosts(self) -> str:
+        """Where the servers answer their clients, as a client takes it."""
+        return ",".join(f"127.0.0.1:{port}" for port in self._ports[:SERVERS])
+
+    @property
+    def alive(self) -> list[int]:
+        """The servers that were started and not killed."""
+        return list(self._servers)
+
+    def start(self, server: int) -> None:
+        """Start a server, with what its disk holds."""
+        folder = self._folder / f"s{server}"
+        folder.mkdir(exist_ok=True)
+        (folder / "myid").write_text(f"{server + 1}\n")
+        lines = [
+            f"tickTime={self._tick_ms}",
+            "initLimit=20",
+            "syncLimit=10",
+            f"dataDir={folder}",
+            f"clientPort={self._ports[server]}",
+            "clientPortAddress=127.0.0.1",
+            "admin.enableServer=false",
+            "4lw.commands.whitelist=srvr",
+        ]
+        for other in range(SERVERS):
+            peer, vote = self._ports[SERVERS + other], self._ports[2 * SERVERS + other]
+            lines.append(f"server.{other + 1}=127.0.0.1:{peer}:{vote}")
+        config = folder / "zoo.cfg"
+        config.write_text("\n".join(lines) + "\n")
+        command = ["java", "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp"]
+        command += [f"{folder}:{JAR}", "org.apache.zookeeper.server.quorum.QuorumPeerMain"]
+        stack = self._servers[server] = contextlib.ExitStack()
+        process = stack.enter_context(running([*command, str(config)]))
+        self._pids[server] = process.pid
+
+    def kill(self, server: int) -> None:
+        """End a server at once; ``start`` begins it again."""
+        self._servers.pop(server).close()
+
+    def stop(self, server: int) -> None:
+        """Let a server stand still: it says nothing, and its connections stay."""
+        os.kill(self._pids[server], signal.SIGSTOP)
+
+    def go_on(self, server: int) -> None:
+        """Let a stopped server run again."""
+        os.kill(self._pids[server], signal.SIGCONT)
+
+    def mode(self, server: int) -> str:
+        """``leader``, ``follower``, or empty for one that serves nobody."""
+        try:
+            with socket.create_connection(("127.0.0.1", self._ports[server]), 5) as asked:
+                asked.sendall(b"srvr")
+                said = b"".join(iter(lambda: asked.recv(4096), b"")).decode()
+        except OSError:
+            return ""
+        modes = [line.split()[1] for line in said.splitlines() if line.startswith("Mode:")]
+        return modes[0] if modes else ""
+
+    def wait_serving(self) -> None:
+        """Wait until all that were started serve clients; TimeoutError if never."""
+        deadline = time.monotonic() + PATIENCE_S
+        while sorted(map(self.mode, self.alive))[-1:] != ["leader"] or "" in map(
+            self.mode, self.alive
+        ):
+            if time.monotonic() > deadline:
+                raise TimeoutError("ZooKeeper does not serve")
+            time.sleep(0.05)
