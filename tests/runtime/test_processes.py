@@ -15,7 +15,7 @@ from interrex.core.ids import SlotName
 from interrex.core.spec import Limits, ServiceSpec
 from interrex.runtime.procfs import environ_of, instance_of, read_stat
 from interrex.runtime.spawning import inherited_environment
-from interrex.supervision.interface import ClaimOutcome, Forget, Spawned
+from interrex.supervision.interface import ClaimOutcome, Forget, Spawned, SpawnFailed
 from tests.privileges import NOBODY, may_become
 from tests.runtime.host_harness import SLOT, Host, record_fields, service
 
@@ -231,12 +231,26 @@ async def test_too_few_descriptors_are_told_and_got_over(host: Host) -> None:
     os.close(lowest_free)
     resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, limits[1]))
     try:
-        failed = await host.fail_to_spawn(service(*FOREVER))
+        host.start(service(*FOREVER))
+        failed = await host.next(SpawnFailed)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert "open files" in failed.reason
     assert "ulimit -n" in failed.reason
     await host.spawn(service(*FOREVER), incarnation=2)
+
+
+async def test_a_claim_that_cannot_look_for_the_process_is_put_off(host: Host) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free + 1, limits[1]))
+    try:
+        claimed = await host.claim()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert claimed.outcome is ClaimOutcome.LOCKED
+    assert (await host.claim()).outcome is ClaimOutcome.ABSENT
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0", "::"])

@@ -356,6 +356,36 @@ async def test_a_corrupt_record_is_made_again_from_the_living_process(
     assert msgspec.structs.replace(after, written_at=before.written_at) == before
 
 
+@pytest.mark.parametrize("lose", [Path.unlink, Path.touch])
+async def test_a_lost_record_is_made_again_from_the_living_process(
+    host: Host, start_worker: Callable[[str], OtherWorker], lose: Callable[[Path], None]
+) -> None:
+    """Somebody deletes or empties the file: the replica must not be started a second time."""
+    start_worker("sleep 1000 & wait").kill()
+    path = host.state / "replicas" / SLOT
+    before = read_record(path)
+    path.write_bytes(b"")
+    lose(path)
+    claimed = await host.claim()
+    assert claimed.outcome is ClaimOutcome.ADOPTED
+    after = read_record(path)
+    assert before is not None
+    assert after is not None
+    assert after.process == before.process
+
+
+async def test_what_a_replica_without_record_left_behind_is_swept(
+    host: Host, start_worker: Callable[[str], OtherWorker]
+) -> None:
+    worker = start_worker("sleep 1000 & echo up >&3; wait")
+    assert await host.hear(1) == ["up"]
+    worker.kill()
+    kill_and_wait(record_fields(host.state)["process"]["pid"])
+    (host.state / "replicas" / SLOT).unlink()
+    assert (await host.claim()).outcome is ClaimOutcome.GONE
+    assert await host.sweep(incarnation=0) == 1
+
+
 async def test_a_corrupt_record_without_its_main_process_is_gone_and_its_remains_are_swept(
     host: Host, start_worker: Callable[[str], OtherWorker]
 ) -> None:

@@ -163,9 +163,13 @@ class HostProcesses:
             else:
                 self._examine(slot, held)
         except OSError as error:
-            _log.error("%s cannot be taken over yet: %s", slot, reason_of(error, "its record"))
-            self._release(slot)
-            self._tell(Claimed(slot, ClaimOutcome.LOCKED))
+            self._put_off(slot, error)
+
+    def _put_off(self, slot: SlotName, error: OSError) -> None:
+        """Lets the slot go; the claim is repeated after a while."""
+        _log.error("%s cannot be taken over yet: %s", slot, reason_of(error, "its record"))
+        self._release(slot)
+        self._tell(Claimed(slot, ClaimOutcome.LOCKED))
 
     def _lock(self, slot: SlotName) -> HeldSlot | None:
         held = self._held.get(slot)
@@ -181,20 +185,26 @@ class HostProcesses:
             self._run(held, self._search(slot, held, self._instances.prefix(slot)))
             return
         if held.record is None:
-            self._tell(Claimed(slot, ClaimOutcome.ABSENT))
+            self._run(held, self._search(slot, held, self._instances.prefix(slot), new=True))
         elif held.record.process is None:
             self._run(held, self._search(slot, held, held.record.instance))
         else:
             self._adopt(slot, held, held.record)
 
-    async def _search(self, slot: SlotName, held: HeldSlot, prefix: str) -> None:
-        """Looks for the process of a record that does not name one."""
-        found = await self._sweeper.find(prefix)
+    async def _search(self, slot: SlotName, held: HeldSlot, prefix: str, new: bool = False) -> None:
+        """Looks for the process of a record that does not name one; ``new``: there is none, since
+        the slot never ran here or since somebody deleted it."""
+        try:
+            found = await self._sweeper.find(prefix)
+        except OSError as error:
+            self._put_off(slot, error)
+            return
         record = rebuild_record(slot, found, self._instances, self.log_path(slot))
         if record is not None:
             held.note(record)
         if held.record is None:
-            self._tell(Claimed(slot, ClaimOutcome.GONE))
+            absent = new and not found
+            self._tell(Claimed(slot, ClaimOutcome.ABSENT if absent else ClaimOutcome.GONE))
         else:
             self._adopt(slot, held, held.record)
 

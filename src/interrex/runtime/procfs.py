@@ -101,7 +101,13 @@ def all_pids() -> list[int]:
 
 def find_instances(prefix: str) -> list[int]:
     """The processes whose instance id starts with this, looked for among all of the host's."""
-    return [pid for pid in all_pids() if (instance_of(pid) or "").startswith(prefix)]
+    return [pid for pid, instance in all_instances() if instance.startswith(prefix)]
+
+
+def all_instances() -> list[tuple[int, str]]:
+    """Every process of the host that carries an instance id, and that id."""
+    ids = ((pid, instance_of(pid)) for pid in all_pids())
+    return [(pid, instance) for pid, instance in ids if instance is not None]
 
 
 def children_of(pid: int) -> list[int]:

@@ -5,8 +5,8 @@ is held on the record file itself: it survives the rewriting, needs no second fi
 needs no new disk block (a full disk does not stop a restart). A kill cannot tear a write within
 one page of the page cache. The record is not synced: a crash of the machine, which alone could
 tear or lose it, kills the processes that it speaks of as well. What a checksum refuses all the
-same is looked for in /proc, because the instance id in a replica's environment holds what a
-record does.
+same, or somebody deleted, is looked for in /proc, because the instance id in a replica's
+environment holds what a record does.
 
 The lock is flock(2): the kernel drops it when its holder dies. The descriptor is close-on-exec,
 so no replica inherits it and keeps the lock alive.

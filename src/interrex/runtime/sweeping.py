@@ -36,6 +36,7 @@ from interrex.runtime.pidfd import (
     signal_group,
 )
 from interrex.runtime.procfs import (
+    all_instances,
     children_of,
     descendants,
     find_instances,
@@ -72,9 +73,12 @@ class Sweeper:
         self._children = children
         self._scanner: ThreadPoolExecutor | None = None
         self._unclaimed: set[ProcessIdentity] = set()
+        self._next_look: asyncio.Task[list[tuple[int, str]]] | None = None
 
     def close(self) -> None:
         """Lets a scan that is under way end on its own."""
+        if self._next_look is not None:
+            self._next_look.cancel()
         if self._scanner is not None:
             self._scanner.shutdown(wait=False)
 
@@ -108,8 +112,18 @@ class Sweeper:
                 return len(killed)
 
     async def find(self, prefix: str) -> list[int]:
-        """All processes whose instance id starts with this, looked for in a thread."""
-        return await self._in_thread(lambda: find_instances(prefix))
+        """All processes whose instance id starts with this, looked for in a thread.
+
+        Whoever asks before a look begins shares it: a worker may claim hundreds of slots at once.
+        """
+        if self._next_look is None:
+            self._next_look = self._loop.create_task(self._in_thread(self._look))
+        found = await asyncio.shield(self._next_look)
+        return [pid for pid, instance in found if instance.startswith(prefix)]
+
+    def _look(self) -> list[tuple[int, str]]:
+        self._next_look = None  # in the thread, before the first process is read
+        return all_instances()
 
     def tidy(self, stale: Callable[[str], bool]) -> None:
         """Looks after orphans that came to us: called every few seconds.
