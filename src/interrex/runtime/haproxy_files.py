@@ -37,9 +37,9 @@ class BalancerFiles:
         return self.folder / CONFIGURATION_FILE
 
     def followed(self) -> tuple[int, int] | None:
-        """(epoch, version) of the table in the file, None where there is no file."""
+        """(epoch, version) of the table in the file, None where there is none or it is damaged."""
         try:
-            with self.configuration.open(encoding="utf-8") as file:
+            with self.configuration.open(encoding="utf-8", errors="replace") as file:
                 return parse_header(file.read(_HEADER_BYTES))
         except FileNotFoundError:
             return None
@@ -47,7 +47,9 @@ class BalancerFiles:
     def remembered(self) -> dict[str, str]:
         """The addresses of host names that the file remembers."""
         try:
-            return parse_remembered(self.configuration.read_text(encoding="utf-8"))
+            return parse_remembered(
+                self.configuration.read_text(encoding="utf-8", errors="replace")
+            )
         except FileNotFoundError:
             return {}
 
@@ -75,7 +77,7 @@ class BalancerFiles:
             self._replace(self.configuration, wanted.text, remember=epoch > followed[0])
 
     def _replace(self, path: Path, text: str, *, remember: bool) -> None:
-        if path.exists() and path.read_text(encoding="utf-8") == text:
+        if path.exists() and path.read_bytes() == text.encode():
             return
         fresh = path.with_name(f"{path.name}.new")
         with fresh.open("w", encoding="utf-8") as file:
