@@ -141,3 +141,9 @@ def test_what_was_released_is_not_left_running() -> None:
 
 def test_leaving_something_running_is_seen() -> None:
     refuses(Leaving(), [*ASKED, LEAVES], "worker-1 leaves, and web.0 runs on")
+
+
+def test_what_an_earlier_life_left_running_is_not_its_own() -> None:
+    again = step("worker-1", event=LeaveAsked(1), life=9)
+    leaves = step("worker-1", Leave("asked to stop"), life=9)
+    show(Leaving(), [*three(), process(), ended("worker-1"), again, leaves])

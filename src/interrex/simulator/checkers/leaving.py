@@ -2,7 +2,14 @@
 
 from interrex.core.ids import HostName, SlotName, WorkerName
 from interrex.simulator.checkers.watch import Watch
-from interrex.simulator.observation import Adopted, ProcessBegan, ProcessEnded, Step, WorkerBegan
+from interrex.simulator.observation import (
+    Adopted,
+    ProcessBegan,
+    ProcessEnded,
+    Step,
+    WorkerBegan,
+    WorkerEnded,
+)
 from interrex.supervision.interface import Release
 from interrex.worker.interface import Leave, LeaveAsked
 
@@ -27,10 +34,16 @@ class Leaving(Watch):
             ProcessBegan: self._taken,
             Adopted: self._taken,
             ProcessEnded: self._ended,
+            WorkerEnded: self._worker_ended,
         }
 
     def _worker_began(self, at: int, began: WorkerBegan) -> None:
         self._hosts[began.worker] = began.host
+
+    def _worker_ended(self, at: int, ended: WorkerEnded) -> None:
+        """What it held is whoever's takes it up next."""
+        for place in [place for place, worker in self._held.items() if worker == ended.worker]:
+            del self._held[place]
 
     def _taken(self, at: int, taken: ProcessBegan | Adopted) -> None:
         self._held[taken.host, taken.slot] = taken.by
