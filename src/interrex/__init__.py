@@ -4,8 +4,7 @@
 when one of them is first used: the commands do not need it.
 """
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # as typing has it, which would be imported for nothing else
 if TYPE_CHECKING:
     from interrex.library import Election, Lead, Leadership, View, election
     from interrex.library.errors import ElectionError

@@ -124,3 +124,15 @@ class UnknownSuccessor(ElectionError):  # noqa: N818
 
 class ElectionClosed(ElectionError):  # noqa: N818
     """The election is not open: it was left, or not entered yet."""
+
+
+class StaleEpoch(ElectionError):  # noqa: N818
+    """What was to be done belongs to a leadership that a later one has followed: it was not done.
+
+    ``epoch`` is the stale one; ``newest`` the highest that was seen, None where it is not told.
+    """
+
+    def __init__(self, epoch: int, newest: int | None) -> None:
+        self.epoch, self.newest = epoch, newest
+        seen = "a later one" if newest is None else f"{newest}"
+        super().__init__(f"epoch {epoch} is refused: {seen} was seen already; nothing was done")

@@ -1,0 +1,102 @@
+"""Files that only the newest leadership writes; for programs of one machine or one shared disk."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from interrex.core.errors import InterrexError
+from interrex.library.errors import StaleEpoch
+
+
+class EpochFile:
+    """The newest epoch that was seen, in a small file that survives everybody.
+
+    Args:
+        path: made when it is first needed, in a folder that exists. Whoever holds a ``flock`` on it
+            may compare and write; on network file systems that do not implement it, nothing holds.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self._path = Path(path)
+
+    @contextmanager
+    def admitted(self, epoch: int) -> Iterator[None]:
+        """A scope in which nobody of another epoch is admitted; waits for who is in it.
+
+        When its body begins, ``epoch`` is on disk as the newest.
+
+        Raises:
+            StaleEpoch: a newer one was seen; the body does not run.
+            InterrexError: the file holds something else than a number.
+            OSError: the file cannot be had.
+        """
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            newest = self._read(descriptor)
+            if epoch < newest:
+                raise StaleEpoch(epoch, newest)
+            if epoch > newest:
+                # Padded and in place: one short write that is whole or not at all on a disk.
+                os.pwrite(descriptor, b"%020d\n" % epoch, 0)
+                os.fsync(descriptor)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def admit(self, epoch: int) -> None:
+        """As ``admitted``, for work that is done elsewhere: after it only newer ones are sure."""
+        with self.admitted(epoch):
+            return
+
+    def newest(self) -> int:
+        """The newest that was seen, 0 for none."""
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return 0
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            return self._read(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _read(self, descriptor: int) -> int:
+        text = os.pread(descriptor, 64, 0).strip()
+        if text and not text.isdigit():
+            raise InterrexError(f"{self._path} is to hold an epoch, and holds {text!r}: move it")
+        return int(text or b"0")
+
+
+class GuardedFile:
+    """A file that is replaced as a whole, by the newest leadership only.
+
+    Args:
+        path: the file; the newest epoch lies beside it, in ``PATH.epoch``.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self._path = Path(path)
+        self._epochs = EpochFile(self._path.with_name(self._path.name + ".epoch"))
+
+    def write(self, data: bytes, epoch: int) -> None:
+        """Replace the content: readers see the old one or the new one, whole, also after a crash.
+
+        Raises:
+            StaleEpoch: a newer leadership has written or been admitted; the file is as it was.
+            OSError: it cannot be written; the file is as it was.
+        """
+        with self._epochs.admitted(epoch):
+            new = self._path.with_name(f"{self._path.name}.{epoch}.new")
+            with new.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(self._path)
+            folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)

@@ -1,0 +1,53 @@
+"""Redis: a script that compares the epoch and runs one command, as one step of the server.
+
+Not guaranteed: more than Redis promises. Where a failover loses acknowledged writes it may lose the
+newest epoch with them.
+"""
+
+from typing import Any, Protocol
+
+from interrex.library.errors import StaleEpoch
+
+SCRIPT = """\
+local newest = redis.call('GET', KEYS[1]) or '0'
+local mine = ARGV[1]
+-- As text: the script's numbers are exact only up to 2^53.
+if #newest > #mine or (#newest == #mine and newest > mine) then
+    return {'stale', newest}
+end
+redis.call('SET', KEYS[1], mine)
+local command = {}
+for at = 2, #ARGV do command[at - 1] = ARGV[at] end
+return {'done', redis.call(unpack(command))}
+"""
+"""KEYS: the epoch's key, then those that the command uses. ARGV: the epoch, then the command."""
+
+
+class Client(Protocol):
+    """What is used of a client: ``eval`` of redis-py, and of those like it."""
+
+    def eval(self, script: str, numkeys: int, /, *keys_and_args: Any) -> Any: ...
+
+
+def run(client: Client, key: str, epoch: int, keys: list[str], *command: str | bytes) -> Any:
+    """Run a command unless a newer leadership has run one: ``run(r, "job", 7, ["x"], "SET", "x",
+    "1")``.
+
+    Args:
+        client: connected.
+        key: where the newest epoch is kept; on a cluster, in the slot of ``keys``: ``{job}epoch``.
+        epoch: ``leadership.epoch``, at least 0.
+        keys: those that the command uses, as the cluster needs to know them.
+        command: its name and arguments.
+
+    Returns:
+        What the command returned.
+
+    Raises:
+        StaleEpoch: nothing was done; has the newest.
+    """
+    answer = client.eval(SCRIPT, 1 + len(keys), key, *keys, str(epoch), *command)
+    word = answer[0].decode() if isinstance(answer[0], bytes) else answer[0]
+    if word == "stale":
+        raise StaleEpoch(epoch, int(answer[1]))
+    return answer[1] if len(answer) > 1 else None

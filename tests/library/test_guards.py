@@ -1,0 +1,174 @@
+"""Guards: what comes with an older epoch than was seen is refused, and nothing is done."""
+
+import os
+import signal
+import sqlite3
+import sys
+from pathlib import Path
+from subprocess import PIPE, Popen
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from bench.run_folder import run_folder
+from interrex.core.errors import InterrexError
+from interrex.library.errors import StaleEpoch
+from interrex.library.guards import redis, sql
+from interrex.library.guards.asgi import EpochGuard, MemoryEpochs, Message
+from interrex.library.guards.files import EpochFile, GuardedFile
+from tests.library.redis_server import redis_server
+
+BIG = 2**53
+
+
+def test_a_file_is_written_by_the_newest_epoch_only(tmp_path: Path) -> None:
+    path = tmp_path / "plan"
+    guarded = GuardedFile(path)
+    guarded.write(b"one", 7)
+    guarded.write(b"two", 7)
+    GuardedFile(path).write(b"three", 9)
+    with pytest.raises(StaleEpoch, match="epoch 8 is refused: 9"):
+        guarded.write(b"four", 8)
+    assert path.read_bytes() == b"three"
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["plan", "plan.epoch"]
+
+
+def test_a_file_that_could_not_be_written_is_as_it_was_and_the_epoch_counts(tmp_path: Path) -> None:
+    path = tmp_path / "plan"
+    guarded = GuardedFile(path)
+    guarded.write(b"one", 7)
+    (tmp_path / "plan.8.new").mkdir()
+    with pytest.raises(IsADirectoryError):
+        guarded.write(b"two", 8)
+    assert path.read_bytes() == b"one"
+    with pytest.raises(StaleEpoch):
+        guarded.write(b"three", 7)
+
+
+HOLD = """\
+import sys
+from interrex.library.guards.files import EpochFile
+with EpochFile(sys.argv[1]).admitted(5):
+    print("in", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_who_is_admitted_is_waited_for_and_who_dies_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "epoch"
+    with Popen([sys.executable, "-c", HOLD, str(path)], stdin=PIPE, stdout=PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"in\n"
+        later = [sys.executable, "-c", HOLD.replace("5", "6"), str(path)]
+        with Popen(later, stdin=PIPE, stdout=PIPE) as waiting:
+            assert waiting.stdout is not None
+            os.set_blocking(waiting.stdout.fileno(), False)
+            assert not waiting.stdout.read()
+            os.set_blocking(waiting.stdout.fileno(), True)
+            holder.send_signal(signal.SIGKILL)
+            assert waiting.stdout.readline() == b"in\n"
+            waiting.kill()
+    with pytest.raises(StaleEpoch):
+        EpochFile(path).admit(5)
+    assert EpochFile(path).newest() == 6
+
+
+def test_a_file_of_something_else_is_not_taken_for_an_epoch(tmp_path: Path) -> None:
+    path = tmp_path / "epoch"
+    assert EpochFile(path).newest() == 0
+    path.write_text("hello")
+    with pytest.raises(InterrexError, match="hello"):
+        EpochFile(path).admit(1)
+
+
+async def ask(app: EpochGuard, method: str, *epochs: str) -> tuple[int, bytes]:
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    headers = [(b"interrex-epoch", epoch.encode()) for epoch in epochs]
+    scope = {
+        "type": "http", "method": method, "path": "/", "raw_path": b"/", "query_string": b"",
+        "root_path": "", "headers": headers, "http_version": "1.1", "scheme": "http",
+        "server": ("x", 80), "client": None,
+    }  # fmt: skip
+    await app(scope, receive, send)
+    return sent[0]["status"], b"".join(one.get("body", b"") for one in sent[1:])
+
+
+async def test_requests_are_admitted_by_their_header(tmp_path: Path) -> None:
+    async def charge(request: Request) -> PlainTextResponse:
+        return PlainTextResponse("charged")
+
+    inner = Starlette(routes=[Route("/", charge, methods=["GET", "POST"])])
+    for epochs in (MemoryEpochs(), EpochFile(tmp_path / "epoch")):
+        app = EpochGuard(inner, epochs)
+        assert await ask(app, "GET") == (200, b"charged")
+        assert (await ask(app, "POST"))[0] == 428
+        assert (await ask(app, "POST", "5")) == (200, b"charged")
+        assert (await ask(app, "POST", "5")) == (200, b"charged")
+        assert (await ask(app, "POST", "7"))[0] == 200
+        status, body = await ask(app, "POST", "6")
+        assert status == 409
+        assert b'"newest": 7' in body
+        for nonsense in (["-1"], ["1.5"], [""], ["8", "9"], ["9" * 20]):
+            assert (await ask(app, "POST", *nonsense))[0] == 400
+
+
+def test_sql_admits_in_the_transaction_that_does_the_work(tmp_path: Path) -> None:
+    path = tmp_path / "db"
+    connection = sqlite3.connect(path)
+    connection.execute(sql.SCHEMA)
+    connection.execute(sql.SCHEMA)
+    connection.execute("CREATE TABLE account (balance INTEGER)")
+    connection.execute("INSERT INTO account VALUES (0)")
+    connection.commit()
+
+    def pay(epoch: int, name: str = "billing") -> None:
+        with connection:
+            cursor = connection.cursor()
+            sql.admit(cursor, name, epoch)
+            cursor.execute("UPDATE account SET balance = balance + 1")
+
+    pay(BIG)
+    pay(BIG)
+    pay(BIG + 2)
+    with pytest.raises(StaleEpoch):
+        pay(BIG + 1)
+    pay(1, "another")
+    assert connection.execute("SELECT balance FROM account").fetchone() == (4,)
+    connection.close()
+
+
+def test_sql_guards_a_row_by_its_own_column() -> None:
+    connection = sqlite3.connect(":memory:")
+    connection.execute("CREATE TABLE job (id INTEGER, state TEXT, epoch INTEGER)")
+    connection.execute("INSERT INTO job VALUES (1, 'new', 0)")
+    update = "UPDATE job SET state = :state, epoch = :epoch WHERE id = :id AND epoch <= :epoch"
+    counts = [
+        connection.execute(update, {"id": 1, "state": f"by {epoch}", "epoch": epoch}).rowcount
+        for epoch in (3, 5, 4, 5)
+    ]
+    assert counts == [1, 1, 0, 1]
+    connection.close()
+
+
+def test_redis_compares_and_runs_the_command_in_one_step() -> None:
+    with redis_server(run_folder()) as client:
+        assert redis.run(client, "e", BIG, ["x"], "SET", "x", "1") == b"OK"
+        assert redis.run(client, "e", BIG + 2, ["x"], "INCR", "x") == 2
+        with pytest.raises(StaleEpoch) as caught:
+            redis.run(client, "e", BIG + 1, ["x"], "SET", "x", "stale")
+        assert (caught.value.epoch, caught.value.newest) == (BIG + 1, BIG + 2)
+        assert client.call("GET", "x") == b"2"
+        assert redis.run(client, "e", 10 * BIG, ["none"], "GET", "none") is None
+        assert redis.run(client, "e", 10 * BIG, ["l"], "RPUSH", "l", b"\x00\xff") == 1
+        with pytest.raises(StaleEpoch):
+            redis.run(client, "e", 9, ["x"], "SET", "x", "stale")
