@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from interrex.core.spec import LogFiles
-from interrex.runtime import rotation
+from interrex.runtime import log_reading, rotation
 from interrex.runtime.log_reading import LogReader, follow_logs, read_logs
 from interrex.runtime.rotation import Rotator, extent_of, rotate, rotated_files
 
@@ -260,6 +260,13 @@ def test_a_line_is_handed_out_when_its_end_is_written(log: Path) -> None:
     assert reader.lines() == []
     append(log, b"o\n")
     assert reader.lines() == [b"two"]
+
+
+def test_a_line_of_any_length_costs_its_length(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were each of 32,000 batches added to all before them, 256 GB would be copied."""
+    monkeypatch.setattr(log_reading, "BATCH_BYTES", 512)
+    log.write_bytes(b"x" * 16_000_000 + b"\nlast")
+    assert [len(line) for line in read_logs(log)] == [16_000_000, 4]
 
 
 def test_following_ends_when_waiting_says_so(log: Path) -> None:

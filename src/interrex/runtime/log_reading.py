@@ -23,7 +23,8 @@ class LogReader:
         """
         self._path = path
         self._place = 0
-        self._partial = b""
+        self._partial: list[bytes] = []
+        """Pieces of one line: joined once, so that a line of any length costs its length."""
 
     def lines(self) -> list[bytes]:
         """The next whole lines, without their ends; empty when there is none yet.
@@ -32,18 +33,21 @@ class LogReader:
             FileNotFoundError: There is no such log.
         """
         while data := self._read():
-            *whole, self._partial = (self._partial + data).split(b"\n")
-            if whole:
-                return whole
+            piece, *others = data.split(b"\n")
+            self._partial.append(piece)
+            if others:
+                first = b"".join(self._partial)
+                self._partial = [others.pop()]
+                return [first, *others]
         return []
 
     def rest(self) -> bytes:
         """What was read of a line whose end has not been written yet."""
-        return self._partial
+        return b"".join(self._partial)
 
     def to_last(self, count: int) -> None:
         """Goes to where the last ``count`` lines begin (fewer if the log has fewer)."""
-        self._partial = b""
+        self._partial = []
         with _Opened(self._path) as log:
             place = log.end
             # The line end wanted is the one before the first wanted line; the last byte is
@@ -62,7 +66,7 @@ class LogReader:
     def _read(self) -> bytes:
         with _Opened(self._path) as log:
             self._place = log.available(self._place)
-            data = log.read(self._place)
+            data = log.read(self._place, BATCH_BYTES)
             self._place += len(data)
             return data
 
@@ -145,8 +149,8 @@ class _Opened:
         later = (file.start for file in self._rotated if file.start > place)
         return min(later, default=self._extent.start)
 
-    def read(self, place: int, limit: int = BATCH_BYTES) -> bytes:
-        """Some bytes from a place on; empty at the end."""
+    def read(self, place: int, limit: int) -> bytes:
+        """At most so many bytes from a place on; empty at the end."""
         for file in self._rotated:
             if file.start <= place < file.end:
                 with file.path.open("rb") as rotated:
