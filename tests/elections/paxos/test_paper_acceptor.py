@@ -204,6 +204,33 @@ def test_a_proposer_that_lacks_what_is_no_longer_here_is_refused_and_taught() ->
     assert isinstance(server.prepare(2, 7, start=10), m.Promise)
 
 
+def lesson(teacher: int, index: int, offset: int, size: int = 300) -> m.InstallSnapshot:
+    """A chunk of 100 bytes of what somebody teaches who does not lead."""
+    return m.InstallSnapshot(1, teacher, 6, False, index, 3, offset, size, b"x" * 100)
+
+
+def test_one_teacher_is_heeded_at_a_time_and_repetitions_are_not_answered() -> None:
+    """On a network that doubles messages every answered repetition would be doubled in turn."""
+    pupil = Solo()
+    wanted = []
+    for one in (
+        lesson(2, 9, 0), lesson(2, 9, 100), lesson(2, 9, 100), lesson(3, 8, 0),
+        lesson(3, 8, 100), lesson(2, 9, 0),
+    ):  # fmt: skip
+        pupil.receive(one)
+        wanted.append([(ask.target, ask.offset) for ask in pupil.taken(m.SnapshotWanted)])
+    assert wanted == [[(2, 100)], [(2, 200)], [], [], [], [(2, 200)]]
+
+
+def test_a_teacher_that_falls_silent_is_left_for_another() -> None:
+    pupil = Solo()
+    pupil.receive(lesson(2, 9, 0))
+    pupil.now += 1_000 * MS
+    pupil.take()
+    pupil.receive(lesson(3, 8, 0))
+    assert [(ask.target, ask.offset) for ask in pupil.taken(m.SnapshotWanted)] == [(3, 100)]
+
+
 @pytest.mark.parametrize(
     "message",
     [

@@ -178,7 +178,7 @@ class Follower:
             else:
                 self._acknowledge = True
             return
-        snapshot = node.arriving.take(message, node.settings.max_snapshot_bytes)
+        snapshot = node.arriving.take(message, node.settings.max_snapshot_bytes, node.now)
         if snapshot is None:
             node.send(message.source, node.arriving.wanted(message.source, node.member, node.round))
             return

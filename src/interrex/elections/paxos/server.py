@@ -178,9 +178,12 @@ class Server:
         node = self.node
         if not self.detection.has_lost or isinstance(self.role, Leader):
             return
-        if lesson.index <= node.chosen:
+        patience = node.settings.election_timeout
+        if lesson.index <= node.chosen or (
+            not node.arriving.is_welcome(lesson, node.now, patience)
+        ):
             return
-        snapshot = node.arriving.take(lesson, node.settings.max_snapshot_bytes)
+        snapshot = node.arriving.take(lesson, node.settings.max_snapshot_bytes, node.now)
         if snapshot is None:
             node.send(lesson.source, node.arriving.wanted(lesson.source, node.member, node.round))
             return

@@ -40,8 +40,21 @@ class Arriving:
         self._chunks = bytearray()
         self._of: tuple[int, int, int] = (0, 0, 0)
         """Slot, round and length of the snapshot that the chunks are of."""
+        self._moved_at = 0
 
-    def take(self, message: InstallSnapshot, most: int) -> Snapshot | None:
+    def is_welcome(self, lesson: InstallSnapshot, now: int, patience: int) -> bool:
+        """Whether to go on with a chunk that a server sends which does not lead.
+
+        Several may teach at once, and the network may repeat what they send: one is heeded while
+        it goes on, and only the next chunk or a new offer is answered. Otherwise teachers would
+        undo each other's work, and every repetition would be repeated.
+        """
+        identity = (lesson.index, lesson.epoch, lesson.total)
+        if identity == self._of:
+            return lesson.offset in (0, len(self._chunks))
+        return lesson.offset == 0 and (not self._chunks or now - self._moved_at >= patience)
+
+    def take(self, message: InstallSnapshot, most: int, now: int) -> Snapshot | None:
         """Adds a chunk, if it is the next one.
 
         Returns:
@@ -62,6 +75,7 @@ class Arriving:
             if message.offset + len(message.data) > message.total:
                 raise MalformedPayload("a snapshot's chunk reaches behind its end")
             self._chunks += message.data
+            self._moved_at = now
         if len(self._chunks) < message.total:
             return None
         snapshot = Snapshot(message.index, message.epoch, bytes(self._chunks))
