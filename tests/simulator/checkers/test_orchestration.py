@@ -3,24 +3,32 @@
 from interrex.core.ids import SlotName, WorkerName
 from interrex.core.messages import Alive, Report, encode
 from interrex.core.replicas import ReplicaReport, ReplicaState
+from interrex.core.routes import Endpoint, EndpointState, RouteTable, ServiceRoute
+from interrex.core.spec import Expose
+from interrex.core.state import Placement
 from interrex.core.time import S
 from interrex.simulator.checkers.leaving import Leaving
+from interrex.simulator.checkers.removals import Removals
 from interrex.simulator.checkers.rollouts import Rollouts
 from interrex.simulator.checkers.silence import Silence
-from interrex.simulator.observation import Cause
+from interrex.simulator.observation import Cause, RoutesFollowed
 from interrex.supervision.interface import Release
 from interrex.worker.interface import EndWorker, Leave, LeaveAsked, MessageReceived, Send
 
 from .histories import (
+    BALANCER_0,
     HOST,
+    WEB,
     WEB_0,
     WEB_1,
+    Core,
     Told,
     ended,
     process,
     process_ended,
     refuses,
     show,
+    state,
     step,
     three,
 )
@@ -147,3 +155,42 @@ def test_what_an_earlier_life_left_running_is_not_its_own() -> None:
     again = step("worker-1", event=LeaveAsked(1), life=9)
     leaves = step("worker-1", Leave("asked to stop"), life=9)
     show(Leaving(), [*three(), process(), ended("worker-1"), again, leaves])
+
+
+# Removals
+
+
+def placed(index: int, *slots: SlotName) -> Told:
+    """A worker whose state has come to an index, where these slots are placed."""
+    now = state(index)
+    now.placements = {
+        slot: Placement(slot, WorkerName("worker-1"), HOST, 21000, 1, 1) for slot in slots
+    }
+    return step("worker-1", core=Core(state=now))
+
+
+def follows(*slots: SlotName, state: EndpointState = EndpointState.READY) -> Told:
+    """A balancer follows a table that names these slots."""
+    endpoints = tuple(Endpoint(slot, "127.0.0.1", 21000, state) for slot in slots)
+    routes = (ServiceRoute(WEB, Expose(port=8080), None, endpoints),)
+    return RoutesFollowed(HOST, BALANCER_0, RouteTable(1, 1, routes))
+
+
+PLACED = [placed(1, WEB_0, WEB_1), follows(WEB_0, WEB_1)]
+
+
+def test_a_slot_is_forgotten_when_the_balancer_follows_routes_without_it() -> None:
+    show(Removals(), [*PLACED, follows(WEB_0), placed(2, WEB_0)])
+
+
+def test_a_slot_that_gets_no_requests_may_be_forgotten() -> None:
+    show(Removals(), [*PLACED, follows(WEB_1, state=EndpointState.DOWN), placed(2, WEB_0)])
+
+
+def test_a_balancer_that_ended_sends_nowhere() -> None:
+    ended = process_ended(Cause.FAULT, slot=BALANCER_0)
+    show(Removals(), [*PLACED, ended, placed(2, WEB_0)])
+
+
+def test_forgetting_a_slot_that_a_balancer_sends_to_is_seen() -> None:
+    refuses(Removals(), [*PLACED, placed(2, WEB_0)], "web.1 is forgotten at 2, and balancer.0")

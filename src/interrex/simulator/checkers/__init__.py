@@ -19,6 +19,7 @@ from interrex.simulator.checkers.memory import Memory
 from interrex.simulator.checkers.ports import Ports
 from interrex.simulator.checkers.processes import Processes
 from interrex.simulator.checkers.raft_all import raft_watch
+from interrex.simulator.checkers.removals import Removals
 from interrex.simulator.checkers.replicas_ready import ReplicasReady
 from interrex.simulator.checkers.restarts import Restarts
 from interrex.simulator.checkers.rollouts import Rollouts
@@ -43,6 +44,7 @@ def all_watches() -> list[Watch]:
         Holding(),
         Processes(),
         Ports(),
+        Removals(),
         Stops(),
         Restarts(),
         Rollouts(),

@@ -102,10 +102,12 @@ def _worsen(processes: list[Process], what: str) -> Undo | None:
 
 
 def _habit(habit: str, world: "World", fault: Fault) -> Undo | None:
-    """The processes that start from now on behave so, for a while."""
+    """The processes that start from now on behave so, for a while; one dies, so that one does."""
     habits = world.habits_of(ServiceName(fault.targets[0]))
     usual = getattr(habits, habit)
     setattr(habits, habit, fault.values[habit])
+    for machine, process in _processes(world, fault)[:1]:
+        machine.end(process, SIGKILL, Cause.FAULT)
     return partial(setattr, habits, habit, usual)
 
 
