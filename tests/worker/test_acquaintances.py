@@ -102,3 +102,17 @@ def test_who_has_fallen_behind_hears_from_any_peer_whom_else_to_look_for() -> No
 
 def test_before_the_first_change_there_is_nothing_to_tell() -> None:
     assert Acquaintances(ONE, Stored()).tell(WorkerName("worker-1"), _state(0)) == []
+
+
+def test_all_peers_hear_of_the_file_once_the_state_has_come_to_it() -> None:
+    """Found by the simulator: all workers of a cluster that had grown began anew at once. Their
+    states had not caught up yet when one whose log was lost joined them, so they had nothing to
+    tell; later nobody told it of the leader, which it refused for good."""
+    acquaintances, state = Acquaintances(ONE, Stored()), genesis(THREE)
+    assert acquaintances.news(state) == []
+    state.index = 4
+    assert acquaintances.news(state) == [Send(None, Known(4, 3, ()))]
+    state.index = 5
+    assert acquaintances.news(state) == []
+    state.spec = ONE
+    assert acquaintances.news(state) == [Send(None, Known(5, 1, ()))]

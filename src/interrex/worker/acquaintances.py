@@ -33,6 +33,7 @@ class Acquaintances:
         self._workers: dict[WorkerName, HostName] = {}
         self._spec: ClusterSpec | None = None
         self._until = 0
+        self._told: ClusterSpec | None = None
         for index, data in _changes(spec, stored):
             self._until = index
             for operation in decode_change(data).operations:
@@ -52,6 +53,14 @@ class Acquaintances:
         """What to say to a peer that joins; nothing before the first change is agreed on."""
         spec = state.spec
         return [Send(peer, Known(state.index, spec.workers, spec.hosts))] if state.index else []
+
+    def news(self, state: ClusterState) -> list[Send]:
+        """What to say to all peers once the state has another file: whoever joined before knows
+        nothing of it, and one whose log was lost may not let the leader in that would tell it."""
+        if state.spec is self._told or not state.index:
+            return []
+        self._told = spec = state.spec
+        return [Send(None, Known(state.index, spec.workers, spec.hosts))]
 
     def spec(self, state: ClusterState) -> ClusterSpec:
         """The file that gives the addresses of those in ``workers``."""

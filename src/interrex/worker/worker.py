@@ -507,6 +507,7 @@ class Worker:
             self._effects.append(Send(None, alive))
         self._requests.hasten(self._now)
         self._requests.send_due(self.state, self._now)
+        self._effects += self.acquaintances.news(self.state)
         self._look()
 
     def _go_on_leaving(self, leaving: Leaving) -> None:
