@@ -9,7 +9,7 @@ from interrex.config import check
 from interrex.config.difference import difference
 from interrex.config.environment import check_environment
 from interrex.core.ids import WorkerName
-from interrex.core.spec import ClusterSpec, Etcd
+from interrex.core.spec import ClusterSpec, Etcd, ZooKeeper
 from tests.config.cluster_files import said
 
 HEAD = '[cluster]\nname = "shop"\n'
@@ -56,6 +56,25 @@ def test_the_options_are_a_table(tmp_path: Path) -> None:
     )
 
 
+def test_zookeepers_hosts_are_a_text_or_a_list(tmp_path: Path) -> None:
+    spec = read(tmp_path, 'election = { zookeeper = "a:1,b:2" }\n')
+    assert spec.election == "zookeeper"
+    assert spec.zookeeper == ZooKeeper(hosts=("a:1", "b:2"))
+    spec = read(
+        tmp_path,
+        '[cluster.election.zookeeper]\nhosts = ["a:1"]\nroot = "/x"\nsession = "4s"\n'
+        'user = "u"\npassword_file = "p"\npriority = { worker-1 = 1 }\n',
+    )
+    assert spec.zookeeper == ZooKeeper(
+        hosts=("a:1",),
+        root="/x",
+        session=4.0,
+        user="u",
+        password_file=str(tmp_path / "p"),
+        priority={WorkerName("worker-1"): 1},
+    )
+
+
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
@@ -69,7 +88,7 @@ def test_the_options_are_a_table(tmp_path: Path) -> None:
             'cluster.election.etcd: "e:2379" is no endpoint; write it like "http://127.0.0.1:2379"',
         ),
         ("election = { etcd = [] }", "cluster.election.etcd: names no endpoint"),
-        ("election = {}", "cluster.election: has to name one coordinator: etcd"),
+        ("election = {}", "cluster.election: has to name one coordinator: etcd or zookeeper"),
         ("election.etdc = 1", "cluster.election.etdc: unknown key; did you mean etcd?"),
         (
             'election.etcd = { endpoints = "http://e:1", session = "1s" }',

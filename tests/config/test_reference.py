@@ -35,7 +35,7 @@ def test_every_key_of_every_table_has_a_meaning() -> None:
 @pytest.mark.parametrize("section", TYPED, ids=lambda section: section.name)
 def test_every_typed_field_can_be_written(section: Section) -> None:
     elsewhere = {
-        "cluster": {"hosts", "tls", "balancer", "services", "etcd"},
+        "cluster": {"hosts", "tls", "balancer", "services", "etcd", "zookeeper"},
         "service.NAME": {"name"},
     }
     assert section.spec is not None

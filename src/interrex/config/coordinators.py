@@ -12,8 +12,8 @@ from interrex.config.positions import Path
 from interrex.config.problems import Refused, nearest, shown
 from interrex.config.reading import Reading
 from interrex.config.tables import Key, Kind, Noted, Section, refuse_unknown, table_of
-from interrex.config.values import parse_text, show_duration, split_address
-from interrex.core.spec import COORDINATED, ELECTIONS, Etcd
+from interrex.config.values import parse_host_address, parse_text, show_duration, split_address
+from interrex.core.spec import COORDINATED, ELECTIONS, Etcd, ZooKeeper
 
 TRIES = 3
 """So many questions must go unanswered before a session is in danger."""
@@ -25,7 +25,7 @@ class Chosen(NamedTuple):
     """An election, and how its coordinator is reached, where it has one."""
 
     name: str
-    options: Etcd | None = None
+    options: Etcd | ZooKeeper | None = None
 
 
 def _parse_endpoints(value: object) -> tuple[str, ...]:
@@ -42,6 +42,13 @@ def _parse_endpoint(value: object) -> str:
         raise Refused(f'{shown(text)} is no endpoint; write it like "http://127.0.0.1:2379"')
     split_address(found.group(2), '"http://127.0.0.1:2379"')
     return text.rstrip("/")
+
+
+def _parse_hosts(value: object) -> tuple[str, ...]:
+    items = value if isinstance(value, list) else parse_text(value).split(",")
+    if not items:
+        raise Refused("names no host")
+    return tuple(parse_host_address(item) for item in items)
 
 
 def _parse_prefix(value: object) -> str:
@@ -97,7 +104,55 @@ ETCD = Section(
         ),
     ),
 )
-_SECTIONS = {"etcd": ETCD}
+ZOOKEEPER = Section(
+    "cluster.election.zookeeper",
+    'Options of the election by a ZooKeeper ensemble. `election = { zookeeper = "127.0.0.1:2181" }`'
+    " is short for a table with `hosts` alone; docs/zookeeper.md says what it promises.",
+    ZooKeeper,
+    (
+        Key(
+            "hosts",
+            plain("host:port, or list of them", _parse_hosts, ", ".join),
+            "where ZooKeeper's servers answer clients",
+            default="required",
+            required=True,
+        ),
+        Key("root", plain("text", _parse_prefix), "the node that the cluster's own lies under"),
+        Key(
+            "session",
+            duration(0.2),
+            "which session time-out is asked for: when nobody can tell that a leader is dead, "
+            "another leads after so long. ZooKeeper grants 2 to 20 of its ticks",
+        ),
+        Key(
+            "user",
+            plain("text", parse_text),
+            "ZooKeeper's user, by SASL; only that user may then read and write the nodes",
+            default="nobody",
+        ),
+        Key("password_file", path("path"), "a file with its password", default="none"),
+        Key(
+            "ca",
+            path("path", ("host",)),
+            "who signs ZooKeeper's certificates; asks for TLS",
+            default="no TLS",
+        ),
+        Key(
+            "certificate",
+            path("path", ("host",)),
+            "what the workers show to ZooKeeper; may hold {host}",
+            default="none",
+        ),
+        Key("key", path("path", ("host",)), "that certificate's key", default="none"),
+        Key(
+            "priority",
+            ranks,
+            "of workers, by name: when a leader is gone the highest goes first",
+            default="0 for each worker",
+        ),
+    ),
+)
+_SECTIONS = {"etcd": ETCD, "zookeeper": ZOOKEEPER}
 
 
 def _read_election(reading: Reading, place: Path, value: object) -> Chosen:
@@ -138,8 +193,8 @@ def _read_coordinator(reading: Reading, place: Path, table: dict[str, Any]) -> C
     return Chosen(name, options)
 
 
-def _check(reading: Reading, path: Path, options: Etcd) -> None:
-    if TRIES * options.timeout > options.session:
+def _check(reading: Reading, path: Path, options: Etcd | ZooKeeper) -> None:
+    if isinstance(options, Etcd) and TRIES * options.timeout > options.session:
         reading.refuse(
             reading.written((*path, "timeout"), (*path, "session")),
             f"{TRIES} time-outs of {show_duration(options.timeout)} do not fit into a session of "

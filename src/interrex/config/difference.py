@@ -63,7 +63,11 @@ def _cluster(old: ClusterSpec, new: ClusterSpec) -> Iterator[Difference]:
         before, after = getattr(old, key), getattr(new, key)
         if before != after:
             yield Difference("", f"{key} {before} -> {after}", reason, refused=True)
-    options = [*_changed(old.bully, new.bully, "bully"), *_changed(old.etcd, new.etcd, "etcd")]
+    options = [
+        *_changed(old.bully, new.bully, "bully"),
+        *_changed(old.etcd, new.etcd, "etcd"),
+        *_changed(old.zookeeper, new.zookeeper, "zookeeper"),
+    ]
     for _, what in options:
         reason = "its workers must hold the same; `interrex down` first"
         yield Difference("", what, reason, refused=True)

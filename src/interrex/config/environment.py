@@ -57,7 +57,7 @@ def _coordinator(reading: Reading, spec: ClusterSpec) -> None:
     import importlib.util
 
     path: Path = ("cluster", "election")
-    client = {"etcd": "aiohttp"}.get(spec.election)
+    client = {"etcd": "aiohttp", "zookeeper": "kazoo"}.get(spec.election)
     if client is None:
         return
     if importlib.util.find_spec(client) is None:
@@ -66,9 +66,12 @@ def _coordinator(reading: Reading, spec: ClusterSpec) -> None:
             f"{spec.election} needs {client}, which is not installed: "
             f"pip install 'interrex[{spec.election}]'",
         )
-    password = spec.etcd.password_file
-    if password and not os.access(password, os.R_OK):
-        reading.refuse((*path, "etcd", "password_file"), f"{password} cannot be read")
+    for name, password in (
+        ("etcd", spec.etcd.password_file),
+        ("zookeeper", spec.zookeeper.password_file),
+    ):
+        if password and not os.access(password, os.R_OK):
+            reading.refuse((*path, name, "password_file"), f"{password} cannot be read")
 
 
 def _folder(reading: Reading, service: ServiceSpec) -> None:

@@ -68,10 +68,12 @@ def _required(reading: Reading, spec: ClusterSpec) -> None:
 
 def _priorities(reading: Reading, spec: ClusterSpec) -> None:
     etcd: Path = ("cluster", "election", "etcd", "priority")
+    zookeeper: Path = ("cluster", "election", "zookeeper", "priority")
     workers = workers_of(spec)
     for path, priority in (
         (("cluster", "bully", "priority"), spec.bully.priority),
         (etcd, spec.etcd.priority),
+        (zookeeper, spec.zookeeper.priority),
     ):
         if not reading.sound(path, ("cluster", "workers"), ("host",)):
             continue

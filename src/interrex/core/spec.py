@@ -14,7 +14,7 @@ from interrex.core.ids import HostName, ServiceName, WorkerName
 ELECTIONS = ("raft", "paxos", "bully")
 """The elections that a cluster file can ask for by a word alone."""
 
-COORDINATED = ("etcd",)
+COORDINATED = ("etcd", "zookeeper")
 """Those that rest on a coordinator, which the file says how to reach."""
 
 REQUIREMENTS = ("fenced",)
@@ -188,6 +188,27 @@ class Etcd(Spec, frozen=True):
     priority: dict[WorkerName, int] = {}
 
 
+class ZooKeeper(Spec, frozen=True):
+    """How the ZooKeeper ensemble is reached that an election rests on.
+
+    ``hosts`` are its servers, ``host:port`` each. ``root``: under which node the cluster's own
+    lies. ``session``: which time-out is asked for, in seconds. ``user`` and ``password_file`` are
+    for SASL DIGEST-MD5; with them only that user may read and write the nodes. ``ca``,
+    ``certificate`` and ``key`` are for TLS; paths are absolute, these three may hold ``{host}``.
+    ``priority`` maps workers to theirs, 0 for the others.
+    """
+
+    hosts: tuple[str, ...] = ()
+    root: str = "/interrex"
+    session: float = 10.0
+    user: str = ""
+    password_file: str = ""
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
+    priority: dict[WorkerName, int] = {}
+
+
 class BalancerSpec(Spec, frozen=True):
     """The load balancer: how many processes a host, which program, and its times in seconds."""
 
@@ -211,6 +232,7 @@ class ClusterSpec(Spec, frozen=True):
     timing: Timing = Timing()
     bully: Bully = Bully()
     etcd: Etcd = Etcd()
+    zookeeper: ZooKeeper = ZooKeeper()
     balancer: BalancerSpec = BalancerSpec()
     ports: tuple[int, int] = (21000, 31999)
     services: dict[ServiceName, ServiceSpec] = {}

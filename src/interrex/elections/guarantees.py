@@ -76,6 +76,15 @@ ETCD = Guarantees(
     clocks=RAFT.clocks,
     coordinated=True,
 )
+ZOOKEEPER = Guarantees(
+    unique_epochs=True,
+    fenced=True,
+    durable=True,
+    quorum=False,
+    liveness="while a majority of ZooKeeper's servers reach each other and a worker reaches them",
+    clocks=RAFT.clocks,
+    coordinated=True,
+)
 
 
 def guarantees_of(spec: ClusterSpec) -> Guarantees:
@@ -93,6 +102,8 @@ def guarantees_of(spec: ClusterSpec) -> Guarantees:
             return BULLY_WITH_QUORUM if spec.bully.quorum else BULLY
         case "etcd":
             return ETCD
+        case "zookeeper":
+            return ZOOKEEPER
         case _:
             known = ", ".join((*ELECTIONS, *COORDINATED))
             raise InterrexError(f"no election is called {spec.election!r}: {known}")

@@ -20,6 +20,8 @@ from interrex.elections.paxos.paxos import Paxos
 from interrex.elections.raft.raft import Raft
 from interrex.elections.raft.settings import settings_from
 from interrex.elections.replicated.payload import committed_data, snapshot_parts
+from interrex.elections.zookeeper import settings as zookeeper_settings
+from interrex.elections.zookeeper.zookeeper import ZooKeeper
 
 
 def new_election(
@@ -58,6 +60,9 @@ def new_election(
     if spec.election == "etcd":
         leased = etcd_settings.settings_from(spec.etcd, worker, compact_after)
         return Etcd(worker, member, leased, random)
+    if spec.election == "zookeeper":
+        lined = zookeeper_settings.settings_from(spec.zookeeper, worker, compact_after)
+        return ZooKeeper(worker, member, lined, random)
     settings = settings_from(spec.timing, compact_after)
     return Raft(worker, member, stored, settings, genesis, random)
 

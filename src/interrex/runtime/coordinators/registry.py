@@ -27,6 +27,13 @@ def new_coordinator(
             raise missing_client("etcd", error) from error
         folder = f"{spec.etcd.prefix}/{spec.name}/{cluster_id}/"
         return EtcdCoordinator(spec.etcd, folder, host, post)
+    if spec.election == "zookeeper":
+        try:
+            from interrex.runtime.coordinators.zookeeper import ZooKeeperCoordinator
+        except ImportError as error:
+            raise missing_client("zookeeper", error) from error
+        folder = f"{spec.zookeeper.root}/{spec.name}/{cluster_id}"
+        return ZooKeeperCoordinator(spec.zookeeper, folder, host, post)
     return None
 
 

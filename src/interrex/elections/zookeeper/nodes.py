@@ -1,0 +1,90 @@
+"""Which nodes the election keeps in ZooKeeper, and what stands in them.
+
+=======================  =========================================================================
+``line/...``             who would lead: ephemeral and sequential, the priority and a GUID in its
+                         name
+``active``               the breadcrumb: who leads, or led last. It stays when they die. The zxid
+                         of the transaction that wrote it is the epoch
+``log/INDEX``            one change
+``tip``                  up to which index there are changes
+``snapshot``             up to which index the state is in parts, and which these are
+``part/ID-NUMBER``       a piece of that state
+=======================  =========================================================================
+"""
+
+import msgspec
+
+from interrex.core.ids import ChangeId, WorkerName
+
+LINE, ACTIVE, LOG, TIP, SNAPSHOT, PARTS = "line", "active", "log", "tip", "snapshot", "part"
+
+FOLDERS = (LINE, ACTIVE, LOG, TIP, SNAPSHOT, PARTS)
+"""The nodes that are always there."""
+
+_ABOVE = 5000
+"""Priorities are written so that the highest sorts first."""
+
+
+class Crumb(msgspec.Struct, frozen=True, kw_only=True):
+    """Who leads: worker, its node in the line, its session. ``released``: it gave up, in favour of
+    ``heir`` (None: of whoever is next)."""
+
+    worker: WorkerName
+    node: str
+    session: int
+    released: bool = False
+    heir: WorkerName | None = None
+
+
+class LogEntry(msgspec.Struct, frozen=True, array_like=True):
+    """One change, and the epoch in which it was written."""
+
+    epoch: int
+    change: ChangeId
+    data: bytes
+
+
+class Tip(msgspec.Struct, frozen=True):
+    """The index of the last change."""
+
+    index: int = 0
+
+
+class SnapshotHead(msgspec.Struct, frozen=True):
+    """The state after ``index`` is in so many parts, called ``part/ID-NUMBER``."""
+
+    index: int = 0
+    id: str = ""
+    parts: int = 0
+
+
+class Place(msgspec.Struct, frozen=True, order=True):
+    """A place in the line, as its node's name tells; the least goes first."""
+
+    precedence: int
+    number: int
+    worker: WorkerName
+    guid: str
+    node: str
+
+
+def place_prefix(worker: WorkerName, priority: int, guid: str) -> str:
+    """What ZooKeeper puts a number behind."""
+    return f"{LINE}/{_ABOVE - priority:05d}~{guid}~{worker}~"
+
+
+def place_of(name: str) -> Place | None:
+    """A child of the line; None for one that no worker made."""
+    parts = name.split("~")
+    if len(parts) != 4 or not parts[0].isdecimal() or not parts[3].isdecimal():
+        return None
+    precedence, guid, worker, number = parts
+    return Place(int(precedence), int(number), WorkerName(worker), guid, f"{LINE}/{name}")
+
+
+def log_path(index: int) -> str:
+    return f"{LOG}/{index:020d}"
+
+
+def part_path(snapshot: str, number: int) -> str:
+    return f"{PARTS}/{snapshot}-{number:06d}"
