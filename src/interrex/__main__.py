@@ -2,6 +2,6 @@
 
 import sys
 
-from interrex.cli.main import main
+from interrex.cli.entry import run
 
-sys.exit(main())
+sys.exit(run())

@@ -1,0 +1,48 @@
+"""Ctrl-C at any moment ends a command without a traceback."""
+
+import signal
+import subprocess
+import sys
+
+INTERRUPTED_WHILE_IT_IS_IMPORTED = """
+import signal, sys
+
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == "cyclopts":
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupt())
+{before}
+from interrex.cli.entry import run
+sys.argv = ["interrex", "--version"]
+sys.exit(run())
+"""
+
+
+def run(before: str = "") -> subprocess.CompletedProcess[str]:
+    script = INTERRUPTED_WHILE_IT_IS_IMPORTED.format(before=before)
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+
+
+def test_a_command_that_is_still_being_imported_just_ends() -> None:
+    ended = run()
+    assert (ended.returncode, ended.stderr) == (-signal.SIGINT, "")
+
+
+def test_whoever_ignores_the_signal_goes_on_doing_so() -> None:
+    ended = run("signal.signal(signal.SIGINT, signal.SIG_IGN)")
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_a_command_hears_the_signal_once_all_is_imported() -> None:
+    ended = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import signal; from interrex.cli.entry import run; run();"
+            "raise SystemExit(signal.getsignal(signal.SIGINT) is not signal.default_int_handler)",
+        ],
+        capture_output=True,
+    )
+    assert ended.returncode == 0
