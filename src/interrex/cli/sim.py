@@ -15,6 +15,7 @@ from cyclopts import Parameter
 from interrex.cli.exits import CommandError, Exit
 from interrex.cli.names import unknown
 from interrex.cli.places import Flag
+from interrex.cli.sim_scenarios import play, scenario_lines
 from interrex.cli.sim_seeds import Asked, SeedResult, run_plan, run_seeds, shrink_seed
 from interrex.cli.sim_words import Progress, lines_of, summary_document
 from interrex.cli.values import whole_number
@@ -35,6 +36,7 @@ from interrex.simulator.timeline import Timeline
 from interrex.simulator.trace import Trace
 
 SEEDS = 100
+SCENARIO_SEEDS = 10
 DURATION_S = 30
 MOST_JOBS = 256
 SHRINKING_S = 20.0
@@ -56,6 +58,8 @@ def sim(
     report: Annotated[Path | None, Parameter(metavar="FILE")] = None,
     trace: Annotated[Path | None, Parameter(metavar="FILE")] = None,
     json: Flag = False,
+    scenario: Annotated[str | None, Parameter(metavar="NAME")] = None,
+    list: Flag = False,
 ) -> int:
     """Show how a cluster behaves under faults, before production does.
 
@@ -78,7 +82,19 @@ def sim(
         report: Write an HTML page with the worst seed's timeline and a histogram here.
         trace: With --seed: write every step as a line of JSON here (docs/trace.md).
         json: Print what was found as one JSON document.
+        scenario: Run this named scenario instead of drawn faults, with --seeds (10) or --seed.
+        list: List the scenarios, and what must come of each.
     """
+    if list:
+        print("\n".join(scenario_lines()))
+        return Exit.OK
+    if scenario is not None:
+        if file is not None or any((minutes, faults, only, report, json)):
+            raise CommandError("--scenario goes with --seeds, --seed and --trace only", Exit.USAGE)
+        _check_words(seeds, seed, minutes, only, trace)
+        _check_writable(trace)
+        chosen_seeds = range(1, (seeds or SCENARIO_SEEDS) + 1) if seed is None else (seed,)
+        return play(scenario, chosen_seeds, trace)
     families = _families(faults)
     asked = Asked(spec=_spec(file), duration=_positive("--duration", duration) * S,
                   families=families)  # fmt: skip

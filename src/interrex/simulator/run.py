@@ -88,9 +88,19 @@ def run_seed(
 
 
 def replay(
-    plan: FaultPlan, checkers: Sequence[Checker] = (), trace: "Trace | None" = None
+    plan: FaultPlan,
+    checkers: Sequence[Checker] = (),
+    trace: "Trace | None" = None,
+    converged_within: int = CONVERGED_WITHIN,
 ) -> Outcome:
-    """Run a plan, whole: whatever breaks is in the outcome, nothing is raised."""
+    """Run a plan, whole: whatever breaks is in the outcome, nothing is raised.
+
+    Args:
+        plan: what happens.
+        checkers: made anew for this run.
+        trace: written to, where there is one.
+        converged_within: how long (ns) after the last fault all must be as it was asked.
+    """
     world = World(plan, checkers, trace)
     converged_in: int | None = None
     broken: Broken | None = None
@@ -98,7 +108,7 @@ def replay(
         world.start()
         world.run_for(plan.duration)
         world.heal()
-        converged_in = _converge(world, checkers)
+        converged_in = _converge(world, checkers, converged_within)
     except Violation as violation:
         broken = Broken(violation.promise, violation.text, world.agenda.now)
     except StandsStill as stands:
@@ -121,17 +131,15 @@ def replay(
     )
 
 
-def _converge(world: World, checkers: Sequence[Checker]) -> int:
+def _converge(world: World, checkers: Sequence[Checker], within: int) -> int:
     """Let time pass until all is as it was asked for, and every checker says so too."""
     healed = world.agenda.now
     broken = Violation(CONVERGENCE, "nothing was looked at")
-    while world.agenda.now - healed < CONVERGED_WITHIN:
+    while world.agenda.now - healed < within:
         world.run_for(LOOK_EVERY)
         missing = world.unsettled()
         if missing:
-            broken = Violation(
-                CONVERGENCE, f"{CONVERGED_WITHIN // S} s after the last fault: {missing}"
-            )
+            broken = Violation(CONVERGENCE, f"{within // S} s after the last fault: {missing}")
             continue
         try:
             for checker in checkers:
