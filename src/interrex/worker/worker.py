@@ -471,10 +471,10 @@ class Worker:
             case _:
                 assert_never(command)
 
-    def _wanted(self, assignment: Assignment) -> tuple[SlotAssignment, ...]:
-        if self._leaving is None:
-            return assignment.slots
-        return self._leaving.slots(assignment.slots, self.peers.reports(self.host), self._now)
+    def _wanted(self, assignment: Assignment | None) -> tuple[SlotAssignment, ...]:
+        slots = () if assignment is None else assignment.slots
+        leaving, reports = self._leaving, self.peers.reports(self.host)
+        return slots if leaving is None else leaving.slots(slots, reports, self._now)
 
     def _launch(self, worker: WorkerName) -> None:
         if not self.leaving:
@@ -512,8 +512,7 @@ class Worker:
 
     def _go_on_leaving(self, leaving: Leaving) -> None:
         assignment = self._gate.assignment
-        assigned = () if assignment is None else assignment.slots
-        slots = leaving.slots(assigned, self.peers.reports(self.host), self._now)
+        slots = self._wanted(assignment)
         if assignment is not None:
             self._supervise(supervision_interface.Assigned(assignment.epoch, slots, False))
         if leaving.finished(self.supervisor.reports()):
