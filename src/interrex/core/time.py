@@ -13,6 +13,11 @@ def seconds(value: float) -> int:
     return round(value * S)
 
 
+def is_due(wake_at: int | None, now: int) -> bool:
+    """Whether a wake-up's time has come."""
+    return wake_at is not None and now >= wake_at
+
+
 def earliest(*times: int | None) -> int | None:
     """The first of several wake-ups, None where nothing is waited for."""
     first: int | None = None

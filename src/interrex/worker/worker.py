@@ -39,7 +39,7 @@ from interrex.core.state import (
     encode_state,
 )
 from interrex.core.storage import Record, Stored
-from interrex.core.time import MS, S, earliest, seconds
+from interrex.core.time import MS, S, earliest, is_due, seconds
 from interrex.elections import interface as election_interface
 from interrex.elections.interface import (
     Ask,
@@ -258,9 +258,9 @@ class Worker:
                 self._supervise(event)
 
     def _on_wake_up(self) -> None:
-        if _is_due(self.election.wake_at, self._now):
+        if is_due(self.election.wake_at, self._now):
             self._elect(election_interface.WakeUp())
-        if _is_due(self.supervisor.wake_at, self._now):
+        if is_due(self.supervisor.wake_at, self._now):
             self._supervise(supervision_interface.WakeUp())
         self._requests.expire(self._now)
 
@@ -532,7 +532,7 @@ class Worker:
 
     def _look(self) -> None:
         """Look at the fleet as a whole: routes, silent and dead workers and, leading, the rest."""
-        due = _is_due(self._look_wake, self._now) or _is_due(self._balancers.wake_at, self._now)
+        due = is_due(self._look_wake, self._now) or is_due(self._balancers.wake_at, self._now)
         if not (self._look_dirty or due):
             return
         if self._now < self._looked_at + LEADER_SPACING and not due:
@@ -594,7 +594,3 @@ class Worker:
         self._effects.append(
             Note(kind=kind, text=text, worker=worker, host=self.host, epoch=self.epoch)
         )
-
-
-def _is_due(wake_at: int | None, now: int) -> bool:
-    return wake_at is not None and now >= wake_at
