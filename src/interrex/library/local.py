@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from interrex.core.ids import WorkerName
 from interrex.core.time import S
 from interrex.library.errors import (
     ElectionError,
@@ -84,6 +85,10 @@ class LocalCandidate:
         self._keeping: asyncio.Task[None] | None = None
         self._beating: asyncio.Task[None] | None = None
         self._joined = asyncio.Event()
+        self._failures = 0
+        """How many workers in a row could not be talked to."""
+        self._tried = WorkerName("")
+        """The last worker that another one named as the better one to talk to."""
 
     async def open(self) -> None:
         """Raises NoCluster, Refused."""
@@ -140,25 +145,36 @@ class LocalCandidate:
 
     async def _keep_connected(self) -> None:
         """One worker after the other, until one gives an answer that is final."""
+        worker: WorkerName | None = None
         while True:
-            for worker in self._layout.worker_names():
+            names = self._layout.worker_names()
+            if worker is None:
+                await asyncio.sleep(AGAIN_S if self._failures >= len(names) else 0)
+                worker = names[self._failures % len(names)] if names else None
+            else:
                 try:
-                    sock = connect_unix(self._layout.lead_socket(worker))
-                except OSError:
-                    continue
-                try:
-                    await self._converse(*await asyncio.open_unix_connection(sock=sock))
+                    worker = await self._converse(worker)
                 except ElectionError as error:
                     self._standing.fail(error)
                     return
                 except (OSError, EOFError, BadFrame, msgspec.MsgspecError):
-                    continue  # it has gone, or is no worker: the next one
-            await asyncio.sleep(AGAIN_S)
+                    # It has gone, or is no worker: the next one.
+                    self._failures += 1
+                    worker = None
 
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writer = writer
+    async def _converse(self, worker: WorkerName) -> WorkerName:
+        """Talk to one worker until it ends, or names a better one, which is returned."""
+        sock = connect_unix(self._layout.lead_socket(worker))
+        reader, writer = await asyncio.open_unix_connection(sock=sock)
         try:
-            self._say(self._follow)
+            writer.write(encode_frame(encode_word(self._follow)))
+            first = await _read(reader)
+            if isinstance(first, Now) and first.nearest not in ("", worker, self._tried):
+                self._tried = WorkerName(first.nearest)
+                return self._tried
+            self._failures = 0
+            self._writer = writer
+            self._on_reply(first)
             if self._ticket:
                 self._say(StandFor(self._ticket, now_ns()))
             for down in self._downs:
@@ -167,11 +183,7 @@ class LocalCandidate:
                 self._say(down)
             self._downs.clear()
             while True:
-                head = await reader.readexactly(HEAD_BYTES)
-                length = int.from_bytes(head, "big")
-                if not 0 < length <= MAX_WORD:
-                    raise BadFrame(f"a frame of {length} bytes")
-                self._on_reply(decode_reply(await reader.readexactly(length)))
+                self._on_reply(await _read(reader))
         finally:
             self._writer = None
             writer.close()
@@ -205,6 +217,14 @@ class LocalCandidate:
             self.stand()
         else:
             self._standing.end(reason)
+
+
+async def _read(reader: asyncio.StreamReader) -> Reply:
+    length = int.from_bytes(await reader.readexactly(HEAD_BYTES), "big")
+    if not 0 < length <= MAX_WORD:
+        raise BadFrame(f"a frame of {length} bytes")
+    reply: Reply = decode_reply(await reader.readexactly(length))
+    return reply
 
 
 def own_lifeline() -> int:

@@ -46,11 +46,16 @@ Word = Follow | StandFor | StillHere | StandDown
 
 
 class Now(msgspec.Struct, frozen=True, tag="now"):
-    """Who leads, and who waits."""
+    """Who leads, and who waits.
+
+    ``nearest``: the worker of this host, if any, that leads the cluster: what it is asked takes two
+    messages less. Told once, in answer to ``Follow``.
+    """
 
     leader: str | None
     epoch: int
     waiting: tuple[str, ...]
+    nearest: str = ""
 
 
 class Leads(msgspec.Struct, frozen=True, tag="leads"):

@@ -56,6 +56,9 @@ class ContestBackend(Protocol):
 
     def leads_the_cluster(self) -> bool: ...
 
+    def leader_of_this_host(self) -> WorkerName | None:
+        """The worker that leads the cluster, if it is one of this host's."""
+
     def contest_refusal(self) -> str:
         """Why this cluster gives no leaderships to programs; empty when it does."""
 
@@ -308,7 +311,8 @@ class _Connection(asyncio.Protocol):
             return
         self._follow = follow
         now = self._server.guardian.standings(follow.contest)
-        self.say(Now(now.leader, now.epoch, now.waiting))
+        nearest = self._server.backend.leader_of_this_host() or ""
+        self.say(Now(now.leader, now.epoch, now.waiting, nearest))
 
     def say(self, reply: Reply) -> None:
         if self._transport is None:

@@ -435,6 +435,11 @@ class Node:
     def leads_the_cluster(self) -> bool:
         return self.core.election.leading
 
+    def leader_of_this_host(self) -> WorkerName | None:
+        leader = self.core.election.leader
+        here = leader is not None and self.core.state.workers.get(leader) == self._host
+        return leader if here else None
+
     def contest_refusal(self) -> str:
         guarantees = self.core.election.guarantees
         return "" if guarantees.fenced else f"no one is sure to lead alone: {guarantees.caution}"
