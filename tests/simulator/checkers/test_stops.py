@@ -13,6 +13,7 @@ from interrex.simulator.observation import Cause
 from interrex.supervision.interface import (
     Claimed,
     ClaimOutcome,
+    Forget,
     Probe,
     Probed,
     Signal,
@@ -192,3 +193,13 @@ def test_a_service_with_short_delays_may_be_restarted_more_often() -> None:
         step("worker-1", Spawn(WEB_0, n, 1, 1, 21, spec), now=n * 10 * MS) for n in range(MOST + 1)
     ]
     show(Restarts(), spawns)
+
+
+def test_a_slot_that_is_asked_for_again_is_not_restarted() -> None:
+    """Found by the simulator: users changed how many there were a hundred times a second."""
+    forgotten = step("worker-1", Forget(WEB_0), now=MOST * MS)
+    again = [
+        step("worker-1", Spawn(WEB_0, MOST + n, 1, 1, 21, service()), now=(MOST + n) * MS)
+        for n in range(1, MOST + 1)
+    ]
+    show(Restarts(), [*often(MOST, MS), forgotten, *again])

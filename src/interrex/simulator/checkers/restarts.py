@@ -7,7 +7,7 @@ from interrex.core.spec import Restart
 from interrex.core.time import MS, S, seconds
 from interrex.simulator.checkers.watch import Watch
 from interrex.simulator.observation import Step, WorkerEnded
-from interrex.supervision.interface import Spawn
+from interrex.supervision.interface import Forget, Spawn
 
 WINDOW = 10 * S
 """Starts are counted within so long (ns)."""
@@ -28,8 +28,8 @@ def allowed(restart: Restart) -> int:
 class Restarts(Watch):
     """Counts what a worker starts, by its own clock.
 
-    A new process because of a new generation is no restart, and a worker that begins anew knows
-    nothing of what failed before.
+    A new process because of a new generation is no restart, nor is one of a slot that was stopped
+    for good and is asked for again; a worker that begins anew knows nothing of what failed before.
     """
 
     promise = "restarts are bounded"
@@ -37,11 +37,16 @@ class Restarts(Watch):
     def __init__(self) -> None:
         super().__init__()
         self._starts: dict[int, dict[tuple[SlotName, int], deque[int]]] = {}
-        self.effects = {Spawn: self._spawns}
+        self.effects = {Spawn: self._spawns, Forget: self._forgets}
         self.occurrences = {WorkerEnded: self._ended}
 
     def _ended(self, at: int, ended: WorkerEnded) -> None:
         self._starts.pop(ended.life, None)
+
+    def _forgets(self, step: Step, forget: Forget) -> None:
+        of_life = self._starts.get(step.life, {})
+        for key in [key for key in of_life if key[0] == forget.slot]:
+            del of_life[key]
 
     def _spawns(self, step: Step, spawn: Spawn) -> None:
         of_life = self._starts.setdefault(step.life, {})
