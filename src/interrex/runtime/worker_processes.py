@@ -32,9 +32,11 @@ def worker_processes(root: Path, cluster: str | None = None) -> list[WorkerProce
     Takes some 6 us for each process of the machine.
     """
     found = (_worker_process(pid, root) for pid in all_pids())
-    return sorted(
+    of_it = [
         process for process in found if process is not None and cluster in (None, process.cluster)
-    )
+    ]
+    # A dying worker and the next one, or a fork that has yet to exec, go by the same name.
+    return sorted(of_it, key=lambda process: (process[:3], process.identity.pid))
 
 
 def open_worker(process: WorkerProcess) -> int | None:
