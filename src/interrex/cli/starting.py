@@ -23,6 +23,7 @@ from interrex.runtime.beginning_anew import begin_anew
 from interrex.runtime.founding import found_cluster
 from interrex.runtime.genesis import (
     Genesis,
+    is_damaged,
     known_genesis,
     newest_copy,
     read_genesis,
@@ -146,13 +147,17 @@ def _is_new(plan: Plan) -> bool:
         CommandError: it was, and what it began with is lost.
     """
     layout = plan.layout
-    if layout.genesis.exists():
+    damaged = is_damaged(layout.genesis)
+    if layout.genesis.exists() and not damaged:
         return False
     copy = newest_copy(layout)
     if copy is not None:
         write_genesis(layout.genesis, copy)
-        say(f"{layout.genesis} was lost: restored from a worker's copy")
+        what = "was damaged" if damaged else "was lost"
+        say(f"{layout.genesis} {what}: restored from a worker's copy")
         return False
+    if damaged:
+        return False  # whoever reads it says what to do
     if anything_runs(layout) or any(map(was_used, map(layout.store, layout.worker_names()))):
         raise CommandError(
             f"{plan.name} was founded here, and {layout.genesis} is lost with every copy of it: "

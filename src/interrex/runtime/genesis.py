@@ -59,11 +59,22 @@ def read_genesis(path: Path) -> Genesis:
         return msgspec.json.decode(path.read_bytes(), type=Genesis)
     except FileNotFoundError as error:
         raise InterrexError(f"there is no cluster in {path.parent}: start one with up") from error
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InterrexError(
             f"{path} cannot be read: {error}\nit is written once, by up: restore it, or move "
             "the folder away and start anew"
         ) from error
+
+
+def is_damaged(path: Path) -> bool:
+    """Whether the file can be read and is not one of ours."""
+    try:
+        msgspec.json.decode(path.read_bytes(), type=Genesis)
+    except OSError:
+        return False
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return True
+    return False
 
 
 def find_genesis(layout: Layout) -> Genesis:
