@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from interrex.simulator.checkers import all_checkers
 from interrex.simulator.plan import decode_plan
 from interrex.simulator.run import replay
