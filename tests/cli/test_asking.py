@@ -91,3 +91,9 @@ def test_a_worker_that_refuses_to_tell_is_passed_over(shop: Layout) -> None:
 def test_a_status_of_another_version_is_explained() -> None:
     with pytest.raises(CommandError, match="another version"):
         decode_status(b'{"cluster": "shop"}')
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[", b'{"cluster": "\xff"}'])
+def test_a_status_that_is_none_is_said_to_be_none(body: bytes) -> None:
+    with pytest.raises(CommandError, match="no status"):
+        decode_status(body)

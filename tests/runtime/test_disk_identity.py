@@ -38,3 +38,11 @@ def test_an_emptied_identity_is_refused(tmp_path: Path) -> None:
     (tmp_path / IDENTITY_NAME).touch()
     with pytest.raises(StoreCorrupt):
         load_identity(tmp_path)
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    save_identity(tmp_path, ME)
+    path = tmp_path / IDENTITY_NAME
+    path.write_bytes(path.read_bytes().replace(b"shop", b"sh\xffp", 1))
+    with pytest.raises(StoreCorrupt):
+        load_identity(tmp_path)

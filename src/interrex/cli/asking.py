@@ -90,7 +90,7 @@ def decode_status(body: bytes) -> Status:
     """Raises CommandError where it is no status document."""
     try:
         return msgspec.json.decode(body, type=Status)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise CommandError(
             f"a worker answered with something that is no status: {error}\n"
             "it may run another version of interrex: bring the fleet down and up again"
@@ -105,5 +105,5 @@ def outcome_of(answer: Answer) -> Outcome:
     """
     try:
         return msgspec.json.decode(answer.body, type=Outcome)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise NoAnswer(f"not an outcome: {error}") from error

@@ -153,7 +153,7 @@ class ApiConnection(asyncio.Protocol):
                 self._send(status, body)
         except _RefusedError as refused:
             self._send(refused.status, _json(Outcome(ok=False, text=str(refused))))
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             self._send(400, _json(Outcome(ok=False, text=str(error))))
 
     async def _respond(self, method: str, target: str) -> tuple[int, bytes]:

@@ -46,7 +46,7 @@ def load_identity(folder: Path) -> Identity | None:
         return None
     try:
         sealed = msgspec.json.decode(data, type=_Sealed)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise StoreCorrupt(path, "whole file", f"is no identity: {error}") from error
     if sealed.crc32 != _crc(sealed.identity):
         raise StoreCorrupt(path, "whole file", "its checksum does not fit")

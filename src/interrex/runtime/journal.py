@@ -114,7 +114,7 @@ def parse_event(line: bytes) -> Event | None:
     """One line, None where it is not an event."""
     try:
         return _decoder.decode(line)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
 

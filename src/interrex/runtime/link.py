@@ -142,7 +142,7 @@ class Link(asyncio.Protocol):
                     self._on_greeting(decode_greeting(frame))
         except BadFrame as error:
             self.fault("bad_frames", f"it announced {error}")
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             self.fault("bad_greetings", f"its greeting is malformed: {error}")
 
     def _next_frame(self) -> bytes | None:
