@@ -68,8 +68,8 @@ def _objection(mine: Greeting, theirs: Greeting) -> NotBelieved | None:
     if (theirs.election, theirs.name) != (mine.election, mine.name):
         name = f"{mine.election}/{mine.name}"
         return NotBelieved("OtherCluster", f"it belongs to another election than {name}", name)
-    fits = theirs.peers == mine.peers and 0 <= theirs.place < len(mine.peers)
-    if not fits or theirs.place == mine.place:
+    listed = all(0 <= one.place < len(one.peers) for one in (mine, theirs))
+    if not listed or theirs.peers != mine.peers or theirs.place == mine.place:
         lists = f"{', '.join(theirs.peers)} (self={theirs.place})"
         return NotBelieved(
             "WrongPeers", f"it lists {lists}, and {_where(mine)} {', '.join(mine.peers)}"
