@@ -1,5 +1,7 @@
 """Every named scenario keeps every promise, and what it says must come of it does."""
 
+from pathlib import Path
+
 import pytest
 
 from interrex.simulator.faults.catalogue import kind_of
@@ -32,6 +34,13 @@ def test_a_scenarios_plan_is_plain_data() -> None:
     for scenario in SCENARIOS.values():
         plan = plan_of(scenario, 3)
         assert decode_plan(encode_plan(plan)) == plan
+
+
+def test_the_document_tells_of_every_scenario_as_it_is() -> None:
+    document = Path(__file__).parents[3] / "docs" / "simulator.md"
+    lines = document.read_text(encoding="utf-8").splitlines()
+    for one in SCENARIOS.values():
+        assert f"| `{one.name}` | {one.what} | {one.must} | {one.settles} |" in lines
 
 
 def _tale(*reigns: Reign) -> Tale:
