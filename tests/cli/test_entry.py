@@ -4,6 +4,8 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 INTERRUPTED_WHILE_IT_IS_IMPORTED = """
 import signal, sys
 
@@ -46,3 +48,11 @@ def test_a_command_hears_the_signal_once_all_is_imported() -> None:
         capture_output=True,
     )
     assert ended.returncode == 0
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_obstacle(closed: str) -> None:
+    command = f"{sys.executable} -m interrex --version {closed}"
+    ended = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert bool(ended.stdout) is (">&-" not in closed.replace("2>", ""))

@@ -3,7 +3,9 @@
 Nothing that takes long is imported before that.
 """
 
+import os
 import signal
+import sys
 
 
 def run() -> int:
@@ -15,6 +17,7 @@ def run() -> int:
     Returns:
         The exit code.
     """
+    _open_closed_streams()
     raises = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if raises:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -23,3 +26,16 @@ def run() -> int:
     if raises:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     return main()
+
+
+def _open_closed_streams() -> None:
+    """A file that is opened while a standard stream is closed (>&-) would be taken for it."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+            os.set_inheritable(number, True)
+    sys.stdin = sys.stdin or os.fdopen(0, closefd=False)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
