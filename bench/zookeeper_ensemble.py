@@ -67,7 +67,7 @@ class ZooKeeperEnsemble:
         lines = [
             f"tickTime={self._tick_ms}",
             "initLimit=20",
-            "syncLimit=10",
+            "syncLimit=4",
             f"dataDir={folder}",
             f"clientPort={self._ports[server]}",
             "clientPortAddress=127.0.0.1",

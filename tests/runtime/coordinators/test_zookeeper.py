@@ -1,0 +1,142 @@
+"""ZooKeeper's client against a real ensemble of three: servers are killed and stopped."""
+
+from collections.abc import AsyncIterator, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from bench.zookeeper_ensemble import ZooKeeperEnsemble
+from interrex.core.errors import InterrexError
+from interrex.core.ids import HostName
+from interrex.core.spec import ZooKeeper
+from interrex.elections.zookeeper import questions as q
+from interrex.elections.zookeeper.nodes import FOLDERS
+from interrex.runtime.coordinators.zookeeper import ZooKeeperCoordinator
+from tests.runtime.coordinators.asking import Asker
+
+HOST = HostName("h1")
+NUMBERS = count()
+
+
+@pytest.fixture(scope="module")
+def ensemble() -> Iterator[ZooKeeperEnsemble]:
+    with ZooKeeperEnsemble() as ensemble:
+        ensemble.wait_serving()
+        yield ensemble
+
+
+def asker(ensemble: ZooKeeperEnsemble, folder: str, session_s: float = 5.0) -> Asker:
+    options = ZooKeeper(hosts=tuple(ensemble.hosts.split(",")), session=session_s)
+    return Asker(lambda post: ZooKeeperCoordinator(options, folder, HOST, post))
+
+
+@pytest.fixture
+def folder() -> str:
+    return f"/test/{next(NUMBERS)}"
+
+
+@pytest.fixture
+async def zookeeper(ensemble: ZooKeeperEnsemble, folder: str) -> AsyncIterator[Asker]:
+    found = asker(ensemble, folder)
+    assert isinstance(await found.next_news(), q.Connected)
+    yield found
+    await found.coordinator.close()
+
+
+async def test_the_granted_time_out_is_told(ensemble: ZooKeeperEnsemble, folder: str) -> None:
+    """ZooKeeper grants at most 20 of its ticks: 10 s here."""
+    greedy = asker(ensemble, folder, session_s=3600)
+    news = await greedy.next_news()
+    assert news.granted_ms == 10_000
+    assert news.session != 0
+    await greedy.coordinator.close()
+
+
+async def test_the_nodes_are_there_before_anything_is_asked(zookeeper: Asker) -> None:
+    for name in FOLDERS:
+        assert isinstance(await zookeeper.ask(q.Read(name)), q.Found)
+    assert await zookeeper.ask(q.Read("none")) == q.Missing()
+
+
+async def test_a_transaction_is_done_whole_or_not_at_all(zookeeper: Asker) -> None:
+    done = await zookeeper.ask(
+        q.Transact((q.Check("active", 0), q.Write("active", b"a", 0), q.Create("log/1", b"x")))
+    )
+    assert done.created == ("log/1",)
+    (stat,) = done.written
+    assert await zookeeper.ask(q.Read("active")) == q.Found(b"a", stat)
+    for operation, objection in (
+        (q.Check("active", 0), q.Objection.VERSION),
+        (q.Check("none", 0), q.Objection.MISSING),
+        (q.Create("log/1", b""), q.Objection.EXISTS),
+    ):
+        refused = await zookeeper.ask(q.Transact((q.Create("log/2", b""), operation)))
+        assert refused == q.NotHeld(1, objection)
+    assert await zookeeper.ask(q.List("log")) == q.Names(("1",))
+    assert await zookeeper.ask(q.Transact((q.Remove("log/1"),))) == q.Transacted()
+
+
+async def test_later_transactions_have_higher_zxids(zookeeper: Asker) -> None:
+    zxids = []
+    for version in range(3):
+        done = await zookeeper.ask(q.Transact((q.Write("active", b"", version),)))
+        zxids.append(done.written[0].modified)
+    assert zxids == sorted(set(zxids))
+
+
+async def test_a_place_in_the_line_ends_with_its_session(
+    ensemble: ZooKeeperEnsemble, folder: str, zookeeper: Asker
+) -> None:
+    other = asker(ensemble, folder)
+    await other.next_news()
+    stand = q.Create("line/a~", b"", ephemeral=True, sequential=True)
+    (node,) = (await other.ask(q.Transact((stand,)))).created
+    assert node == "line/a~0000000000"
+    assert isinstance(await zookeeper.ask(q.Read(node, watch=True)), q.Found)
+    await other.coordinator.close()
+    assert await zookeeper.next_news() == q.Fired(node)
+    assert await zookeeper.ask(q.List("line")) == q.Names(())
+
+
+async def test_a_reset_begins_another_session(zookeeper: Asker) -> None:
+    stand = q.Create("line/a~", b"", ephemeral=True, sequential=True)
+    await zookeeper.ask(q.Transact((stand,)))
+    assert await zookeeper.ask(q.Reset()) == q.Done()
+    news = await zookeeper.next_news()
+    assert news == q.Lost()
+    assert isinstance(await zookeeper.next_news(), q.Connected)
+    assert await zookeeper.ask(q.List("line")) == q.Names(())
+
+
+async def test_a_session_outlives_its_server(ensemble: ZooKeeperEnsemble, folder: str) -> None:
+    """Whichever server serves it: each is killed in turn, and one of them is that one."""
+    mine = asker(ensemble, folder, session_s=10)
+    first = await mine.next_news()
+    seen: list[q.News] = []
+    for server in list(ensemble.alive):
+        ensemble.kill(server)
+        ensemble.start(server)
+        ensemble.wait_serving()
+    answer = await mine.ask(q.Sync())
+    while not isinstance(answer, q.Done):
+        seen.append(await mine.next_news())
+        answer = await mine.ask(q.Sync())
+    while not mine.news.empty():
+        seen.append(mine.news.get_nowait())
+    assert q.Suspended() in seen
+    sessions = {news.session for news in seen if isinstance(news, q.Connected)}
+    assert sessions <= {first.session}
+    await mine.coordinator.close()
+
+
+def test_a_password_that_cannot_be_read_is_an_error_for_people(tmp_path: Path) -> None:
+    options = ZooKeeper(hosts=("x:1",), user="u", password_file=str(tmp_path / "none"))
+
+    async def make() -> None:
+        ZooKeeperCoordinator(options, "/x", HOST, lambda event: None)
+
+    import asyncio
+
+    with pytest.raises(InterrexError, match="the password of ZooKeeper's user u cannot be read"):
+        asyncio.run(make())
