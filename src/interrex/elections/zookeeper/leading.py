@@ -260,16 +260,16 @@ class Leading:
 
     def _did_job(self, answer: q.Answer) -> None:
         """What is there or gone already was so by an attempt whose answer was lost."""
-        (first, *_) = self._jobs.popleft()
+        job = self._jobs.popleft()
+        first = job[0]
         if isinstance(first, q.Write):
             head = msgspec.json.decode(first.data, type=SnapshotHead)
             self._reader.head, self._reader.log_bytes = head, 0
             self._reader.head_version = first.version + 1
         if isinstance(first, q.Remove) and isinstance(answer, q.NotHeld):
             # Some of these went before: the others go one by one.
-            rest = [job for job in (first, *_) if isinstance(job, q.Remove)]
-            if len(rest) > 1:
-                self._jobs.extendleft((job,) for job in rest)
+            if len(job) > 1:
+                self._jobs.extendleft((one,) for one in job)
         if not self._jobs:
             self._asked_snapshot = False
 

@@ -1,0 +1,241 @@
+"""Who leads by ZooKeeper, from when on, and until when; and the log."""
+
+import os
+
+import pytest
+
+from interrex.core.ids import WorkerName
+from interrex.core.time import MS, S
+from interrex.elections.interface import ConfirmRead, StepDown
+from interrex.elections.zookeeper import questions as q
+from interrex.elections.zookeeper.nodes import ACTIVE, LINE, LOG, SNAPSHOT
+from tests.elections.zookeeper.world import Fate, World
+
+SEEDS = int(os.environ.get("ZOOKEEPER_SEEDS", "60"))
+LOST_THERE, LOST_BACK = Fate(there=None), Fate(back=None)
+
+
+def writes(question: q.Question, path: str) -> bool:
+    return isinstance(question, q.Transact) and any(
+        isinstance(one, q.Write | q.Create) and one.path.startswith(path)
+        for one in question.operations
+    )
+
+
+def test_the_epoch_is_the_zxid_of_the_winning_write() -> None:
+    world = World()
+    leader = world.elect()
+    assert leader.election.epoch == world.store.nodes[ACTIVE].modified
+    world.run(S)
+    assert {server.election.leader for server in world.servers.values()} == {leader.name}
+    assert {server.election.epoch for server in world.servers.values()} == {leader.election.epoch}
+
+
+@pytest.mark.parametrize("fate", [LOST_THERE, LOST_BACK], ids=["not done", "done"])
+@pytest.mark.parametrize("path", [LINE, ACTIVE, LOG, SNAPSHOT])
+def test_a_write_of_unknown_outcome_is_cleared_up(path: str, fate: Fate) -> None:
+    """A place in the line by its GUID, a claim by the breadcrumb, a change by its node."""
+    losses = iter([fate])
+    world = World(
+        fate=lambda worker, question: (writes(question, path) and next(losses, None)) or Fate(),
+        snapshot_after=3,
+    )
+    leader = world.elect()
+    for number in range(8):
+        world.propose(leader.name, f"c{number}")
+        world.run(500 * MS)
+    world.run(5 * S)
+    assert leader.settled == {f"c{number}": number + 1 for number in range(8)}
+    places = [node for node in world.store.nodes if node.startswith(f"{LINE}/")]
+    assert len(places) == 3
+    world.kill("w2")
+    world.restart("w2")
+    world.run(5 * S)
+    assert len(world["w2"].log) == 8
+    world.check_logs()
+
+
+def test_a_leader_that_is_cut_off_stops_before_its_session_runs_out() -> None:
+    world = World()
+    leader = world.elect()
+    world.run(10 * S)
+    session, leader.cut = leader.session, True
+    world.run_until(lambda: not leader.election.leading)
+    assert session in world.store.sessions
+    successor = world.elect()
+    assert successor is not leader
+    leader.cut = False
+    world.run(10 * S)
+    assert leader.election.leader == successor.name
+
+
+def test_a_session_that_ran_out_unseen_ends_a_leadership() -> None:
+    """A stopped leader wakes after its deadline: whatever it hears first, it does not lead."""
+    world = World()
+    leader = world.elect()
+    world.stop(leader.name)
+    world.run(20 * S)
+    successor = world.elect()
+    world.propose(successor.name, "a")
+    world.go_on(leader.name)
+    assert not leader.election.leading
+    world.propose(leader.name, "b")
+    assert leader.settled["b"] is None
+    world.run(10 * S)
+    assert world.leader is successor
+    world.check_logs()
+
+
+def test_proof_of_death_deletes_exactly_the_dead_ones_node() -> None:
+    world = World()
+    leader = world.elect()
+    world.run(10 * S)
+    places = {node for node in world.store.nodes if node.startswith(f"{LINE}/")}
+    begin = world.now
+    world.kill(leader.name)
+    world.elect()
+    assert world.now - begin < 30 * MS
+    (gone,) = places - set(world.store.nodes)
+    assert f"~{leader.name}~" in gone
+
+
+def test_suspicion_alone_waits_for_the_session() -> None:
+    world = World()
+    leader = world.elect()
+    world.run(10 * S)
+    session = leader.session
+    world.kill(leader.name, proved=False)
+    world.elect()
+    assert session not in world.store.sessions
+
+
+def test_a_restarted_worker_ends_its_own_old_leadership_at_once() -> None:
+    world = World(1)
+    leader = world.elect()
+    first = leader.election.epoch
+    world.run(S)
+    begin = world.now
+    world.kill(leader.name)
+    world.restart(leader.name)
+    world.elect()
+    assert world.now - begin < 200 * MS
+    assert leader.election.epoch > first
+
+
+def test_an_outage_only_takes_the_leader_away() -> None:
+    world = World()
+    leader = world.elect()
+    world.propose(leader.name, "a")
+    world.run(S)
+    for server in world.servers.values():
+        server.cut = True
+    world.run(60 * S)
+    assert {server.election.leader for server in world.servers.values()} == {None}
+    for server in world.servers.values():
+        server.cut = False
+    again = world.elect()
+    world.propose(again.name, "b")
+    world.run(10 * S)
+    assert [server.log for server in world.servers.values()] == [[b"a", b"b"]] * 3
+
+
+def test_a_leader_hands_over_to_whom_it_was_asked_for() -> None:
+    world = World()
+    world.elect()
+    for chosen in ("w3", "w1", "w2"):
+        world.run(S)
+        leader = world.elect()
+        if leader.name == chosen:
+            continue
+        world.step(leader, StepDown(WorkerName(chosen)))
+        assert not leader.election.leading
+        assert world.elect().name == chosen
+
+
+def test_of_several_candidates_the_one_of_the_highest_priority_goes_first() -> None:
+    world = World(priority={"w3": 5})
+    world.run(2 * S)
+    leader = world.elect()
+    if leader.name != "w3":
+        world.kill(leader.name)
+        assert world.elect().name == "w3"
+
+
+def test_reads_are_confirmed_by_the_ensemble_alone() -> None:
+    world = World()
+    leader = world.elect()
+    world.step(leader, ConfirmRead(1))
+    assert 1 not in leader.reads
+    world.run(10 * MS)
+    assert leader.reads == {1: True}
+    other = next(server for server in world.servers.values() if server is not leader)
+    world.step(other, ConfirmRead(2))
+    assert other.reads == {2: False}
+
+
+def test_a_snapshot_takes_the_place_of_the_log_before_it() -> None:
+    world = World(snapshot_after=10, part_bytes=16)
+    leader = world.elect()
+    for number in range(35):
+        world.propose(leader.name, f"change-{number}")
+        world.run(50 * MS)
+    world.run(S)
+    left = [node for node in world.store.nodes if node.startswith(f"{LOG}/")]
+    assert len(left) < 10
+    world.kill("w3")
+    world.restart("w3")
+    world.run(5 * S)
+    assert world["w3"].restored == 1
+    assert len(world["w3"].log) == 35
+    world.check_logs()
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_nothing_that_was_acknowledged_is_lost_under_random_faults(seed: int) -> None:
+    world = World(workers=[1, 2, 3, 5][seed % 4], seed=seed, snapshot_after=[5, 1000][seed % 2])
+    random = world.random
+    loss = random.choice([0.0, 0.05, 0.2])
+    calm = [False]
+
+    def fate(worker: WorkerName, question: q.Question) -> Fate:
+        if calm[0] or random.random() >= loss:
+            return Fate()
+        return random.choice([LOST_THERE, LOST_BACK])
+
+    world.fate = fate
+    proposed = 0
+    for _ in range(40):
+        server = random.choice(list(world.servers.values()))
+        match random.randrange(5):
+            case 0 if server.core is not None:
+                world.kill(server.name, proved=random.random() < 0.7)
+            case 0:
+                world.restart(server.name)
+            case 1 if server.core is not None:
+                (world.stop if server.runs else world.go_on)(server.name)
+            case 2:
+                server.cut = not server.cut
+            case 3 if world.leader is not None:
+                world.step(world.leader, StepDown(None))
+            case _ if world.leader is not None:
+                for _ in range(random.randrange(1, 10)):
+                    if world.leader is not None:
+                        proposed += 1
+                        world.propose(world.leader.name, f"c{proposed}")
+        world.run(random.choice([0, 10 * MS, S, 5 * S, 12 * S]))
+        world.check_logs()
+    calm[0] = True
+    for server in world.servers.values():
+        server.cut = False
+        if server.core is None:
+            world.restart(server.name)
+        elif not server.runs:
+            world.go_on(server.name)
+    world.run(40 * S)
+    assert world.leader is not None, "with all in order somebody leads"
+    world.propose(world.leader.name, "last")
+    world.run(10 * S)
+    logs = [server.log for server in world.servers.values()]
+    assert all(log == logs[0] for log in logs)
+    assert logs[0][-1] == b"last"
+    world.check_logs()
