@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from interrex.cli.exits import Exit
+from interrex.config import load
 from interrex.runtime.layout import Layout
 from tests.cli.conftest import Interrex, Said, found
 from tests.cli.fake_worker import FakeWorker, a_status
@@ -184,10 +185,11 @@ def test_a_broken_genesis_is_told(interrex: Interrex, file: Path, shop: Layout) 
     ],
 )
 def test_unknown_names_are_answered_with_the_nearest(
-    interrex: Interrex, workers: list[FakeWorker], words: list[str], message: str
+    interrex: Interrex, workers: list[FakeWorker], file: Path, words: list[str], message: str
 ) -> None:
     for worker in workers:
         worker.says("GET", "/v1/status", a_status())
+        worker.says("GET", "/v1/spec", load(file))
     refused(interrex(*words), Exit.USAGE, message)
     assert not any(heard.method == "POST" for worker in workers for heard in worker.heard)
 
@@ -217,3 +219,13 @@ def test_what_is_down_is_down(interrex: Interrex, state: Path) -> None:
     found(state, "shop")
     said = interrex("down")
     assert (said.code, said.out) == (Exit.OK, "shop is not running\n")
+
+
+@pytest.mark.parametrize("command", ["down", "status"])
+def test_a_file_where_none_is_taken_names_the_option_that_is(
+    interrex: Interrex, command: str
+) -> None:
+    said = interrex(command, "shop.toml")
+    assert said.code == Exit.USAGE
+    assert "shop.toml is more than it takes" in said.err
+    assert "--cluster NAME" in said.err

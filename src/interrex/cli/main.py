@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import Literal
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from interrex import __version__
 from interrex.cli.exits import CommandError, Exit
@@ -52,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = _run(words)
         sys.stdout.flush()
+    except UnusedCliTokensError as error:
+        return _explain(_too_much(_command_of(words), error.unused_tokens or ()), Exit.USAGE)
     except CycloptsError as error:
         see = f"interrex {_command_of(words)}".rstrip()
         return _explain(f"{error}\nsee: {see} --help", Exit.USAGE)
@@ -108,6 +110,13 @@ def _run(words: list[str]) -> int:
 
 def _command_of(words: list[str]) -> str:
     return words[0] if words and words[0] in COMMANDS else ""
+
+
+def _too_much(command: str, words: Sequence[str]) -> str:
+    text = f"{command}: {' '.join(words)} is more than it takes"
+    if any(word.endswith(".toml") for word in words):
+        return f"{text}\nit takes no file: say which cluster with --cluster NAME"
+    return f"{text}\nsee: interrex {command} --help"
 
 
 def _explain(text: str, code: Exit) -> Exit:
