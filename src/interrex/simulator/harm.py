@@ -33,8 +33,16 @@ class Harm:
         beliefs = self._beliefs()
         return (
             bool(beliefs)
+            and self._has_begun()
             and all(_outlive(voters, void) for voters in beliefs)
             and not any(worker in self._harmed or worker in self._risked for worker in workers)
+        )
+
+    def _has_begun(self) -> bool:
+        """On several hosts the first start needs all logs: a lost one proves an older cluster."""
+        running = self._world.running()
+        return not self._world.spec.hosts or any(
+            node.core is not None and node.core.state.index > 0 for node in running
         )
 
     def harmed(self, worker: WorkerName) -> None:
