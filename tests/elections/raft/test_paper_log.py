@@ -118,6 +118,22 @@ def test_a_lost_append_is_sent_again_for_ever() -> None:
         assert (2, 1, 1, [2]) in appends(server), f"not in round {number}"
 
 
+def test_a_follower_that_doubted_its_leader_learns_what_is_committed_without_news() -> None:
+    """5.3: it may commit only what it has verified, and began anew with that in the same term."""
+    server = leader()
+    server.propose("a")
+    server.accept(2, 2)
+    server.accept(3, 2)
+    server.pass_time(server.settings.heartbeat)
+    (beat,) = [one for one in server.taken(m.Heartbeat) if one.target == 2]
+    server.receive(m.HeartbeatAnswer(1, 2, 1, beat.round, 2, 2))
+    assert appends(server) == []
+    server.pass_time(server.settings.heartbeat)
+    (beat,) = [one for one in server.taken(m.Heartbeat) if one.target == 2]
+    server.receive(m.HeartbeatAnswer(1, 2, 1, beat.round, 1, 1))
+    assert (2, 2, 1, []) in appends(server)
+
+
 def test_a_follower_refuses_what_does_not_fit_its_log() -> None:
     """5.3: no entry with the same index and term before the new ones: it refuses them."""
     server = Solo(stored=stored(1, 1))

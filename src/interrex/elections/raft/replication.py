@@ -186,6 +186,9 @@ class Replication:
             if progress.state is not State.REPLICATE:
                 progress.paused = False
                 progress.goes_back = True
+            elif message.received < progress.match:
+                # It has doubted its leader meanwhile, and commits no further than it can verify.
+                progress.become_probe(progress.match + 1)
             elif progress.inflight and received < progress.next - 1:
                 progress.inflight.clear()
                 progress.next = received + 1
