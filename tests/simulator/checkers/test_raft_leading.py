@@ -6,7 +6,7 @@ from interrex.core.ids import ChangeId, SlotName, WorkerName
 from interrex.core.messages import ElectionMail, Routes, encode
 from interrex.core.routes import RouteTable
 from interrex.core.state import Change, Place, Placement, encode_change
-from interrex.core.storage import AppendEntries, Entry
+from interrex.core.storage import AppendEntries, Entry, TruncateFrom
 from interrex.core.time import MS
 from interrex.elections.raft import messages as m
 from interrex.elections.replicated.payload import Configuration, change_data, configuration_data
@@ -15,6 +15,7 @@ from interrex.simulator.checkers.raft_knowledge import Knowledge
 from interrex.simulator.checkers.raft_membership import OneMembershipAtATime
 from interrex.simulator.checkers.raft_placing import Placing
 from interrex.simulator.checkers.raft_stickiness import Stickiness
+from interrex.simulator.checkers.raft_truncation import Truncation
 from interrex.worker.interface import Answer, MessageReceived, PeerJoined, PeerLeft, ReadAsked, Send
 
 from .histories import (
@@ -233,3 +234,23 @@ def test_who_follows_a_candidate_although_it_hears_the_leader_is_seen() -> None:
 def test_who_stands_for_election_unasked_is_seen() -> None:
     history = [mail("worker-3", m.RequestVote(1, 3, 2, 1, 0, 0, 0))]
     refuses(Stickiness(), [*three(), *history], r"asked were by then only \[3\]")
+
+
+# Truncation
+
+CUT = TruncateFrom(2)
+LED = [
+    *three(),
+    handed_out("worker-1", log(1, 2)),
+    beat("worker-1", 2),
+    handed_out("worker-2", vote_fact(2, 2, 0)),
+]
+
+
+def test_what_conflicts_with_the_leader_s_log_is_cut_off() -> None:
+    show(Truncation(), [*LED, handed_out("worker-2", log(1, 1)), handed_out("worker-2", CUT)])
+
+
+def test_cutting_off_what_the_leader_has_too_is_seen() -> None:
+    history = [*LED, handed_out("worker-2", log(1, 2)), handed_out("worker-2", CUT)]
+    refuses(Truncation(), history, "cuts off 2 of term 2, which worker-1")

@@ -12,6 +12,7 @@ from interrex.simulator.checkers.raft_placing import Placing
 from interrex.simulator.checkers.raft_promises import Promises
 from interrex.simulator.checkers.raft_state_machine import StateMachineSafety
 from interrex.simulator.checkers.raft_stickiness import Stickiness
+from interrex.simulator.checkers.raft_truncation import Truncation
 from interrex.simulator.checkers.raft_votes import Votes
 from interrex.simulator.checkers.raft_watch import RaftWatch
 
@@ -26,6 +27,7 @@ def raft_watch() -> RaftWatch:
             Promises(),
             AppendOnly(),
             LogMatching(),
+            Truncation(),
             LeaderCompleteness(),
             StateMachineSafety(),
             Leases(),

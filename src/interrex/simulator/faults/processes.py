@@ -106,6 +106,23 @@ def _stop(world: "World", fault: Fault) -> Undo | None:
     return node.go_on
 
 
+def _stop_all(world: "World", fault: Fault) -> Undo | None:
+    """All workers at once, as where one machine under them all is paused."""
+    nodes = world.running()
+    for node in nodes:
+        node.stop()
+
+    def undo() -> None:
+        for node in nodes:
+            node.go_on()
+
+    return undo if nodes else None
+
+
+def _draw_stop_all(scene: Scene) -> Drawn:
+    return Drawn(scene.chance.scale(50 * MS, 2 * S))
+
+
 def _draw_stutter(scene: Scene) -> Drawn:
     chance = scene.chance
     values = {"stands": chance.scale(5 * MS, 500 * MS), "runs": chance.scale(5 * MS, 500 * MS)}
@@ -169,6 +186,7 @@ PROCESSES = Family(
         Kind("kill-many", _draw_kill_many, _kill_many, weight=2),
         Kind("kill-again", _draw_kill_again, _kill_again, weight=2),
         Kind("stop", _draw_stop, _stop, weight=6),
+        Kind("stop-all", _draw_stop_all, _stop_all, weight=2),
         Kind("stutter", _draw_stutter, _stutter, weight=2),
         Kind("slow-loop", _draw_slow, _slow),
         Kind("slow-start", _draw_slow_start, _slow_start, weight=1),

@@ -18,7 +18,7 @@ COMMANDS = (
             Edit(
                 _GATE,
                 "        if epoch_of(command) < self._highest:\n            return False\n",
-                "",
+                "        if epoch_of(command) < self._highest:\n            return True\n",
             ),
             Edit(
                 _GATE,
