@@ -14,19 +14,27 @@ from bench.fleet import Fleet
 from bench.specs import bare
 from bench.statistics import percentile, summary
 from bench.tools import MissingTool
-from interrex.core.spec import ClusterSpec, Etcd
+from bench.zookeeper_ensemble import ZooKeeperEnsemble
+from interrex.core.spec import ClusterSpec, Etcd, ZooKeeper
 
 SESSION_S = 60.0
 TAKES_OVER_MS = 60.0
 
 
 def coordinated(effort: Effort) -> Iterator[Figure]:
-    """Leader killed, the election by etcd: the last survivor knows the next."""
+    """Leader killed, the election by etcd or ZooKeeper: the last survivor knows the next."""
     with contextlib.suppress(MissingTool), EtcdCluster() as cluster:
         cluster.wait_agreed()
         options = Etcd(endpoints=cluster.endpoints, session=SESSION_S)
         spec = msgspec.structs.replace(bare(), election="etcd", etcd=options)
         yield _killed(spec, effort)
+    with contextlib.suppress(MissingTool), ZooKeeperEnsemble() as ensemble:
+        ensemble.wait_serving()
+        hosts = tuple(ensemble.hosts.split(","))
+        lined = ZooKeeper(hosts=hosts, session=SESSION_S)
+        yield _killed(
+            msgspec.structs.replace(bare(), election="zookeeper", zookeeper=lined), effort
+        )
 
 
 def _killed(spec: ClusterSpec, effort: Effort) -> Figure:
@@ -37,5 +45,5 @@ def _killed(spec: ClusterSpec, effort: Effort) -> Figure:
         value=percentile(took, 0.5),
         unit="ms",
         goal=at_most(TAKES_OVER_MS),
-        note=f"session {SESSION_S:.0f} s; {summary(took)}",
+        note=f"session of {SESSION_S:.0f} s asked for; {summary(took)}",
     )

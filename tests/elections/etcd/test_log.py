@@ -154,30 +154,25 @@ def test_a_snapshot_of_unknown_outcome_does_no_harm(fate: Fate) -> None:
 
 
 def test_a_late_snapshot_does_not_replace_a_newer_one() -> None:
-    """An attempt without an answer lands long after another took its place."""
-    held = [Fate(there=10 * S)]
+    """An attempt that was given up lands long after its leader has made another."""
+    lates = [Fate(late=8 * S)]
 
     def fate(worker: WorkerName, question: q.Question) -> Fate:
-        return held.pop() if held and puts(question, SNAPSHOT) else Fate()
+        return lates.pop() if lates and puts(question, SNAPSHOT) else Fate()
 
     world = World(fate=fate, snapshot_after=5)
     leader = world.elect()
-    for number in range(6):
+    for number in range(25):
         world.propose(leader.name, f"c{number}")
-    world.run(S)
-    assert SNAPSHOT not in world.store.keys
-    world.step(leader, StepDown(None))
-    successor = world.elect()
-    for number in range(6, 20):
-        world.propose(successor.name, f"c{number}")
-        world.run(100 * MS)
+        world.run(200 * MS)
+    assert not lates
     head = world.store.keys[SNAPSHOT]
     world.run(20 * S)
     assert world.store.keys[SNAPSHOT] == head
     world.kill("w1")
     world.restart("w1")
     world.run(5 * S)
-    assert len(world["w1"].log) == 20
+    assert len(world["w1"].log) == 25
     world.check_logs()
 
 

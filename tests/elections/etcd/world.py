@@ -48,6 +48,8 @@ class Fate(NamedTuple):
 
     there: int | None = ROUND_TRIP // 2
     back: int | None = ROUND_TRIP // 2
+    late: int | None = None
+    """It is given up as lost, and arrives all the same after this time."""
 
 
 class Server:
@@ -218,10 +220,15 @@ class World:
             else:
                 self._reply(server, life, request, lost, S)
 
-        if fate.there is None:
+        if fate.late is not None:
+            self.at(self.now + fate.late, lambda: self._arrive_late(question))
+        if fate.there is None or fate.late is not None:
             self._reply(server, life, request, lost, S)
         else:
             self.at(self.now + fate.there, arrive)
+
+    def _arrive_late(self, question: q.Question) -> None:
+        self.store.answer(question, self.now)
 
     def _reply(self, server: Server, life: int, request: int, answer: q.Answer, delay: int) -> None:
         told = Told(request, answer)

@@ -6,7 +6,7 @@ import pytest
 
 from interrex.core.ids import WorkerName
 from interrex.core.time import MS, S
-from interrex.elections.interface import ConfirmRead, StepDown
+from interrex.elections.interface import ConfirmRead, PeerLost, StepDown
 from interrex.elections.zookeeper import questions as q
 from interrex.elections.zookeeper.nodes import ACTIVE, LINE, LOG, SNAPSHOT
 from tests.elections.zookeeper.world import Fate, World
@@ -107,6 +107,31 @@ def test_suspicion_alone_waits_for_the_session() -> None:
     world.kill(leader.name, proved=False)
     world.elect()
     assert session not in world.store.sessions
+
+
+def test_a_deposed_leaders_late_write_is_not_done() -> None:
+    """It was taken for dead wrongly, its session lives, and its write is on its way."""
+    slow = [False]
+
+    def fate(worker: WorkerName, question: q.Question) -> Fate:
+        return Fate(there=500 * MS) if slow[0] and writes(question, LOG) else Fate()
+
+    world = World(fate=fate)
+    leader = world.elect()
+    world.run(S)
+    slow[0] = True
+    world.propose(leader.name, "late")
+    slow[0] = False
+    others = [server for server in world.servers.values() if server is not leader]
+    for other in others:
+        world.step(other, PeerLost(leader.name, proved_dead=True))
+    world.run(200 * MS)
+    assert any(other.election.leading for other in others)
+    assert leader.session in world.store.sessions
+    world.run(S)
+    assert not leader.election.leading
+    assert leader.settled["late"] is None
+    assert not [node for node in world.store.nodes if node.startswith(f"{LOG}/")]
 
 
 def test_a_restarted_worker_ends_its_own_old_leadership_at_once() -> None:

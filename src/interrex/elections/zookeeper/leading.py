@@ -266,10 +266,9 @@ class Leading:
             head = msgspec.json.decode(first.data, type=SnapshotHead)
             self._reader.head, self._reader.log_bytes = head, 0
             self._reader.head_version = first.version + 1
-        if isinstance(first, q.Remove) and isinstance(answer, q.NotHeld):
-            # Some of these went before: the others go one by one.
-            if len(job) > 1:
-                self._jobs.extendleft((one,) for one in job)
+        if len(job) > 1 and isinstance(answer, q.NotHeld):
+            # Some of what is to be removed went before: the rest goes one by one.
+            self._jobs.extendleft((one,) for one in job)
         if not self._jobs:
             self._asked_snapshot = False
 
