@@ -65,6 +65,7 @@ class Election(msgspec.Struct):
     leading: bool = False
     leader: str | None = None
     deadline: int | None = None
+    wake_at: int | None = None
     members: tuple[Member, ...] = tuple(
         Member(WorkerName(f"worker-{number}"), number, 0) for number in (1, 2, 3)
     )

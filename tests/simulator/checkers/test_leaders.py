@@ -8,6 +8,7 @@ from interrex.core.messages import Assignment, KillWorker, LaunchWorker, PeerMes
 from interrex.core.routes import RouteTable
 from interrex.simulator.checkers.deadlines import Deadlines
 from interrex.simulator.checkers.leaders import OneLeader
+from interrex.simulator.checkers.numbering import Numbering
 from interrex.worker.interface import Send
 
 from .histories import Core, Election, Told, refuses, show, step
@@ -74,3 +75,35 @@ def test_a_command_before_the_deadline_is_fine() -> None:
 def test_a_command_at_or_after_the_deadline_is_seen(now: int, deadline: int | None) -> None:
     late = gives("worker-1", Assignment(1, 1, ()), now=now, deadline=deadline)
     refuses(Deadlines(), [late], "gave worker-3 a Assignment")
+
+
+def test_who_calls_itself_leader_past_its_deadline_is_seen() -> None:
+    believes = Core(election=Election(leading=True, deadline=10, wake_at=12))
+    refuses(Deadlines(), [step("worker-1", now=11, core=believes)], "leads at 11, until 10")
+
+
+def test_an_election_that_was_not_told_the_time_yet_is_not_judged() -> None:
+    asleep = Core(election=Election(leading=True, deadline=10, wake_at=10))
+    show(Deadlines(), [step("worker-1", now=11, core=asleep)])
+
+
+def test_numbers_that_rise_within_an_epoch_are_fine() -> None:
+    given: list[PeerMessage] = [
+        Assignment(1, 1, ()),
+        Routes(RouteTable(1, 2)),
+        Routes(RouteTable(1, 2)),
+        Assignment(1, 3, ()),
+        Assignment(2, 1, ()),
+    ]
+    show(Numbering(), [gives("worker-1", command) for command in given])
+
+
+@pytest.mark.parametrize("again", [Assignment(1, 5, ()), Assignment(1, 1, ())])
+def test_an_assignment_whose_number_comes_again_is_seen(again: Assignment) -> None:
+    history = [gives("worker-1", Assignment(1, 5, ())), gives("worker-1", again)]
+    refuses(Numbering(), history, "and was at 5")
+
+
+def test_routes_whose_number_falls_are_seen() -> None:
+    history = [gives("worker-1", Routes(RouteTable(1, version))) for version in (5, 4)]
+    refuses(Numbering(), history, "numbers a command 4 in epoch 1")

@@ -16,6 +16,7 @@ from interrex.simulator.checkers.leaders import OneLeader
 from interrex.simulator.checkers.leaving import Leaving
 from interrex.simulator.checkers.linearizable import Linearizable
 from interrex.simulator.checkers.memory import Memory
+from interrex.simulator.checkers.numbering import Numbering
 from interrex.simulator.checkers.ports import Ports
 from interrex.simulator.checkers.processes import Processes
 from interrex.simulator.checkers.raft_all import raft_watch
@@ -36,6 +37,7 @@ def all_watches() -> list[Watch]:
         OneLeader(),
         Epochs(),
         Deadlines(),
+        Numbering(),
         raft_watch(),
         Applied(),
         Acknowledged(),

@@ -18,6 +18,16 @@ class Deadlines(Watch):
         super().__init__()
         kinds = (Assignment, Routes, LaunchWorker, KillWorker, Dismiss)
         self.messages = dict.fromkeys(kinds, self._commanded)
+        self.every_step = self._look
+
+    def _look(self, step: Step) -> None:
+        """Nor does it call itself leader, once its election has been told the time."""
+        election = step.core.election
+        deadline, wake_at = election.deadline, election.wake_at
+        if deadline is None or step.now < deadline or not election.leading:
+            return
+        if wake_at is None or step.now < wake_at:
+            raise self.broken(f"{step.worker} leads at {step.now}, until {deadline}")
 
     def _commanded(self, step: Step, send: Send) -> None:
         deadline = step.core.election.deadline
