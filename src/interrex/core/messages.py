@@ -9,6 +9,7 @@ asked for (``core.sizes``).
 
 import msgspec
 
+from interrex.core.decoding import decoded
 from interrex.core.ids import ChangeId, HostName, SlotName, WorkerName
 from interrex.core.replicas import ReplicaReport, SlotAssignment
 from interrex.core.routes import RouteTable
@@ -182,7 +183,7 @@ def encode(message: PeerMessage) -> bytes:
 
 def decode(data: bytes | memoryview) -> PeerMessage:
     """Raises msgspec.MsgspecError where the bytes are no message."""
-    message = _decoder.decode(data)
+    message = decoded(_decoder.decode, data)
     return _unpacked(message) if isinstance(message, _PackedAssignment) else message
 
 

@@ -17,6 +17,7 @@ from interrex.core.contests import (
     Withdraw,
     apply_to_contests,
 )
+from interrex.core.decoding import decoded
 from interrex.core.ids import (
     BALANCER,
     ChangeId,
@@ -172,7 +173,8 @@ def encode_change(change: Change) -> bytes:
 
 
 def decode_change(data: bytes) -> Change:
-    return _change_decoder.decode(data)
+    """Raises msgspec.MsgspecError where the bytes are no change."""
+    return decoded(_change_decoder.decode, data)
 
 
 def encode_state(state: ClusterState) -> bytes:
@@ -180,7 +182,8 @@ def encode_state(state: ClusterState) -> bytes:
 
 
 def decode_state(data: bytes) -> ClusterState:
-    return _state_decoder.decode(data)
+    """Raises msgspec.MsgspecError where the bytes are no state."""
+    return decoded(_state_decoder.decode, data)
 
 
 def workers_of(spec: ClusterSpec) -> dict[WorkerName, HostName]:

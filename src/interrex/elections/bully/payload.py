@@ -6,6 +6,7 @@ members have seats.
 
 import msgspec
 
+from interrex.core.decoding import decoded
 from interrex.core.ids import WorkerName
 from interrex.core.storage import Entry
 from interrex.elections.replicated.payload import NOOP, change_data, change_of, committed_data
@@ -53,6 +54,10 @@ class WholeState(msgspec.Struct, frozen=True, array_like=True):
     data: bytes
 
 
+_configuration = msgspec.msgpack.Decoder(Configuration)
+_whole_state = msgspec.msgpack.Decoder(WholeState)
+
+
 def configuration_data(configuration: Configuration) -> bytes:
     """The entry data of a change of the members."""
     return bytes((_CONFIGURATION,)) + msgspec.msgpack.encode(configuration)
@@ -66,7 +71,7 @@ def configuration_of(entry: Entry) -> Configuration | None:
     """
     if not entry.data or entry.data[0] != _CONFIGURATION:
         return None
-    return msgspec.msgpack.decode(entry.data[1:], type=Configuration)
+    return decoded(_configuration.decode, entry.data[1:])
 
 
 def whole_data(whole: WholeState) -> bytes:
@@ -80,4 +85,4 @@ def whole_parts(data: bytes) -> WholeState:
     Raises:
         msgspec.DecodeError: it is none.
     """
-    return msgspec.msgpack.decode(data, type=WholeState)
+    return decoded(_whole_state.decode, data)

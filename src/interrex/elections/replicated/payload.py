@@ -6,6 +6,7 @@ A change is cut with slices instead of a codec: this runs once per committed wri
 
 import msgspec
 
+from interrex.core.decoding import decoded
 from interrex.core.ids import ChangeId, WorkerName
 from interrex.core.storage import Entry
 
@@ -28,6 +29,10 @@ class StateWithMembers(msgspec.Struct, frozen=True, array_like=True):
     data: bytes
 
 
+_configuration = msgspec.msgpack.Decoder(Configuration)
+_state_with_members = msgspec.msgpack.Decoder(StateWithMembers)
+
+
 def change_data(change: ChangeId, data: bytes) -> bytes:
     """The entry data of a proposed change."""
     name = change.encode()
@@ -39,7 +44,7 @@ def change_of(data: bytes) -> tuple[ChangeId, bytes] | None:
     if not data or data[0] != _CHANGE:
         return None
     start = 3 + int.from_bytes(data[1:3], "big")
-    return ChangeId(data[3:start].decode()), data[start:]
+    return ChangeId(data[3:start].decode(errors="replace")), data[start:]
 
 
 def committed_data(data: bytes) -> bytes | None:
@@ -62,7 +67,7 @@ def configuration_of(entry: Entry) -> Configuration | None:
     """
     if not entry.data or entry.data[0] != _CONFIGURATION:
         return None
-    return msgspec.msgpack.decode(entry.data[1:], type=Configuration)
+    return decoded(_configuration.decode, entry.data[1:])
 
 
 def snapshot_data(configuration: Configuration, data: bytes) -> bytes:
@@ -76,4 +81,4 @@ def snapshot_parts(data: bytes) -> StateWithMembers:
     Raises:
         msgspec.DecodeError: they are no snapshot.
     """
-    return msgspec.msgpack.decode(data, type=StateWithMembers)
+    return decoded(_state_with_members.decode, data)
