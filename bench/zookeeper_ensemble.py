@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -23,15 +24,17 @@ class ZooKeeperEnsemble:
 
     Args:
         tick_ms: ZooKeeper's unit of time; sessions last 2 to 20 of it.
+        users: maps the names of those who may show a password, by SASL, to it.
 
     Raises:
         MissingTool: Debian's package, or Java, is not installed.
     """
 
-    def __init__(self, tick_ms: int = 500) -> None:
+    def __init__(self, tick_ms: int = 500, users: Mapping[str, str] | None = None) -> None:
         if shutil.which("java") is None or not JAR.exists():
             raise MissingTool(NEEDED)
         self._tick_ms = tick_ms
+        self._users = users or {}
         self._stack = contextlib.ExitStack()
         self._folder = Path()
         self._ports = free_ports(3 * SERVERS)
@@ -80,10 +83,25 @@ class ZooKeeperEnsemble:
         config = folder / "zoo.cfg"
         config.write_text("\n".join(lines) + "\n")
         command = ["java", "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp"]
+        command[1:1] = self._sasl(folder)
         command += [f"{folder}:{JAR}", "org.apache.zookeeper.server.quorum.QuorumPeerMain"]
         stack = self._servers[server] = contextlib.ExitStack()
         process = stack.enter_context(running([*command, str(config)]))
         self._pids[server] = process.pid
+
+    def _sasl(self, folder: Path) -> list[str]:
+        """Java's options that let users show their passwords."""
+        if not self._users:
+            return []
+        users = " ".join(f'user_{name}="{word}"' for name, word in self._users.items())
+        module = "org.apache.zookeeper.server.auth.DigestLoginModule"
+        jaas = folder / "jaas.conf"
+        jaas.write_text(f"Server {{ {module} required {users}; }};\n")
+        provider = "org.apache.zookeeper.server.auth.SASLAuthenticationProvider"
+        return [
+            f"-Djava.security.auth.login.config={jaas}",
+            f"-Dzookeeper.authProvider.1={provider}",
+        ]
 
     def kill(self, server: int) -> None:
         """End a server at once; ``start`` begins it again."""

@@ -1,10 +1,13 @@
 """ZooKeeper's client against a real ensemble of three: servers are killed and stopped."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
+from kazoo.client import KazooClient
+from kazoo.exceptions import NoAuthError
 
 from bench.zookeeper_ensemble import ZooKeeperEnsemble
 from interrex.core.errors import InterrexError
@@ -130,13 +133,31 @@ async def test_a_session_outlives_its_server(ensemble: ZooKeeperEnsemble, folder
     await mine.coordinator.close()
 
 
+async def test_only_the_user_with_the_password_reads_and_writes(tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("s3cret\n")
+    with ZooKeeperEnsemble(users={"shop": "s3cret"}) as ensemble:
+        ensemble.wait_serving()
+        hosts = tuple(ensemble.hosts.split(","))
+        options = ZooKeeper(hosts=hosts, session=5.0, user="shop", password_file=str(secret))
+        known = Asker(lambda post: ZooKeeperCoordinator(options, "/shop", HOST, post))
+        assert isinstance(await known.next_news(), q.Connected)
+        done = await known.ask(q.Transact((q.Write("active", b"a", 0),)))
+        assert isinstance(done, q.Transacted)
+        stranger = KazooClient(hosts=ensemble.hosts)
+        await asyncio.to_thread(stranger.start)
+        with pytest.raises(NoAuthError):
+            await asyncio.to_thread(stranger.get, "/shop/active")
+        await asyncio.to_thread(stranger.stop)
+        stranger.close()
+        await known.coordinator.close()
+
+
 def test_a_password_that_cannot_be_read_is_an_error_for_people(tmp_path: Path) -> None:
     options = ZooKeeper(hosts=("x:1",), user="u", password_file=str(tmp_path / "none"))
 
     async def make() -> None:
         ZooKeeperCoordinator(options, "/x", HOST, lambda event: None)
-
-    import asyncio
 
     with pytest.raises(InterrexError, match="the password of ZooKeeper's user u cannot be read"):
         asyncio.run(make())
