@@ -156,8 +156,15 @@ class Fleet:
         return "\n".join(f"{path}:\n{path.read_text()[-3000:]}" for path in paths)
 
     def leader(self) -> WorkerName:
-        """Who leads, when all that answer agree on one."""
-        leaders = {status.leader for status in self.statuses()}
+        """Who leads, as soon as all that answer agree on one."""
+        leaders: set[WorkerName | None] = set()
+
+        def agreed() -> bool:
+            leaders.clear()
+            leaders.update(status.leader for status in self.statuses())
+            return len(leaders) == 1 and None not in leaders
+
+        self.wait_until(agreed)
         (leader,) = leaders
         assert leader is not None
         return leader
