@@ -1,4 +1,4 @@
-"""Which election a cluster file's word names."""
+"""Which election a cluster file's word names. Only that one is loaded: a worker is kept small."""
 
 from collections.abc import Mapping
 from random import Random
@@ -7,21 +7,10 @@ from interrex.core.errors import InterrexError
 from interrex.core.ids import WorkerName
 from interrex.core.spec import ClusterSpec, Timing
 from interrex.core.storage import Stored
-from interrex.elections.bully import Bully
-from interrex.elections.bully import settings as bully_settings
-from interrex.elections.bully.payload import whole_parts
-from interrex.elections.etcd import settings as etcd_settings
-from interrex.elections.etcd.etcd import Etcd
 from interrex.elections.guarantees import guarantees_of, unmet
 from interrex.elections.interface import Election
-from interrex.elections.paxos import settings as paxos_settings
-from interrex.elections.paxos import snapshots as paxos_snapshots
-from interrex.elections.paxos.paxos import Paxos
-from interrex.elections.raft.raft import Raft
 from interrex.elections.raft.settings import settings_from
 from interrex.elections.replicated.payload import committed_data, snapshot_parts
-from interrex.elections.zookeeper import settings as zookeeper_settings
-from interrex.elections.zookeeper.zookeeper import ZooKeeper
 
 
 def new_election(
@@ -51,20 +40,36 @@ def new_election(
     missing = unmet(spec)
     if missing:
         raise InterrexError(missing)
-    if spec.election == "paxos":
-        slots = paxos_settings.settings_from(spec.timing, compact_after)
-        return Paxos(worker, member, stored, slots, genesis, random)
-    if spec.election == "bully":
-        options = bully_settings.settings_from(spec.timing, spec.bully, compact_after)
-        return Bully(worker, member, stored, options, genesis, random)
-    if spec.election == "etcd":
-        leased = etcd_settings.settings_from(spec.etcd, worker, compact_after)
-        return Etcd(worker, member, leased, random)
-    if spec.election == "zookeeper":
-        lined = zookeeper_settings.settings_from(spec.zookeeper, worker, compact_after)
-        return ZooKeeper(worker, member, lined, random)
-    settings = settings_from(spec.timing, compact_after)
-    return Raft(worker, member, stored, settings, genesis, random)
+    match spec.election:
+        case "paxos":
+            from interrex.elections.paxos import settings as paxos
+            from interrex.elections.paxos.paxos import Paxos
+
+            slots = paxos.settings_from(spec.timing, compact_after)
+            return Paxos(worker, member, stored, slots, genesis, random)
+        case "bully":
+            from interrex.elections.bully import Bully
+            from interrex.elections.bully import settings as bully
+
+            options = bully.settings_from(spec.timing, spec.bully, compact_after)
+            return Bully(worker, member, stored, options, genesis, random)
+        case "etcd":
+            from interrex.elections.etcd import settings as etcd
+            from interrex.elections.etcd.etcd import Etcd
+
+            leased = etcd.settings_from(spec.etcd, worker, compact_after)
+            return Etcd(worker, member, leased, random)
+        case "zookeeper":
+            from interrex.elections.zookeeper import settings as zookeeper
+            from interrex.elections.zookeeper.zookeeper import ZooKeeper
+
+            lined = zookeeper.settings_from(spec.zookeeper, worker, compact_after)
+            return ZooKeeper(worker, member, lined, random)
+        case _:
+            from interrex.elections.raft.raft import Raft
+
+            settings = settings_from(spec.timing, compact_after)
+            return Raft(worker, member, stored, settings, genesis, random)
 
 
 def times_problem(timing: Timing) -> str:
@@ -98,8 +103,12 @@ def contents(spec: ClusterSpec, stored: Stored) -> tuple[bytes | None, list[tupl
 def _state_in(spec: ClusterSpec, data: bytes) -> bytes:
     match spec.election:
         case "paxos":
-            return paxos_snapshots.snapshot_parts(data).data
+            from interrex.elections.paxos import snapshots
+
+            return snapshots.snapshot_parts(data).data
         case "bully":
+            from interrex.elections.bully.payload import whole_parts
+
             return whole_parts(data).data
         case _:
             return snapshot_parts(data).data
