@@ -23,17 +23,29 @@ def worker(fleet: Fleet) -> int:
 
 
 def replica(fleet: Fleet) -> int:
-    pid = fleet.replica_pids()["web.1"]
-    assert pid is not None
-    return pid
+    return known(fleet, lambda: fleet.replica_pids()["web.1"])
 
 
 def balancer(fleet: Fleet) -> int:
-    status = fleet.status()
-    assert status is not None
-    pid = status.balancer[0].pid
-    assert pid is not None
-    return pid
+    def pid() -> int | None:
+        status = fleet.status()
+        return None if status is None else status.balancer[0].pid
+
+    return known(fleet, pid)
+
+
+def known(fleet: Fleet, pid: Callable[[], int | None]) -> int:
+    """Once the worker that is asked knows it: reports come anew with each connection."""
+    found: list[int | None] = []
+
+    def is_known() -> bool:
+        found[:] = [pid()]
+        return found != [None]
+
+    fleet.wait_until(is_known)
+    (one,) = found
+    assert one is not None
+    return one
 
 
 PARTS: dict[str, Callable[[Fleet], int]] = {

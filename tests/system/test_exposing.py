@@ -1,5 +1,6 @@
 """Exposed ports of a real fleet, while services come and go and strangers are about."""
 
+import http.client
 import socket
 import urllib.request
 from collections.abc import Iterator
@@ -53,7 +54,7 @@ def status_of(port: int) -> int:
 def serves(port: int) -> bool:
     try:
         return status_of(port) == 200
-    except OSError:
+    except (OSError, http.client.HTTPException):
         return False
 
 

@@ -29,7 +29,8 @@ def test_quick_applies_in_a_row_leave_nothing_exposed_that_was_removed(
     fleet.wait_until(lambda: all(map(serves, wanted)))
     fleet.wait_ready()
     fleet.wait_until(lambda: services(fleet) == set(fleet.spec.services))
-    assert only_these_listen(wanted, {exposed.port, *ports})
+    # A removed port may be another program's by now: what counts is that it is not ours.
+    assert not any(map(serves, {exposed.port, *ports} - wanted))
 
 
 def services(fleet: Fleet) -> set[ServiceName]:
