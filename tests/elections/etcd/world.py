@@ -37,7 +37,7 @@ from interrex.elections.interface import (
     Told,
     WakeUp,
 )
-from tests.elections.etcd.store import Store
+from interrex.simulator.coordinator.etcd_store import EtcdStore
 
 ROUND_TRIP = 2 * MS
 SEPARATOR = b","
@@ -87,7 +87,7 @@ class World:
         **settings: int,
     ) -> None:
         self.random = Random(seed)
-        self.store = Store()
+        self.store = EtcdStore()
         self.fate = fate or (lambda worker, question: Fate())
         self.now = 0
         self.news_delay = 2 * MS
@@ -136,7 +136,7 @@ class World:
         return self.now - begin
 
     def _next(self) -> int:
-        ends = [end for _, end in self.store.leases.values()]
+        ends = self.store.ends
         wakes = [
             server.core.wake_at
             for server in self.servers.values()

@@ -36,7 +36,7 @@ from interrex.elections.interface import (
 from interrex.elections.zookeeper import questions as q
 from interrex.elections.zookeeper.settings import ZooKeeperSettings
 from interrex.elections.zookeeper.zookeeper import ZooKeeper
-from tests.elections.zookeeper.store import Store
+from interrex.simulator.coordinator.zookeeper_store import ZooKeeperStore
 
 HALF_TRIP = MS
 SEPARATOR = b","
@@ -89,7 +89,9 @@ class World:
         **settings: int,
     ) -> None:
         self.random = Random(seed)
-        self.store = Store()
+        self.store = ZooKeeperStore()
+        self._seen = 0
+        """How many transactions watches have fired for."""
         self.fate = fate or (lambda worker, question: Fate())
         self.now = 0
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
@@ -133,7 +135,7 @@ class World:
             for server in self.servers.values()
             if server.core is not None and server.runs and server.core.wake_at is not None
         ]
-        times = [time for time, _, _ in self._queue[:1]] + wakes + [*self.store.sessions.values()]
+        times = [time for time, _, _ in self._queue[:1]] + wakes + self.store.ends
         return max(self.now, min(times))
 
     def _one(self) -> None:
@@ -230,9 +232,10 @@ class World:
             self.step(server, event)
 
     def _fire(self) -> None:
-        changed, self.store.changed = self.store.changed, []
+        news, self._seen = self.store.history[self._seen :], len(self.store.history)
+        changed = {path for txn in news for path, _ in txn.nodes}
         for server in self.servers.values():
-            for path in sorted(server.watched & set(changed)):
+            for path in sorted(server.watched & changed):
                 server.watched.discard(path)
                 if server.connected and not server.cut:
                     self._news(server, q.Fired(path))

@@ -4,27 +4,31 @@ from typing import assert_never
 
 from interrex.core.time import S
 from interrex.elections.etcd import questions as q
+from interrex.elections.etcd.keys import LEADER
 
 LEAST_TTL_S = 2
 
 
-class Store:
-    """One etcd cluster as its clients see it. Times are ns."""
+class EtcdStore:
+    """One etcd cluster as its clients see it. Times are ns of its own clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, least_ttl_s: int = LEAST_TTL_S) -> None:
         self.revision = 1
         self.keys: dict[str, q.KeyValue] = {}
         self.leases: dict[int, tuple[int, int]] = {}
+        """What was granted (s), and when it ends."""
         self.history: list[q.Event] = []
         self.compacted = 0
+        self._least_ttl_s = least_ttl_s
 
     def answer(self, question: q.Question, now: int) -> q.Answer:
+        """Do what is asked, now."""
         self.expire(now)
         match question:
             case q.Grant(lease, ttl_s):
                 if lease in self.leases:
                     return q.Failed(q.Certainty.NOT_DONE, "etcdserver: lease already exists")
-                granted = max(ttl_s, LEAST_TTL_S)
+                granted = max(ttl_s, self._least_ttl_s)
                 self.leases[lease] = (granted, now + granted * S)
                 return q.Granted(lease, granted)
             case q.KeepAlive(lease):
@@ -43,13 +47,34 @@ class Store:
             case _:
                 assert_never(question)
 
-    def expire(self, now: int) -> None:
-        for lease, (_, end) in list(self.leases.items()):
-            if now >= end:
-                self._end(lease)
+    @property
+    def ends(self) -> list[int]:
+        """When each lease runs out."""
+        return [end for _, end in self.leases.values()]
+
+    def expire(self, now: int) -> list[int]:
+        """Let leases run out that are due.
+
+        Returns:
+            The epochs whose leaders held one of them.
+        """
+        held = self.keys.get(LEADER)
+        due = [lease for lease, (_, end) in self.leases.items() if now >= end]
+        for lease in due:
+            self._end(lease)
+        return [held.created] if held is not None and held.lease in due else []
+
+    def renew_all(self, now: int) -> None:
+        """Another member leads: every lease runs its whole time from now on."""
+        for lease, (ttl_s, _) in self.leases.items():
+            self.leases[lease] = (ttl_s, now + ttl_s * S)
 
     def since(self, revision: int) -> tuple[q.Event, ...]:
-        return tuple(event for event in self.history if event.modified >= revision)
+        """All changes from a revision on."""
+        first = len(self.history)
+        while first and self.history[first - 1].modified >= revision:
+            first -= 1
+        return tuple(self.history[first:])
 
     def compact(self) -> None:
         """Forget all history."""
@@ -102,7 +127,9 @@ class Store:
         return compare.modified == (0 if entry is None else entry.modified)
 
     def _within(self, key: str, end: str) -> list[str]:
-        return [name for name in sorted(self.keys) if (key <= name < end if end else name == key)]
+        if not end:
+            return [key] if key in self.keys else []
+        return sorted(name for name in self.keys if key <= name < end)
 
     def _get(self, get: q.Get) -> tuple[q.KeyValue, ...]:
         found = [self.keys[name] for name in self._within(get.key, get.end)]
