@@ -51,7 +51,7 @@ def workers(effort: Effort) -> Iterator[Figure]:
         measure="a worker with nine replicas, resident: the largest of three",
         value=max(resident for resident, _ in memory),
         unit="MiB",
-        goal=at_most(30.0),
+        goal=at_most(28.6),  # 30 MB
         note=f"proportional: {max(proportional for _, proportional in memory):.1f} MiB",
     )
 

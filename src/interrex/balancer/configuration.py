@@ -9,7 +9,6 @@ paths stay short, and no two processes of a host have a socket of the same name 
 starts with ``-x`` takes over whatever is called alike).
 """
 
-import hashlib
 import re
 from urllib.parse import quote
 
@@ -24,6 +23,7 @@ from interrex.balancer.names import (
     waiting_socket,
 )
 from interrex.balancer.waiting import MAX_WAITING, WAIT_MS
+from interrex.core.digest import digest
 from interrex.core.errors import InterrexError
 from interrex.core.ids import SlotName
 from interrex.core.routes import Endpoint, EndpointState, RouteTable, ServiceRoute
@@ -84,7 +84,7 @@ def configuration(
         lines += _frontend(route, slot)
         lines += _backend(route, slot)
         servers[len(lines)] = [_server_line(route, endpoint) for endpoint in route.endpoints]
-    shape = hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+    shape = digest("\n".join(lines).encode(), 16)
     text = [f"# routes epoch={table.epoch} version={table.version}", *comment.splitlines()]
     for position, line in enumerate(lines):
         text += servers.get(position, [])

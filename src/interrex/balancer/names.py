@@ -1,8 +1,8 @@
 """Names as HAProxy takes them: letters, digits, ``-``, ``.``, ``_`` and ``:``."""
 
-import hashlib
 import re
 
+from interrex.core.digest import digest
 from interrex.core.ids import ServiceName, SlotName
 
 WAITING_ROOM = "waiting-room"
@@ -42,7 +42,7 @@ def waiting_name(service: ServiceName) -> str:
 def waiting_socket(service: ServiceName) -> str:
     """The file name of that frontend's socket: short whatever the service is called, and the
     same in every process that serves it."""
-    return f"waiting.{hashlib.sha256(service.encode()).hexdigest()[:12]}.sock"
+    return f"waiting.{digest(service.encode(), 12)}.sock"
 
 
 def server_name(slot: SlotName) -> str:

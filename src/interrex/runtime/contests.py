@@ -6,7 +6,6 @@ processes by pidfd and lifeline, and proposes what the guardian asks for.
 
 import asyncio
 import os
-import secrets
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -186,7 +185,7 @@ class ContestServer:
             connection.say(reply)
 
     async def _propose(self, proposal: pure.Proposal) -> None:
-        change = ChangeId(f"contest-{secrets.token_hex(8)}")
+        change = ChangeId(f"contest-{os.urandom(8).hex()}")
         outcome = await self.backend.change(ChangeBody(change, (proposal.operation,)))
         self.guardian.settled(proposal.number, outcome.index if outcome.ok else None, now_ns())
         self.look()

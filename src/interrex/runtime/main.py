@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 import time
-from pathlib import Path
 
 from interrex.core.errors import InterrexError
 from interrex.core.ids import HostName, WorkerName
@@ -23,16 +22,13 @@ AGAIN_AFTER_S = 0.5
 _log = logging.getLogger("interrex")
 
 
-def main(arguments: list[str]) -> int:
+def main(layout: Layout, worker: WorkerName, host: HostName) -> int:
     """Run one worker until it ends.
 
     Returns:
         0 when it was asked to end, or another process already is this worker; 1 when it could not
         go on.
     """
-    root, cluster, name, host = arguments
-    layout = Layout(Path(root), cluster)
-    worker = WorkerName(name)
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
     )
@@ -43,9 +39,9 @@ def main(arguments: list[str]) -> int:
             if not locked or layout.stopping.exists():
                 return 0
             os.chdir(layout.home)  # not the folder of whoever ran a command: it may be removed
-            return _run(layout, worker, HostName(host))
+            return _run(layout, worker, host)
     except (InterrexError, OSError) as error:
-        _log.error("%s cannot run: %s", name, error)
+        _log.error("%s cannot run: %s", worker, error)
         return 1
 
 

@@ -7,11 +7,10 @@ one at a time, so that an effect performed in the middle of a list never overtak
 import asyncio
 import logging
 import os
-import secrets
 import signal
 from collections import deque
 from collections.abc import Callable, Coroutine
-from random import Random
+from random import Random, SystemRandom
 from typing import TYPE_CHECKING, NamedTuple, assert_never
 
 import msgspec
@@ -484,7 +483,7 @@ def hello_of_this_process(
         host=host,
         member=opened.member,
         unproven=opened.empty and opened.first_members is not None,
-        incarnation=secrets.randbits(63),
+        incarnation=SystemRandom().getrandbits(63),
         lifeline=lifeline,
         pid=process.pid,
         start_time=process.start_time,

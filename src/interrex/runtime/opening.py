@@ -5,9 +5,9 @@ aside, and the worker comes back as a new member that the others must let in; th
 never votes again.
 """
 
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
+from random import SystemRandom
 
 import msgspec
 
@@ -71,7 +71,7 @@ def open_log(folder: Path, genesis: Genesis, worker: WorkerName) -> OpenedLog:
     aside = quarantine(folder, IDENTITY_NAME)
     if aside:
         loss += f"; put aside as {', '.join(path.name for path in aside)}"
-    member = secrets.randbits(62) + (1 << 32)
+    member = SystemRandom().getrandbits(62) + (1 << 32)
     _create(folder, genesis, worker, member)
     store = LogStore(folder, must_exist=True)
     return OpenedLog(store, store.load(), member, None, loss)

@@ -13,14 +13,13 @@ so no replica inherits it and keeps the lock alive.
 """
 
 import fcntl
-import hashlib
 import os
-import secrets
 import zlib
 from pathlib import Path
 
 import msgspec
 
+from interrex.core.digest import digest
 from interrex.core.errors import ensure
 from interrex.core.ids import SlotName
 from interrex.core.spec import LogFiles
@@ -132,11 +131,11 @@ class Instances:
     """
 
     def __init__(self, state: Path) -> None:
-        self._host = hashlib.blake2b(os.fsencode(state.resolve()), digest_size=6).hexdigest()
+        self._host = digest(os.fsencode(state.resolve()), 12)
 
     def new(self, slot: SlotName, incarnation: int, generation: int) -> str:
         """A fresh instance id."""
-        return f"{self.prefix(slot)}{incarnation}.{generation}:{secrets.token_hex(8)}"
+        return f"{self.prefix(slot)}{incarnation}.{generation}:{os.urandom(8).hex()}"
 
     def prefix(self, slot: SlotName) -> str:
         """What all instance ids of a slot start with."""
