@@ -190,9 +190,9 @@ KNOWN = {
         "_records", "_entries", "_reaches", "_urgent", "_next_token", "_batches", "_held",
     },
     "Detection": {
-        "_member", "_settings", "leader", "leader_worker", "term", "silent_at", "loss", "ended",
-        "ended_at", "timeout", "round_trip", "order", "passed", "dead", "remembered",
-        "fast_retries", "tried", "former", "graced",
+        "_member", "_settings", "_most_retries", "leader", "leader_worker", "epoch", "silent_at",
+        "loss", "ended", "ended_at", "timeout", "round_trip", "order", "passed", "dead",
+        "remembered", "fast_retries", "tried", "former", "graced",
     },
     "Follower": {
         "_node", "_detection", "_server", "_draw", "verified", "_acknowledge", "_acknowledged",

@@ -10,18 +10,26 @@ gone, so that a server that was cut off raises nobody's round. A lost duel is tr
 wait that doubles and is drawn at random.
 """
 
-from interrex.elections.paxos.detection import Detection
 from interrex.elections.paxos.findings import Findings
 from interrex.elections.paxos.messages import Ask, AskAnswer, AskWithdrawn, Promise, Refused
 from interrex.elections.paxos.node import Node
 from interrex.elections.paxos.roles import Transitions
+from interrex.elections.replicated.detection import Detection
+
+FAST_RETRIES = 5
 
 
 class Candidate:
     """A proposer in phase 1, or (``asking``) one that asks whether to begin it."""
 
     def __init__(
-        self, node: Node, detection: Detection, server: Transitions, *, asking: bool, timeout: int
+        self,
+        node: Node,
+        detection: Detection[Ask],
+        server: Transitions,
+        *,
+        asking: bool,
+        timeout: int,
     ) -> None:
         self._node = node
         self._detection = detection

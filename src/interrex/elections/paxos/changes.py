@@ -17,8 +17,8 @@ from interrex.core.ids import ChangeId, WorkerName
 from interrex.elections.interface import ProposalSettled, ReplaceMember
 from interrex.elections.paxos.node import Node
 from interrex.elections.paxos.replication import Replication
-from interrex.elections.paxos.settings import MAX_VOTERS
 from interrex.elections.replicated.payload import Configuration, configuration_data
+from interrex.elections.replicated.settings import MAX_VOTERS
 
 MAX_ROUNDS = 10
 LAST_VOTER = "the last voter cannot be removed"

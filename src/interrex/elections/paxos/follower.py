@@ -11,10 +11,10 @@ values that were chosen in earlier rounds are sent again, as proposals of this o
 
 from interrex.core.ids import WorkerName
 from interrex.core.time import earliest
-from interrex.elections.paxos.detection import Detection
 from interrex.elections.paxos.messages import (
     Accept,
     Accepted,
+    Ask,
     Chosen,
     Heartbeat,
     HeartbeatAnswer,
@@ -22,6 +22,7 @@ from interrex.elections.paxos.messages import (
 )
 from interrex.elections.paxos.node import Node
 from interrex.elections.paxos.roles import Transitions
+from interrex.elections.replicated.detection import Detection
 
 
 class Follower:
@@ -30,7 +31,9 @@ class Follower:
     Invariant: up to ``verified`` every slot holds a value of this round, or the chosen one.
     """
 
-    def __init__(self, node: Node, detection: Detection, server: Transitions, *, draw: int) -> None:
+    def __init__(
+        self, node: Node, detection: Detection[Ask], server: Transitions, *, draw: int
+    ) -> None:
         self._node = node
         self._detection = detection
         self._server = server
@@ -40,6 +43,8 @@ class Follower:
         self._acknowledge = False
         """Whether something was received that was not acknowledged yet."""
         self._acknowledged = 0
+        self.is_named = False
+        """Whether the leader says itself that it leads: it may still have to learn first."""
         self.campaign_at: int | None = None
 
     @property
@@ -138,7 +143,7 @@ class Follower:
     def on_heartbeat(self, message: Heartbeat, worker: WorkerName) -> None:
         self._detection.heartbeat(message.timeout, message.round_trip, message.succession)
         self._heard(message.source, worker)
-        self._detection.is_named |= message.leads
+        self.is_named |= message.leads
         self._learn(message.chosen)
         node = self._node
         answer = HeartbeatAnswer(

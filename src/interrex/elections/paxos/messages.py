@@ -43,6 +43,15 @@ class Ask(Envelope, frozen=True, tag=1):
     start: Positive
     ended: Count
 
+    @property
+    def asked_epoch(self) -> int:
+        return self.round
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Whoever has learned most comes first."""
+        return -self.start, self.source
+
 
 class AskAnswer(Envelope, frozen=True, tag=2):
     campaign: Count

@@ -53,12 +53,13 @@ from interrex.elections.interface import (
     Told,
     WakeUp,
 )
-from interrex.elections.paxos.detection import Loss
+from interrex.elections.paxos.follower import Follower
 from interrex.elections.paxos.leader import Leader
 from interrex.elections.paxos.mail import Mailbox
 from interrex.elections.paxos.peers import Peers
 from interrex.elections.paxos.server import Server
 from interrex.elections.paxos.settings import PaxosSettings
+from interrex.elections.replicated.detection import Loss
 
 NOT_LEADING = "this worker does not lead"
 
@@ -116,11 +117,13 @@ class Paxos:
     def leader(self) -> WorkerName | None:
         """Who leads, as far as this worker knows."""
         server = self._server
-        if isinstance(server.role, Leader):
+        role = server.role
+        if isinstance(role, Leader):
             return server.node.worker if server.leading else None
         if server.detection.loss in (Loss.ENDED, Loss.SILENT):
             return None
-        return server.detection.leader_worker if server.detection.is_named else None
+        is_named = isinstance(role, Follower) and role.is_named
+        return server.detection.leader_worker if is_named else None
 
     @property
     def epoch(self) -> int:

@@ -2,9 +2,9 @@
 
 from interrex.core.ids import WorkerName
 from interrex.elections.paxos.candidate import Candidate
-from interrex.elections.paxos.detection import Loss
 from interrex.elections.paxos.leader import Leader
 from interrex.elections.paxos.server import Server
+from interrex.elections.replicated.detection import Loss
 
 
 class Peers:

@@ -16,15 +16,15 @@ from collections.abc import Callable
 
 from interrex.core.ids import WorkerName
 from interrex.core.storage import Entry
-from interrex.elections.paxos.detection import Detection
 from interrex.elections.paxos.messages import Ask, AskAnswer, Prepare, Promise, Refused, Run
 from interrex.elections.paxos.node import Node
+from interrex.elections.replicated.detection import Detection
 
 
 class Promising:
     """The promises of a server. ``believes`` tells whether it leads inside its own deadline."""
 
-    def __init__(self, node: Node, detection: Detection, believes: Callable[[], bool]) -> None:
+    def __init__(self, node: Node, detection: Detection[Ask], believes: Callable[[], bool]) -> None:
         self._node = node
         self._detection = detection
         self._believes = believes

@@ -11,15 +11,15 @@ from interrex.core.errors import ensure
 from interrex.core.ids import WorkerName
 from interrex.core.spec import Timing
 from interrex.core.storage import Stored
-from interrex.elections.paxos.candidate import Candidate
-from interrex.elections.paxos.detection import FAST_RETRIES, Detection
+from interrex.elections.paxos.candidate import FAST_RETRIES, Candidate
 from interrex.elections.paxos.findings import Findings
 from interrex.elections.paxos.follower import Follower
 from interrex.elections.paxos.leader import Leader
-from interrex.elections.paxos.messages import InstallSnapshot
+from interrex.elections.paxos.messages import Ask, InstallSnapshot
 from interrex.elections.paxos.node import Node
 from interrex.elections.paxos.promising import Promising
-from interrex.elections.paxos.settings import PaxosSettings, retimed
+from interrex.elections.paxos.settings import PaxosSettings
+from interrex.elections.replicated.detection import Detection
 
 
 class Server:
@@ -35,7 +35,7 @@ class Server:
         random: Random,
     ) -> None:
         self.node = Node(worker, member, stored, settings, genesis, random)
-        self.detection = Detection(member, settings)
+        self.detection: Detection[Ask] = Detection(member, settings, FAST_RETRIES)
         self.promising = Promising(self.node, self.detection, lambda: self.leading)
         self.reason = ""
         """Why leader or round changed last, for people."""
@@ -70,7 +70,7 @@ class Server:
     def retime(self, timing: Timing) -> None:
         """Goes by other times. A leader tells the others at once, before its old heartbeat is due:
         a follower that knows them already must not wait for the next one in vain."""
-        self.node.settings = retimed(self.node.settings, timing)
+        self.node.settings = self.node.settings.retimed(timing)
         self.detection.retime(self.node.settings)
         if isinstance(self.role, Leader):
             self.role.on_retimed()

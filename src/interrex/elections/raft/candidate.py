@@ -9,7 +9,6 @@ counted. A lost election is tried again after a few round trips when the leader 
 gone, three times at most, then after a random time-out.
 """
 
-from interrex.elections.raft.detection import Detection
 from interrex.elections.raft.messages import (
     PreVote,
     PreVoteAnswer,
@@ -19,13 +18,22 @@ from interrex.elections.raft.messages import (
 )
 from interrex.elections.raft.node import Node
 from interrex.elections.raft.roles import Transitions
+from interrex.elections.replicated.detection import Detection
+
+FAST_RETRIES = 3
 
 
 class Candidate:
     """A candidate (``asking`` False) or a pre-candidate (``asking`` True)."""
 
     def __init__(
-        self, node: Node, detection: Detection, server: Transitions, *, asking: bool, timeout: int
+        self,
+        node: Node,
+        detection: Detection[PreVote],
+        server: Transitions,
+        *,
+        asking: bool,
+        timeout: int,
     ) -> None:
         self._node = node
         self._detection = detection

@@ -15,7 +15,6 @@ from interrex.core.ids import WorkerName
 from interrex.core.storage import Entry, Snapshot
 from interrex.core.time import earliest
 from interrex.elections.interface import MalformedPayload
-from interrex.elections.raft.detection import Detection
 from interrex.elections.raft.messages import (
     Advance,
     AppendAccepted,
@@ -24,10 +23,12 @@ from interrex.elections.raft.messages import (
     Heartbeat,
     HeartbeatAnswer,
     InstallSnapshot,
+    PreVote,
     SnapshotWanted,
 )
 from interrex.elections.raft.node import Node
 from interrex.elections.raft.roles import Transitions
+from interrex.elections.replicated.detection import Detection
 from interrex.elections.replicated.payload import configuration_of
 
 
@@ -37,7 +38,9 @@ class Follower:
     Invariant: up to ``verified`` this log is the leader's; it starts at the commit index.
     """
 
-    def __init__(self, node: Node, detection: Detection, server: Transitions, *, draw: int) -> None:
+    def __init__(
+        self, node: Node, detection: Detection[PreVote], server: Transitions, *, draw: int
+    ) -> None:
         self._node = node
         self._detection = detection
         self._server = server

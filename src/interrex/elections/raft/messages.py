@@ -38,6 +38,15 @@ class PreVote(Envelope, frozen=True, tag=1):
     last_term: Count
     ended: Count
 
+    @property
+    def asked_epoch(self) -> int:
+        return self.term
+
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """The most recent log comes first."""
+        return -self.last_term, -self.last_index, self.source
+
 
 class PreVoteAnswer(Envelope, frozen=True, tag=2):
     round: Count

@@ -2,9 +2,9 @@
 
 from interrex.core.ids import WorkerName
 from interrex.elections.raft.candidate import Candidate
-from interrex.elections.raft.detection import Loss
 from interrex.elections.raft.leader import Leader
 from interrex.elections.raft.server import Server
+from interrex.elections.replicated.detection import Loss
 
 
 class Peers:

@@ -47,12 +47,12 @@ from interrex.elections.interface import (
     Told,
     WakeUp,
 )
-from interrex.elections.raft.detection import Loss
 from interrex.elections.raft.leader import Leader
 from interrex.elections.raft.mail import Mailbox
 from interrex.elections.raft.peers import Peers
 from interrex.elections.raft.server import Server
 from interrex.elections.raft.settings import RaftSettings
+from interrex.elections.replicated.detection import Loss
 
 NOT_LEADING = "this worker does not lead"
 

@@ -11,13 +11,14 @@ from interrex.core.errors import ensure
 from interrex.core.ids import WorkerName
 from interrex.core.spec import Timing
 from interrex.core.storage import Stored
-from interrex.elections.raft.candidate import Candidate
-from interrex.elections.raft.detection import Detection
+from interrex.elections.raft.candidate import FAST_RETRIES, Candidate
 from interrex.elections.raft.follower import Follower
 from interrex.elections.raft.leader import Leader
+from interrex.elections.raft.messages import PreVote
 from interrex.elections.raft.node import Node
-from interrex.elections.raft.settings import RaftSettings, retimed
+from interrex.elections.raft.settings import RaftSettings
 from interrex.elections.raft.voting import Voting
+from interrex.elections.replicated.detection import Detection
 
 
 class Server:
@@ -33,7 +34,7 @@ class Server:
         random: Random,
     ) -> None:
         self.node = Node(worker, member, stored, settings, genesis, random)
-        self.detection = Detection(member, settings)
+        self.detection: Detection[PreVote] = Detection(member, settings, FAST_RETRIES)
         self.voting = Voting(self.node, self.detection, lambda: self.leading)
         self.reason = ""
         """Why leader or term changed last, for people."""
@@ -67,7 +68,7 @@ class Server:
     def retime(self, timing: Timing) -> None:
         """Goes by other times. A leader tells the others at once, before its old heartbeat is due:
         a follower that knows them already must not wait for the next one in vain."""
-        self.node.settings = retimed(self.node.settings, timing)
+        self.node.settings = self.node.settings.retimed(timing)
         self.detection.retime(self.node.settings)
         if isinstance(self.role, Leader):
             self.role.on_retimed()

@@ -12,15 +12,17 @@ removed server cannot win, because its log is older.
 from collections.abc import Callable
 
 from interrex.core.ids import WorkerName
-from interrex.elections.raft.detection import Detection
 from interrex.elections.raft.messages import PreVote, PreVoteAnswer, RequestVote, Vote
 from interrex.elections.raft.node import Node
+from interrex.elections.replicated.detection import Detection
 
 
 class Voting:
     """The voter in a server. ``believes`` tells whether it leads inside its own deadline."""
 
-    def __init__(self, node: Node, detection: Detection, believes: Callable[[], bool]) -> None:
+    def __init__(
+        self, node: Node, detection: Detection[PreVote], believes: Callable[[], bool]
+    ) -> None:
         self._node = node
         self._detection = detection
         self._believes = believes

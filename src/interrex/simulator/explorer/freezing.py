@@ -28,12 +28,12 @@ from interrex.elections.interface import SendPayload
 from interrex.elections.raft import Raft, RaftSettings
 from interrex.elections.raft import messages as m
 from interrex.elections.raft.candidate import Candidate
-from interrex.elections.raft.detection import Loss
 from interrex.elections.raft.follower import Follower
 from interrex.elections.raft.leader import Leader
 from interrex.elections.raft.node import VOTE, Node, StoredVote
 from interrex.elections.raft.progress import Progress, State
 from interrex.elections.raft.server import Server
+from interrex.elections.replicated.detection import Loss
 from interrex.elections.replicated.disk import Batch
 from interrex.simulator.explorer.letters import (
     LIVE,
@@ -358,7 +358,7 @@ def _thaw_belief(server: Server, belief: Belief) -> None:
     detection = server.detection
     detection.leader = belief.leader or None
     detection.leader_worker = WORKERS[belief.leader] if belief.leader else None
-    detection.term = server.node.term if belief.leader else 0
+    detection.epoch = server.node.term if belief.leader else 0
     detection.loss = belief.loss
     detection.ended, detection.ended_at = belief.ended, NOW
     detection.tried = belief.tried

@@ -3,13 +3,13 @@
 from interrex.simulator.mutants.mutant import bug
 
 _CHANGES = "interrex.elections.raft.changes"
-_DETECTION = "interrex.elections.raft.detection"
+_DETECTION = "interrex.elections.replicated.detection"
 _LEADER = "interrex.elections.raft.leader"
 _LEASE = "interrex.elections.replicated.lease"
 _NODE = "interrex.elections.raft.node"
 _RAFT = "interrex.elections.raft.raft"
 _SERVER = "interrex.elections.raft.server"
-_SETTINGS = "interrex.elections.raft.settings"
+_SETTINGS = "interrex.elections.replicated.settings"
 
 LEADERSHIP = (
     bug(

@@ -2,21 +2,22 @@
 
 Three things end the belief: proof that the leader's process died (or that it hands over), its
 connection closed, or silence for the adaptive time-out. Only who has lost the leader itself says
-yes to a question, so one broken socket never deposes a healthy leader.
+yes to a question (a pre-vote, an ask), so one broken socket never deposes a healthy leader.
 
 Not guaranteed: that a lost leader is dead. A wrong belief costs an election, never safety.
-Because an acceptor may lose its leader sooner than by time, reads by time-lease are excluded.
+Because a follower may lose its leader sooner than by time, reads by time-lease are excluded.
 
-Source: PMS 2.4 leaves open how a leader is elected; PMMC 4.2 pings it with an adaptive time-out.
-Differs from PMMC: proof of death and closed connections count besides silence; a question that
+Source: Raft's thesis 9.6 (pre-vote), 4.2.3 (leader stickiness); PMMC 4.2 pings a leader with an
+adaptive time-out.
+Differs from both: proof of death and closed connections count besides silence; a question that
 comes too early is remembered and answered when the leader is lost.
 """
 
 from enum import Enum
+from typing import Generic, Protocol, TypeVar
 
 from interrex.core.ids import WorkerName
-from interrex.elections.paxos.messages import Ask
-from interrex.elections.paxos.settings import PaxosSettings
+from interrex.elections.replicated.settings import ReplicatedSettings
 from interrex.elections.replicated.succession import rank
 
 
@@ -29,25 +30,37 @@ class Loss(Enum):
     ENDED = "proved dead, or handed over"
 
 
-FAST_RETRIES = 5
+class Question(Protocol):
+    """What somebody asks before it stands for election. It promises nothing."""
+
+    @property
+    def asked_epoch(self) -> int:
+        """The epoch that would begin."""
+
+    @property
+    def place(self) -> tuple[int, ...]:
+        """In which order questions are answered: the least first."""
 
 
-class Detection:
+AnyQuestion = TypeVar("AnyQuestion", bound=Question)
+
+
+class Detection(Generic[AnyQuestion]):
     """The leader as one server sees it; outlives the server's own changes of role.
 
-    Invariant: ``loss`` is about the leader of the current round; ``ended`` names the round of the
-    last leadership, once that is over for good: a restarted process never leads in an old round.
+    Invariant: ``loss`` is about the leader of the current epoch; ``ended`` names the epoch of the
+    last leadership, once that is over for good: a restarted process never leads in an old epoch.
     """
 
-    def __init__(self, member: int, settings: PaxosSettings) -> None:
+    def __init__(self, member: int, settings: ReplicatedSettings, fast_retries: int) -> None:
+        """``fast_retries``: how often a lost election is tried again without a whole time-out."""
         self._member = member
         self._settings = settings
+        self._most_retries = fast_retries
         self.leader: int | None = None
         self.leader_worker: WorkerName | None = None
-        self.is_named = False
-        """Whether this leader says itself that it leads: it may still have to learn first."""
-        self.round = 0
-        """The round in which the leader was last heard."""
+        self.epoch = 0
+        """The epoch in which the leader was last heard."""
         self.silent_at = 0
         """When the leader will have been silent for too long, unless it is heard before."""
         self.loss = Loss.NONE
@@ -58,22 +71,21 @@ class Detection:
         self.order: tuple[int, ...] = ()
         self.passed: set[int] = set()
         self.dead: set[WorkerName] = set()
-        self.remembered: dict[WorkerName, Ask] = {}
-        self.fast_retries = FAST_RETRIES
+        self.remembered: dict[WorkerName, AnyQuestion] = {}
+        self.fast_retries = fast_retries
         self.tried = False
         """Whether this server has stood for election since the last leader."""
         self.former: tuple[WorkerName, int] | None = None
-        """The leader forgotten last, with its round: its death may be proved later."""
+        """The leader forgotten last, with its epoch: its death may be proved later."""
         self.graced = False
 
-    def heard(self, leader: int, worker: WorkerName, now: int, round_: int) -> None:
-        """The leader of this round gave a sign of life."""
-        self.round = round_
+    def heard(self, leader: int, worker: WorkerName, now: int, epoch: int) -> None:
+        """The leader of this epoch gave a sign of life."""
+        self.epoch = epoch
         self.silent_at = now + self.timeout
         self.graced = False
         if self.leader == leader and self.loss is Loss.NONE:
             return
-        self.is_named = self.is_named and self.leader == leader
         self.leader, self.leader_worker = leader, worker
         self.loss = Loss.NONE
         self._begin_anew()
@@ -83,7 +95,7 @@ class Detection:
         self.ended = 0
         self.tried = False
         self.passed.clear()
-        self.fast_retries = FAST_RETRIES
+        self.fast_retries = self._most_retries
 
     def won(self) -> None:
         """This server leads."""
@@ -91,14 +103,14 @@ class Detection:
         self.order = ()
         self._begin_anew()
 
-    def retime(self, settings: PaxosSettings) -> None:
+    def retime(self, settings: ReplicatedSettings) -> None:
         """Goes by other floors and ceilings from the leader's next heartbeat on: until then the
         leader counts on the patience that it was promised."""
         self._settings = settings
 
-    def end(self, round_: int, now: int) -> None:
-        """The leadership of this round is over for good."""
-        self.ended, self.ended_at = round_, now
+    def end(self, epoch: int, now: int) -> None:
+        """The leadership of this epoch is over for good."""
+        self.ended, self.ended_at = epoch, now
         if self.leader is not None:
             self.loss = Loss.ENDED
 
@@ -110,11 +122,10 @@ class Detection:
         self.order = order
 
     def forget_leader(self) -> None:
-        """There is no known leader: a new round, or a campaign."""
+        """There is no known leader: a new epoch, or a campaign."""
         if self.leader_worker is not None:
-            self.former = (self.leader_worker, self.round)
+            self.former = (self.leader_worker, self.epoch)
         self.leader = self.leader_worker = None
-        self.is_named = False
         self.loss = Loss.NONE
 
     @property
@@ -142,12 +153,12 @@ class Detection:
         self.loss = Loss.SILENT
         return True
 
-    def is_over(self, round_: int, now: int) -> bool:
-        """Whether mail of this round's leader was sent before its end.
+    def is_over(self, epoch: int, now: int) -> bool:
+        """Whether mail of this epoch's leader was sent before its end.
 
         After a whole time-out it cannot be: whoever said that the leader had died was wrong.
         """
-        return self.ended == round_ and now - self.ended_at < self.timeout
+        return self.ended == epoch and now - self.ended_at < self.timeout
 
     @property
     def stagger(self) -> int:
@@ -163,20 +174,18 @@ class Detection:
         worker = voters.get(member)
         return worker is None or worker in self.dead
 
-    def remember(self, question: Ask, worker: WorkerName) -> None:
+    def remember(self, question: AnyQuestion, worker: WorkerName) -> None:
         """Keeps a question that came too early, the latest of each worker."""
         self.remembered[worker] = question
 
-    def sender_moved(self, worker: WorkerName, round_: int) -> None:
-        """Drops a remembered question whose sender is in another round by now."""
+    def sender_moved(self, worker: WorkerName, epoch: int) -> None:
+        """Drops a remembered question whose sender is in another epoch by now."""
         question = self.remembered.get(worker)
-        if question is not None and question.round != round_ + 1:
+        if question is not None and question.asked_epoch != epoch + 1:
             del self.remembered[worker]
 
-    def take_remembered(self) -> list[Ask]:
-        """The questions to weigh again, of those first who have learned most; forgets them."""
-        questions = sorted(
-            self.remembered.values(), key=lambda question: (-question.start, question.source)
-        )
+    def take_remembered(self) -> list[AnyQuestion]:
+        """The questions to weigh again, best first, and forgets them."""
+        questions = sorted(self.remembered.values(), key=lambda question: question.place)
         self.remembered.clear()
         return questions
