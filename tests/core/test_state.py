@@ -129,6 +129,21 @@ def test_a_service_taken_from_the_file_is_kept_until_its_last_slot_is_removed() 
     assert WEB not in state.services
 
 
+def test_scaling_a_service_that_was_taken_from_the_file_does_not_bring_it_back() -> None:
+    state = placed()
+    do(state, ApplySpec(cluster()))
+    do(state, Scale(WEB, 4))
+    assert state.services[WEB].spec.replicas == 0
+    assert WEB not in state.spec.services
+
+
+def test_the_balancer_is_not_scaled_by_a_change() -> None:
+    state = genesis(cluster(web(expose=Expose(port=8080))))
+    do(state, Scale(BALANCER, 7))
+    assert state.services[BALANCER].spec.replicas == 2
+    assert BALANCER not in state.spec.services
+
+
 def test_an_evicted_slot_keeps_its_port_until_it_is_stopped_on_its_host() -> None:
     state = placed()
     do(state, Evict(SlotName("web.1")))

@@ -322,8 +322,10 @@ def _drop_undeclared(state: ClusterState, service: ServiceName) -> None:
 
 
 def _scale(state: ClusterState, operation: Scale) -> None:
+    """Only what the file declares: a service that is kept until its last process is stopped stays
+    taken from the file, and how many balancers there are says the file itself."""
     service = state.services.get(operation.service)
-    if service is None:
+    if service is None or operation.service not in state.spec.services:
         return
     spec = msgspec.structs.replace(service.spec, replicas=operation.replicas)
     state.services[operation.service] = Service(spec, service.generation)
