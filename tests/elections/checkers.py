@@ -68,6 +68,10 @@ class Checkers(Generic[AnyServer]):
             deadline = election.deadline
             assert election.leader == server.name
             assert deadline is not None, f"{server.name} leads without a deadline"
+            assert self.network.now < deadline, f"{server.name} leads past its deadline"
+            wake_at = election.wake_at
+            assert wake_at is not None, f"{server.name} leads, and asks never to be woken"
+            assert wake_at <= deadline, f"{server.name} would sleep past its deadline"
             assert self.leaders.get(election.epoch, server.name) == server.name
 
     def one_leader_an_epoch(self, server: AnyServer, leader: str, epoch: int) -> None:
