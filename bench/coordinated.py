@@ -1,5 +1,5 @@
-"""Fleets whose election rests on a coordinator: the leader is killed, until the last survivor knows
-the next. The session lasts far longer: nobody waits for one to run out."""
+"""Fleets whose election rests on a coordination service: the leader is killed, until the last
+survivor knows the next. The session lasts far longer: nobody waits for one to run out."""
 
 import contextlib
 import signal

@@ -47,13 +47,13 @@ def check_environment(
         _listening(reading, spec, service)
     _balancer(reading, spec)
     _tls(reading, spec, host)
-    _coordinator(reading, spec)
+    _client(reading, spec)
     _kernel_ports(reading, spec)
     return Findings(reading.problems, reading.warnings)
 
 
-def _coordinator(reading: Reading, spec: ClusterSpec) -> None:
-    """The client of the coordinator that the election rests on, and the files that it reads."""
+def _client(reading: Reading, spec: ClusterSpec) -> None:
+    """The client of the service that the election rests on, and the files that it reads."""
     import importlib.util
 
     path: Path = ("cluster", "election")

@@ -1,6 +1,6 @@
 """Every key of the cluster file: what it is, what it means, what holds without it."""
 
-from interrex.config.coordinators import ETCD, ZOOKEEPER, election
+from interrex.config.coordination import ETCD, ZOOKEEPER, election
 from interrex.config.health import HEALTH, HTTP, LIVENESS, READINESS, STARTUP, read_health
 from interrex.config.kinds import (
     choice,
@@ -118,8 +118,8 @@ CLUSTER = Section(
             "election",
             election,
             f"the algorithm that elects a leader: {', '.join(f'`{name}`' for name in ELECTIONS)}; "
-            "or a table with the coordinator that it rests on, see [cluster.election.etcd] and "
-            "[cluster.election.zookeeper]",
+            "or a table with the coordination service that it rests on, see [cluster.election.etcd] "
+            "and [cluster.election.zookeeper]",
         ),
         Key(
             "require",

@@ -15,7 +15,7 @@ ELECTIONS = ("raft", "paxos", "bully")
 """The elections that a cluster file can ask for by a word alone."""
 
 COORDINATED = ("etcd", "zookeeper")
-"""Those that rest on a coordinator, which the file says how to reach."""
+"""Those that rest on a coordination service, which the file says how to reach."""
 
 REQUIREMENTS = ("fenced",)
 """What a cluster file can require of its election."""

@@ -19,8 +19,8 @@ class Guarantees(msgspec.Struct, frozen=True, kw_only=True):
     workers survive, whatever is cut off or dies.
     ``quorum``: it takes a majority of the workers to lead; otherwise every connected part of the
     cluster has a leader of its own.
-    ``coordinated``: the state is kept by a coordinator outside, and nobody votes; its disks are
-    what ``durable`` rests on, and a single worker may lead.
+    ``coordinated``: a coordination service outside keeps the state, and nobody votes; its disks
+    are what ``durable`` rests on, and a single worker may lead.
     ``liveness``: when there will be a leader; ``clocks``: what is assumed of clocks; in words.
     ``caution``: what users have to be told; empty where there is nothing.
     """

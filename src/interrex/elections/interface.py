@@ -91,15 +91,15 @@ class TimesChanged(msgspec.Struct, frozen=True):
 
 
 class Told(msgspec.Struct, frozen=True):
-    """What the coordinator said to the ``Ask`` of this number: exactly once for each, also where
-    it could not be asked. The answer is a struct of the election's own."""
+    """What the coordination service said to the ``Ask`` of this number: exactly once for each, also
+    where it could not be asked. The answer is a struct of the election's own."""
 
     request: int
     answer: msgspec.Struct
 
 
 class Noticed(msgspec.Struct, frozen=True):
-    """What the coordinator's client says by itself: a struct of the election's own."""
+    """What the coordination service's client says by itself: a struct of the election's own."""
 
     news: msgspec.Struct
 
@@ -191,7 +191,7 @@ class ReadConfirmed(msgspec.Struct, frozen=True):
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """Put a question to the coordinator (etcd, ZooKeeper), answered by ``Told``.
+    """Put a question to the coordination service (etcd, ZooKeeper), answered by ``Told``.
 
     Only elections that rest on one ask. Numbers rise; the question is a struct of the election's
     own, which its adapter in the runtime understands.

@@ -93,7 +93,7 @@ def contents(spec: ClusterSpec, stored: Stored) -> tuple[bytes | None, list[tupl
         msgspec.DecodeError: the log is none of this election's.
     """
     if guarantees_of(spec).coordinated:
-        return None, []  # the coordinator has it
+        return None, []  # the coordination service has it
     snapshot = None if stored.snapshot is None else _state_in(spec, stored.snapshot.data)
     floor = 0 if stored.snapshot is None else stored.snapshot.index
     later = ((entry.index, committed_data(entry.data)) for entry in stored.entries)

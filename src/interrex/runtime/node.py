@@ -28,7 +28,7 @@ from interrex.elections.registry import new_election
 from interrex.runtime.addresses import addresses_of, listening_place, tls_files
 from interrex.runtime.balancers import HostBalancers
 from interrex.runtime.clock import now_ns
-from interrex.runtime.coordinators.registry import new_coordinator
+from interrex.runtime.coordination.registry import new_client
 from interrex.runtime.disk import Writer
 from interrex.runtime.genesis import Genesis
 from interrex.runtime.greeting import Hello
@@ -157,7 +157,7 @@ class Node:
             admin_probe=self._balancers.probe,
             address="0.0.0.0" if genesis.spec.hosts else "127.0.0.1",
         )
-        self._coordinator = new_coordinator(genesis.spec, genesis.cluster_id, host, self.post)
+        self._client = new_client(genesis.spec, genesis.cluster_id, host, self.post)
         spec = self.core.state.spec
         self._transport = Transport(
             hello_of_this_process(genesis, worker, host, opened, lifeline),
@@ -210,8 +210,8 @@ class Node:
             case Persist():
                 self._writer.submit(effect.token, effect.records)
             case Ask():
-                assert self._coordinator is not None
-                self._coordinator.ask(effect)
+                assert self._client is not None
+                self._client.ask(effect)
             case Send():
                 self._send(effect)
             case Claim() | Release() | Forget() | Signal() | Sweep() | Probe():
@@ -332,8 +332,8 @@ class Node:
             self._api.close()
         if self._contests is not None:
             self._contests.close()
-        if self._coordinator is not None:
-            await self._coordinator.close()
+        if self._client is not None:
+            await self._client.close()
         await self._transport.close()
         self._balancers.close()
         self._processes.close()

@@ -1,2 +1,1 @@
-"""What elections share that rest on a coordinator outside (etcd, ZooKeeper): asking it, and asking
-again. None of it knows leases or sessions."""
+"""What elections share that rest on a coordination service outside (etcd, ZooKeeper)."""

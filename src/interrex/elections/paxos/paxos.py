@@ -222,7 +222,7 @@ class Paxos:
             case SnapshotTaken():
                 server.node.snapshot_taken(event)
             case Told() | Noticed():
-                ensure(False, "Paxos asks no coordinator")
+                ensure(False, "Paxos asks no coordination service")
             case _:
                 assert_never(event)
 

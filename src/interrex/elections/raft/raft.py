@@ -213,7 +213,7 @@ class Raft:
             case SnapshotTaken():
                 server.node.snapshot_taken(event)
             case Told() | Noticed():
-                ensure(False, "Raft asks no coordinator")
+                ensure(False, "Raft asks no coordination service")
             case _:
                 assert_never(event)
 

@@ -28,7 +28,7 @@ from interrex.elections.etcd.questions import (
     WatchLost,
 )
 from interrex.elections.interface import Ask, Noticed, Told
-from interrex.runtime.coordinators.etcd_json import (
+from interrex.runtime.coordination.etcd_json import (
     UNAUTHENTICATED,
     Words,
     decode_body,
@@ -36,7 +36,7 @@ from interrex.runtime.coordinators.etcd_json import (
     error_of,
     refusal,
 )
-from interrex.runtime.coordinators.interface import Post
+from interrex.runtime.coordination.interface import Post
 
 _NONSENSE = (KeyError, TypeError, ValueError, AttributeError, msgspec.MsgspecError)
 _LARGEST_LINE = 256 * 1024 * 1024
@@ -50,8 +50,8 @@ class _Refused(Exception):  # noqa: N818
         self.body = body
 
 
-class EtcdCoordinator:
-    """One cluster's client. Implements ``Coordinator``.
+class EtcdClient:
+    """One cluster's client. Implements ``CoordinationClient``.
 
     Args:
         options: endpoints and how to reach them.

@@ -1,18 +1,18 @@
-"""Which coordinator's client an election needs."""
+"""Which coordination service's client an election needs."""
 
 from interrex.core.errors import InterrexError
 from interrex.core.ids import HostName
 from interrex.core.spec import ClusterSpec
-from interrex.runtime.coordinators.interface import Coordinator, Post
+from interrex.runtime.coordination.interface import CoordinationClient, Post
 
 
-def new_coordinator(
+def new_client(
     spec: ClusterSpec, cluster_id: str, host: HostName, post: Post
-) -> Coordinator | None:
+) -> CoordinationClient | None:
     """The client that the cluster's election asks through, None where it asks nobody.
 
     Args:
-        spec: names the election, and says how its coordinator is reached.
+        spec: names the election, and says how its coordination service is reached.
         cluster_id: keeps clusters of one name apart.
         host: this machine, whose certificate is used.
         post: takes answers and news.
@@ -22,18 +22,18 @@ def new_coordinator(
     """
     if spec.election == "etcd":
         try:
-            from interrex.runtime.coordinators.etcd import EtcdCoordinator
+            from interrex.runtime.coordination.etcd import EtcdClient
         except ImportError as error:
             raise missing_client("etcd", error) from error
         folder = f"{spec.etcd.prefix}/{spec.name}/{cluster_id}/"
-        return EtcdCoordinator(spec.etcd, folder, host, post)
+        return EtcdClient(spec.etcd, folder, host, post)
     if spec.election == "zookeeper":
         try:
-            from interrex.runtime.coordinators.zookeeper import ZooKeeperCoordinator
+            from interrex.runtime.coordination.zookeeper import ZooKeeperClient
         except ImportError as error:
             raise missing_client("zookeeper", error) from error
         folder = f"{spec.zookeeper.root}/{spec.name}/{cluster_id}"
-        return ZooKeeperCoordinator(spec.zookeeper, folder, host, post)
+        return ZooKeeperClient(spec.zookeeper, folder, host, post)
     return None
 
 

@@ -24,7 +24,7 @@ from interrex.core.spec import ZooKeeper
 from interrex.elections.interface import Ask, Noticed, Told
 from interrex.elections.zookeeper import questions as q
 from interrex.elections.zookeeper.nodes import FOLDERS
-from interrex.runtime.coordinators.interface import Post
+from interrex.runtime.coordination.interface import Post
 
 _OBJECTIONS: dict[type[Exception], q.Objection] = {
     errors.BadVersionError: q.Objection.VERSION,
@@ -42,8 +42,8 @@ _SILENT = logging.getLogger("interrex.kazoo")
 _SILENT.setLevel(logging.CRITICAL)
 
 
-class ZooKeeperCoordinator:
-    """One ensemble's client. Implements ``Coordinator``.
+class ZooKeeperClient:
+    """One ensemble's client. Implements ``CoordinationClient``.
 
     Args:
         options: servers and how to reach them.

@@ -1,4 +1,4 @@
-"""A coordinator's client as a test holds it: ask, and wait for what is told and noticed."""
+"""A coordination service's client as a test holds it: ask, wait for what is told and noticed."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from interrex.elections.interface import Ask, Noticed, Told
-from interrex.runtime.coordinators.interface import Coordinator, Post
+from interrex.runtime.coordination.interface import CoordinationClient, Post
 
 PATIENCE_S = 20.0
 
@@ -15,11 +15,11 @@ PATIENCE_S = 20.0
 class Asker:
     """Numbers questions, and hands each answer to who asked."""
 
-    def __init__(self, make: Callable[[Post], Coordinator]) -> None:
+    def __init__(self, make: Callable[[Post], CoordinationClient]) -> None:
         self._asked = 0
         self._told: dict[int, asyncio.Future[msgspec.Struct]] = {}
         self.news: asyncio.Queue[Any] = asyncio.Queue()
-        self.coordinator = make(self._post)
+        self.client = make(self._post)
 
     def _post(self, event: Told | Noticed) -> None:
         if isinstance(event, Told):
@@ -32,7 +32,7 @@ class Asker:
         self._asked += 1
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._told[self._asked] = future
-        self.coordinator.ask(Ask(self._asked, question))
+        self.client.ask(Ask(self._asked, question))
         return self._asked, future
 
     async def ask(self, question: msgspec.Struct) -> Any:

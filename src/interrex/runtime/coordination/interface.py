@@ -1,4 +1,4 @@
-"""What every coordinator's adapter offers the node."""
+"""What every coordination service's adapter offers the node."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -9,8 +9,8 @@ Post = Callable[[Told | Noticed], None]
 """Takes an answer or news, on the event loop's thread."""
 
 
-class Coordinator(Protocol):
-    """Puts the election's questions to one coordinator, one attempt each."""
+class CoordinationClient(Protocol):
+    """Puts the election's questions to one coordination service, one attempt each."""
 
     def ask(self, ask: Ask) -> None:
         """Begin to ask. ``Told`` is posted exactly once, later, whatever happens, until the end."""

@@ -1,4 +1,4 @@
-"""Elections that rest on a coordinator: how the file names it, and what is refused."""
+"""Elections that rest on a coordination service: how the file names it, and what is refused."""
 
 import sys
 from pathlib import Path
@@ -88,7 +88,10 @@ def test_zookeepers_hosts_are_a_text_or_a_list(tmp_path: Path) -> None:
             'cluster.election.etcd: "e:2379" is no endpoint; write it like "http://127.0.0.1:2379"',
         ),
         ("election = { etcd = [] }", "cluster.election.etcd: names no endpoint"),
-        ("election = {}", "cluster.election: has to name one coordinator: etcd or zookeeper"),
+        (
+            "election = {}",
+            "cluster.election: has to name one coordination service: etcd or zookeeper",
+        ),
         ("election.etdc = 1", "cluster.election.etdc: unknown key; did you mean etcd?"),
         (
             'election.etcd = { endpoints = "http://e:1", session = "1s" }',
@@ -124,7 +127,7 @@ def test_workers_need_not_be_odd_where_nobody_votes(tmp_path: Path) -> None:
     assert check(file).warnings == ()
 
 
-def test_a_running_fleet_keeps_its_coordinator() -> None:
+def test_a_running_fleet_keeps_its_coordination_service() -> None:
     old = ClusterSpec(name="shop", election="etcd", etcd=Etcd(endpoints=("http://a:1",)))
     new = ClusterSpec(name="shop", election="etcd", etcd=Etcd(endpoints=("http://b:1",)))
     (change,) = difference(old, new)

@@ -15,8 +15,8 @@ from interrex.core.ids import HostName
 from interrex.core.spec import Etcd
 from interrex.elections.etcd import questions as q
 from interrex.elections.etcd.keys import EVERYTHING
-from interrex.runtime.coordinators.etcd import EtcdCoordinator
-from tests.runtime.coordinators.asking import Asker
+from interrex.runtime.coordination.etcd import EtcdClient
+from tests.runtime.coordination.asking import Asker
 
 HOST = HostName("h1")
 FOLDERS = count()
@@ -31,14 +31,14 @@ def cluster() -> Iterator[EtcdCluster]:
 
 def asker(options: Etcd, folder: str = "") -> Asker:
     folder = folder or f"/test/{next(FOLDERS)}/"
-    return Asker(lambda post: EtcdCoordinator(options, folder, HOST, post))
+    return Asker(lambda post: EtcdClient(options, folder, HOST, post))
 
 
 @pytest.fixture
 async def etcd(cluster: EtcdCluster) -> AsyncIterator[Asker]:
     found = asker(Etcd(endpoints=cluster.endpoints, timeout=0.5))
     yield found
-    await found.coordinator.close()
+    await found.client.close()
 
 
 async def put(etcd: Asker, key: str, value: bytes, lease: int = 0) -> q.Transacted:
@@ -188,7 +188,7 @@ async def test_without_a_majority_nothing_is_certain(cluster: EtcdCluster) -> No
     cluster.start(1)
     cluster.start(2)
     cluster.wait_agreed()
-    await lone.coordinator.close()
+    await lone.client.close()
 
 
 async def test_nobody_there_means_not_done() -> None:
@@ -196,13 +196,13 @@ async def test_nobody_there_means_not_done() -> None:
     for question in (q.Grant(1, 5), q.Watch(1)):
         answer = await lone.ask(question)
         assert answer.certainty is q.Certainty.NOT_DONE
-    await lone.coordinator.close()
+    await lone.client.close()
 
 
 async def test_after_its_end_nothing_is_told(cluster: EtcdCluster) -> None:
     lone = asker(Etcd(endpoints=cluster.endpoints))
     _, told = lone.begin(q.Transact((), (q.Get("a"),)))
-    await lone.coordinator.close()
+    await lone.client.close()
     assert not told.done()
 
 
@@ -227,7 +227,7 @@ async def test_a_user_shows_the_password(tmp_path: Path) -> None:
         stranger = asker(Etcd(endpoints=cluster.endpoints), "/auth/")
         refused = await stranger.ask(q.Transact((), (q.Get("a"),)))
         assert refused.certainty is q.Certainty.NOT_DONE
-        await stranger.coordinator.close()
+        await stranger.client.close()
         # A token that is not known any more is replaced by a new one.
         cluster.kill(0)
         cluster.start(0)
@@ -236,13 +236,13 @@ async def test_a_user_shows_the_password(tmp_path: Path) -> None:
         while not isinstance(answer, q.Transacted):
             answer = await known.ask(q.Transact((), (q.Get("a"),)))
         assert answer.got[0][0].value == b"1"
-        await known.coordinator.close()
+        await known.client.close()
 
 
 def test_a_password_that_cannot_be_read_is_an_error_for_people(tmp_path: Path) -> None:
     options = Etcd(endpoints=("http://x:1",), user="u", password_file=str(tmp_path / "none"))
     with pytest.raises(InterrexError, match="the password of etcd's user u cannot be read"):
-        EtcdCoordinator(options, "/x/", HOST, lambda event: None)
+        EtcdClient(options, "/x/", HOST, lambda event: None)
 
 
 async def test_certificates_are_checked_on_both_sides(tmp_path: Path) -> None:
@@ -276,11 +276,11 @@ async def test_certificates_are_checked_on_both_sides(tmp_path: Path) -> None:
         strange = asker(Etcd(endpoints=(url,)))
         for other in (without, strange):
             assert isinstance(await other.ask(q.Transact((), (q.Get("a"),))), q.Failed)
-            await other.coordinator.close()
-        await mine.coordinator.close()
+            await other.client.close()
+        await mine.client.close()
 
 
 def test_certificates_that_cannot_be_used_are_an_error_for_people(tmp_path: Path) -> None:
     options = Etcd(endpoints=("https://x:1",), ca=str(tmp_path / "none.pem"))
     with pytest.raises(InterrexError, match="the certificates for etcd cannot be used"):
-        EtcdCoordinator(options, "/x/", HOST, lambda event: None)
+        EtcdClient(options, "/x/", HOST, lambda event: None)

@@ -1,4 +1,4 @@
-"""Elections that rest on a coordinator outside: how the file says where it is.
+"""Elections that rest on a coordination service outside: how the file says where it is.
 
 ``election = { etcd = "http://127.0.0.1:2379" }`` is short for a table of its own,
 ``[cluster.election.etcd]``, with ``endpoints`` and whatever else is not as usual.
@@ -22,7 +22,7 @@ _URL = re.compile(r"(https?)://([^/]+)/?", re.ASCII)
 
 
 class Chosen(NamedTuple):
-    """An election, and how its coordinator is reached, where it has one."""
+    """An election, and how its coordination service is reached, where it has one."""
 
     name: str
     options: Etcd | ZooKeeper | None = None
@@ -63,7 +63,7 @@ _TIMES = (
         "session",
         duration(2),
         "how long a worker's lease lasts: when nobody can tell that a leader is dead, another "
-        "leads after so long. Whole seconds, and never less than what the coordinator grants",
+        "leads after so long. Whole seconds, and never less than what etcd grants",
     ),
     Key(
         "timeout",
@@ -157,7 +157,7 @@ _SECTIONS = {"etcd": ETCD, "zookeeper": ZOOKEEPER}
 
 def _read_election(reading: Reading, place: Path, value: object) -> Chosen:
     if isinstance(value, dict):
-        return _read_coordinator(reading, place, value)
+        return _read_service(reading, place, value)
     text = parse_text(value)
     if text in ELECTIONS:
         return Chosen(text)
@@ -169,14 +169,14 @@ def _read_election(reading: Reading, place: Path, value: object) -> Chosen:
     raise Refused(f"{shown(text)} is not known; {advice}")
 
 
-def _read_coordinator(reading: Reading, place: Path, table: dict[str, Any]) -> Chosen:
+def _read_service(reading: Reading, place: Path, table: dict[str, Any]) -> Chosen:
     unknown = [name for name in table if name not in COORDINATED]
     for name in unknown:
         refuse_unknown(reading, (*place, name), COORDINATED)
     if unknown:
         raise Noted
     if len(table) != 1:
-        raise Refused(f"has to name one coordinator: {' or '.join(COORDINATED)}")
+        raise Refused(f"has to name one coordination service: {' or '.join(COORDINATED)}")
     ((name, value),) = table.items()
     section = _SECTIONS[name]
     path = (*place, name)

@@ -15,8 +15,8 @@ from interrex.core.ids import HostName
 from interrex.core.spec import ZooKeeper
 from interrex.elections.zookeeper import questions as q
 from interrex.elections.zookeeper.nodes import FOLDERS
-from interrex.runtime.coordinators.zookeeper import ZooKeeperCoordinator
-from tests.runtime.coordinators.asking import Asker
+from interrex.runtime.coordination.zookeeper import ZooKeeperClient
+from tests.runtime.coordination.asking import Asker
 
 HOST = HostName("h1")
 NUMBERS = count()
@@ -31,7 +31,7 @@ def ensemble() -> Iterator[ZooKeeperEnsemble]:
 
 def asker(ensemble: ZooKeeperEnsemble, folder: str, session_s: float = 5.0) -> Asker:
     options = ZooKeeper(hosts=tuple(ensemble.hosts.split(",")), session=session_s)
-    return Asker(lambda post: ZooKeeperCoordinator(options, folder, HOST, post))
+    return Asker(lambda post: ZooKeeperClient(options, folder, HOST, post))
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ async def zookeeper(ensemble: ZooKeeperEnsemble, folder: str) -> AsyncIterator[A
     found = asker(ensemble, folder)
     assert isinstance(await found.next_news(), q.Connected)
     yield found
-    await found.coordinator.close()
+    await found.client.close()
 
 
 async def test_the_granted_time_out_is_told(ensemble: ZooKeeperEnsemble, folder: str) -> None:
@@ -53,7 +53,7 @@ async def test_the_granted_time_out_is_told(ensemble: ZooKeeperEnsemble, folder:
     news = await greedy.next_news()
     assert news.granted_ms == 10_000
     assert news.session != 0
-    await greedy.coordinator.close()
+    await greedy.client.close()
 
 
 async def test_the_nodes_are_there_before_anything_is_asked(zookeeper: Asker) -> None:
@@ -97,7 +97,7 @@ async def test_a_place_in_the_line_ends_with_its_session(
     (node,) = (await other.ask(q.Transact((stand,)))).created
     assert node == "line/a~0000000000"
     assert isinstance(await zookeeper.ask(q.Read(node, watch=True)), q.Found)
-    await other.coordinator.close()
+    await other.client.close()
     assert await zookeeper.next_news() == q.Fired(node)
     assert await zookeeper.ask(q.List("line")) == q.Names(())
 
@@ -130,7 +130,7 @@ async def test_a_session_outlives_its_server(ensemble: ZooKeeperEnsemble, folder
     assert q.Suspended() in seen
     sessions = {news.session for news in seen if isinstance(news, q.Connected)}
     assert sessions <= {first.session}
-    await mine.coordinator.close()
+    await mine.client.close()
 
 
 async def test_only_the_user_with_the_password_reads_and_writes(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ async def test_only_the_user_with_the_password_reads_and_writes(tmp_path: Path) 
         ensemble.wait_serving()
         hosts = tuple(ensemble.hosts.split(","))
         options = ZooKeeper(hosts=hosts, session=5.0, user="shop", password_file=str(secret))
-        known = Asker(lambda post: ZooKeeperCoordinator(options, "/shop", HOST, post))
+        known = Asker(lambda post: ZooKeeperClient(options, "/shop", HOST, post))
         assert isinstance(await known.next_news(), q.Connected)
         done = await known.ask(q.Transact((q.Write("active", b"a", 0),)))
         assert isinstance(done, q.Transacted)
@@ -150,14 +150,14 @@ async def test_only_the_user_with_the_password_reads_and_writes(tmp_path: Path) 
             await asyncio.to_thread(stranger.get, "/shop/active")
         await asyncio.to_thread(stranger.stop)
         stranger.close()
-        await known.coordinator.close()
+        await known.client.close()
 
 
 def test_a_password_that_cannot_be_read_is_an_error_for_people(tmp_path: Path) -> None:
     options = ZooKeeper(hosts=("x:1",), user="u", password_file=str(tmp_path / "none"))
 
     async def make() -> None:
-        ZooKeeperCoordinator(options, "/x", HOST, lambda event: None)
+        ZooKeeperClient(options, "/x", HOST, lambda event: None)
 
     with pytest.raises(InterrexError, match="the password of ZooKeeper's user u cannot be read"):
         asyncio.run(make())
