@@ -118,8 +118,8 @@ CLUSTER = Section(
             "election",
             election,
             f"the algorithm that elects a leader: {', '.join(f'`{name}`' for name in ELECTIONS)}; "
-            "or a table with the coordination service that it rests on, see [cluster.election.etcd] "
-            "and [cluster.election.zookeeper]",
+            "or a table with the coordination service that it rests on, see "
+            "[cluster.election.etcd] and [cluster.election.zookeeper]",
         ),
         Key(
             "require",

@@ -21,15 +21,14 @@ matter of speed only.
 """
 
 from random import Random
-from typing import assert_never
+from typing import cast
 
 import msgspec
 
 from interrex.core.errors import ensure
 from interrex.core.ids import WorkerName
 from interrex.core.time import earliest
-from interrex.elections.coordinated.backoff import Backoff
-from interrex.elections.coordinated.desk import Desk
+from interrex.elections.coordinated.election import CoordinatedElection
 from interrex.elections.etcd import questions as q
 from interrex.elections.etcd.keys import (
     LEADER,
@@ -41,96 +40,31 @@ from interrex.elections.etcd.keys import (
     candidate_key,
     log_key,
 )
-from interrex.elections.etcd.leading import Leading
-from interrex.elections.etcd.line import Line
-from interrex.elections.etcd.payload import LeaseTold, decode_payload, encode_payload
+from interrex.elections.etcd.leading import EtcdLeading
+from interrex.elections.etcd.line import EtcdLine, mark_of
 from interrex.elections.etcd.reader import Reader
 from interrex.elections.etcd.session import Session
 from interrex.elections.etcd.settings import EtcdSettings
 from interrex.elections.etcd.view import View
-from interrex.elections.guarantees import ETCD, Guarantees
-from interrex.elections.interface import (
-    Committed,
-    ConfirmRead,
-    ElectionEffect,
-    ElectionEvent,
-    LeaderChanged,
-    MalformedPayload,
-    Member,
-    Noticed,
-    PayloadReceived,
-    PeerConnected,
-    PeerLost,
-    Persisted,
-    ProposalSettled,
-    Propose,
-    ReadConfirmed,
-    ReplaceMember,
-    Restored,
-    SendPayload,
-    SnapshotTaken,
-    StepDown,
-    TimesChanged,
-    Told,
-    WakeUp,
-)
-
-NOT_LEADING = "this worker does not lead"
+from interrex.elections.guarantees import ETCD
 
 
-class Etcd:
+class Etcd(CoordinatedElection[q.Answer]):
     """One worker of an election by etcd. Implements ``interrex.elections.interface.Election``."""
+
+    guarantees = ETCD
+    _holds = "holds the leader's key in etcd"
 
     def __init__(
         self, worker: WorkerName, member: int, settings: EtcdSettings, random: Random
     ) -> None:
-        """Begins with nothing asked: the first ``step`` is due at once.
-
-        Args:
-            worker: this worker's name; nobody else has it at the same time.
-            member: its member id, for people only: nobody votes.
-            settings: times and sizes.
-            random: for lease ids and delays; only ``getrandbits`` is used.
-        """
-        self._me = worker
+        """As every coordinated election; see ``CoordinatedElection``."""
+        super().__init__(worker, member, settings, random)
         self._settings = settings
-        self._desk: Desk[q.Answer] = Desk(random)
-        self._view = View()
-        self._session = Session(self._desk, settings, self._began, self._session_ended)
-        self._reader = Reader(self._desk, settings, self._view, self._learned)
-        self._line = Line(worker, settings, self._view)
-        self._members: dict[WorkerName, int] = {worker: member}
-        self._connected: dict[WorkerName, int] = {}
-        self._told_leases: dict[WorkerName, int] = {}
-        self._leading: Leading | None = None
-        self._led = 0
-        """The last epoch in which this worker led."""
-        self._claiming = False
-        self._claim_backoff = Backoff(settings.first_retry, settings.last_retry, random)
-        self._wake_at: int | None = 0
-        self._announced: tuple[WorkerName | None, int] = (None, 0)
-        self._reason = "it has just started"
-
-    @property
-    def guarantees(self) -> Guarantees:
-        """What an election by etcd promises."""
-        return ETCD
-
-    @property
-    def wake_at(self) -> int | None:
-        """When to send ``WakeUp`` (ns), None for never."""
-        return self._wake_at
-
-    @property
-    def leader(self) -> WorkerName | None:
-        """Who leads, as far as this worker knows; nobody while etcd does not answer."""
-        if self._leading is not None:
-            return self._me if self.leading else None
-        held = self._view.leader
-        is_known = held is not None and self._session.lease is not None
-        if held is None or not is_known or self._line.is_vacant or held.worker == self._me:
-            return None
-        return held.worker
+        self._view = View(self._log)
+        self._session = Session(self._desk, settings, self._began, self._end)
+        self._reader = Reader(self._desk, settings, self._view)
+        self._candidates = EtcdLine(worker, settings, self._view)
 
     @property
     def epoch(self) -> int:
@@ -138,149 +72,45 @@ class Etcd:
         return self._view.epoch
 
     @property
-    def leading(self) -> bool:
-        """Whether this worker leads, and its deadline had not passed at the last step."""
-        leading = self._leading
-        return leading is not None and not leading.handing_over and self._session.lease is not None
+    def _line(self) -> EtcdLine:
+        return self._candidates
 
     @property
-    def deadline(self) -> int | None:
-        """Until when (ns) a leader may believe in itself unless renewed; None when not leading."""
-        return self._session.deadline if self.leading else None
+    def _is_served(self) -> bool:
+        return self._session.lease is not None
 
     @property
-    def members(self) -> tuple[Member, ...]:
-        """The workers that are here, by name: whoever reaches etcd may lead."""
-        applied = self._view.applied
-        return tuple(
-            Member(worker, member, applied if worker == self._me else 0)
-            for worker, member in sorted(self._members.items())
-        )
+    def _trusted_until(self) -> int:
+        return self._session.deadline
 
-    def step(self, event: ElectionEvent, now: int) -> list[ElectionEffect]:
-        """Take one event at time ``now`` (ns); perform the effects in order.
+    @property
+    def _mark(self) -> str:
+        lease = self._session.lease
+        return "" if lease is None else mark_of(lease)
 
-        Raises:
-            MalformedPayload: the payload is no message of this election.
-            InvariantViolation: a safety rule was about to be broken; stop the node.
-        """
-        desk = self._desk
-        desk.now = max(desk.now, now)
-        desk.effects = []
-        # A lease that ran out while this process did not run is given up before anything else.
-        self._session.on_time()
-        self._take(event)
-        self._go_on()
-        known = (self.leader, self.epoch)
-        if known != self._announced:
-            self._announced = known
-            desk.effects.append(LeaderChanged(*known, self._why(known[0])))
-        self._wake_at = earliest(
+    @property
+    def _can_claim(self) -> bool:
+        return self._session.lease is not None and self._reader.has_read
+
+    def _next_wake(self) -> int | None:
+        return earliest(
             self._session.wake_at,
             self._reader.wake_at,
             self._claim_at(),
             self._leading.wake_at if self._leading is not None else None,
         )
-        return desk.effects
 
-    def _take(self, event: ElectionEvent) -> None:
-        effects = self._desk.effects
-        match event:
-            case Told(request, answer):
-                self._desk.told(request, answer)
-            case Noticed(news):
-                self._reader.noticed(news)
-            case PayloadReceived(sender, payload):
-                self._on_payload(sender, payload)
-            case Propose(change):
-                if self._leading is not None and self.leading:
-                    self._leading.propose(event)
-                else:
-                    effects.append(ProposalSettled(change, None, NOT_LEADING))
-            case ConfirmRead(read):
-                if self._leading is not None and self.leading:
-                    self._leading.confirm(read)
-                else:
-                    effects.append(ReadConfirmed(read, confirmed=False))
-            case SnapshotTaken():
-                if self._leading is not None:
-                    self._leading.snapshot_taken(event)
-            case StepDown(successor):
-                if self._leading is not None:
-                    self._leading.hand_over(successor)
-            case PeerConnected(peer, member):
-                self._on_peer_connected(peer, member)
-            case PeerLost(peer, proved_dead):
-                self._on_peer_lost(peer, proved_dead)
-            case ReplaceMember():
-                self._on_replace_member(event)
-            case WakeUp() | TimesChanged() | Persisted():
-                pass
-            case _:
-                assert_never(event)
+    def _keep_time(self) -> None:
+        self._session.on_time()
 
-    def _go_on(self) -> None:
-        """Whatever follows from where things stand now."""
+    def _noticed(self, news: msgspec.Struct) -> None:
+        self._reader.noticed(cast(q.News, news))
+
+    def _look(self) -> None:
         self._session.on_time()
         self._reader.on_time()
         self._follow_leader()
-        self._line.look(self._session.lease, self._desk.now)
-        at = self._claim_at()
-        if at is not None and self._desk.now >= at:
-            self._claim()
-        if self._leading is not None:
-            self._leading.go_on()
-
-    def _why(self, leader: WorkerName | None) -> str:
-        if leader is None and self._view.problem:
-            return self._view.problem
-        if leader not in (None, self._me):
-            return f"{leader} holds the leader's key in etcd"
-        return self._reason
-
-    # Peers
-
-    def _on_peer_connected(self, peer: WorkerName, member: int) -> None:
-        self._connected[peer] = member
-        self._members[peer] = member
-        self._told_leases.pop(peer, None)
-        self._line.is_back(peer)
-        self._tell(peer)
-
-    def _on_peer_lost(self, peer: WorkerName, proved_dead: bool) -> None:
-        self._connected.pop(peer, None)
-        if proved_dead:
-            lease = self._told_leases.pop(peer, None)
-            self._line.is_dead(peer, lease)
-            held = self._view.leader
-            if held is not None and held.lease == lease:
-                self._reason = f"{peer}, which led, is dead"
-
-    def _on_payload(self, sender: WorkerName, payload: bytes) -> None:
-        try:
-            self._told_leases[sender] = decode_payload(payload).lease
-        except msgspec.MsgspecError as error:
-            raise MalformedPayload(str(error)) from error
-
-    def _on_replace_member(self, event: ReplaceMember) -> None:
-        """Nobody votes, so there is nothing to agree on: the leader only notes who is to go."""
-        if not self.leading or self._leading is None:
-            self._desk.effects.append(ProposalSettled(event.change, None, NOT_LEADING))
-            return
-        if event.member is None:
-            self._members.pop(event.worker, None)
-            if event.worker == self._me:
-                self._leading.hand_over(None)
-        else:
-            self._members[event.worker] = event.member
-        self._desk.effects.append(ProposalSettled(event.change, self._view.applied))
-
-    def _tell(self, *peers: WorkerName) -> None:
-        """Let peers know this process's lease: on its proved death they end that very one."""
-        lease = self._session.lease
-        if lease is not None:
-            payload = encode_payload(LeaseTold(lease))
-            self._desk.effects += [SendPayload(peer, payload) for peer in peers]
+        self._line.look(self._mark, self._desk.now)
 
     # The session
 
@@ -288,7 +118,7 @@ class Etcd:
         lease = self._session.lease
         ensure(lease is not None, "a session begins with a lease")
         assert lease is not None
-        self._tell(*sorted(self._connected))
+        self._tell_all()
         candidate = msgspec.json.encode(Candidate(self._me, self._settings.priority))
         put = q.Put(candidate_key(self._me), candidate, lease)
 
@@ -298,20 +128,7 @@ class Etcd:
 
         self._desk.ask(q.Transact((), (put,)), stood)
 
-    def _session_ended(self, reason: str) -> None:
-        if self._leading is not None:
-            self._end(reason)
-
-    def _end(self, reason: str) -> None:
-        if self._leading is not None:
-            self._reason = reason
-            leading, self._leading = self._leading, None
-            leading.end()
-
     # Who leads
-
-    def _learned(self, news: list[Committed | Restored]) -> None:
-        self._desk.effects += news
 
     def _follow_leader(self) -> None:
         """Begin or end leading, as the leader's key says."""
@@ -321,40 +138,27 @@ class Etcd:
             self._end("the leader's key is gone from etcd")
         elif leading is not None and held is not None and held.epoch != leading.epoch:
             self._end(f"{held.worker} leads in a later epoch")
-        elif leading is not None and self._view.problem:
-            self._session.give_up(self._view.problem)
+        elif leading is not None and self._log.problem:
+            self._session.give_up(self._log.problem)
         if self._leading is None and held is not None and held.lease == lease:
             if held.epoch <= self._led:
                 self._session.give_up("a leadership that has ended does not begin again")
             elif not self._reader.is_current(held.epoch):
                 self._reader.read_anew()
-            elif not self._view.problem:
-                self._reason = "its key is the leader's in etcd"
-                self._led = held.epoch
-                self._leading = Leading(
-                    self._desk,
-                    self._settings,
-                    self._view,
-                    self._me,
-                    held.epoch,
-                    self._learned,
-                    self._deposed,
-                )
+            elif not self._log.problem:
+                self._begin(self._new_leading(held.epoch), "its key is the leader's in etcd")
 
-    def _deposed(self, found: q.KeyValue | None, revision: int) -> None:
-        heir = self._leading.heir if self._leading is not None else None
-        self._view.saw_leader(found, revision)
-        if heir is not None:
-            self._view.successor = heir
-        self._end("it has handed over" if heir else "its key is not the leader's any more")
+    def _new_leading(self, epoch: int) -> EtcdLeading:
+        def deposed(found: q.KeyValue | None, revision: int) -> None:
+            self._view.saw_leader(found, revision)
+            if leading.heir is not None:
+                self._view.successor = leading.heir
+                self._end("it has handed over")
+            else:
+                self._end("its key is not the leader's any more")
 
-    def _claim_at(self) -> int | None:
-        """When this worker tries to lead (ns), None while it does not."""
-        free = self._line.claim_at
-        idle = self._leading is None and not self._claiming and self._session.lease is not None
-        if free is None or not idle or not self._reader.has_read or self._view.problem:
-            return None
-        return max(free, self._claim_backoff.at)
+        leading = EtcdLeading(self._desk, self._settings, self._view, self._me, epoch, deposed)
+        return leading
 
     def _claim(self) -> None:
         """Lead, if nobody does; of one that is certainly dead the lease is ended first."""
@@ -366,7 +170,7 @@ class Etcd:
         lease = self._session.lease
         assert lease is not None
         put = q.Put(LEADER, msgspec.json.encode(Holder(self._me)), lease)
-        new = q.Get(log_key(self._view.applied + 1), after(LOG))
+        new = q.Get(log_key(self._log.applied + 1), after(LOG))
         question = q.Transact(
             (q.Compare(LEADER, created=0),), (put, q.Get(SNAPSHOT), new), (q.Get(LEADER),)
         )
@@ -375,9 +179,9 @@ class Etcd:
     def _revoked(self, epoch: int, answer: q.Answer) -> None:
         self._claiming = False
         if not isinstance(answer, q.Revoked | q.LeaseGone):
-            self._claim_backoff.failed(self._desk.now)
+            self._backoff.failed(self._desk.now)
             return
-        self._claim_backoff.succeeded()
+        self._backoff.succeeded()
         self._view.leader_gone(epoch)
 
     def _claimed(self, lease: int, put: q.Put, answer: q.Answer) -> None:
@@ -386,9 +190,9 @@ class Etcd:
             self._session.gone(lease, "etcd has let its lease run out")
             return
         if not isinstance(answer, q.Transacted):
-            self._claim_backoff.failed(self._desk.now)
+            self._backoff.failed(self._desk.now)
             return
-        self._claim_backoff.succeeded()
+        self._backoff.succeeded()
         if not answer.succeeded:
             (found,) = answer.got
             self._view.saw_leader(found[0] if found else None, answer.revision)
@@ -398,6 +202,6 @@ class Etcd:
         self._view.saw_leader(q.KeyValue(put.key, put.value, at, at, lease), at)
         if head and head[0].modified != self._view.head_revision:
             return  # there may be a snapshot in place of what is missing here: all is read anew
-        self._learned(self._view.add(entries))
+        self._view.add(entries)
         if not self._view.has_gap:
             self._reader.current_at = max(self._reader.current_at, at)

@@ -12,7 +12,7 @@
 
 import msgspec
 
-from interrex.core.ids import ChangeId, WorkerName
+from interrex.core.ids import WorkerName
 
 LEADER = "leader"
 SUCCESSOR = "successor"
@@ -46,22 +46,6 @@ class Successor(msgspec.Struct, frozen=True):
     chosen: WorkerName | None
 
 
-class LogEntry(msgspec.Struct, frozen=True, array_like=True):
-    """One change, and the epoch in which it was written."""
-
-    epoch: int
-    change: ChangeId
-    data: bytes
-
-
-class SnapshotHead(msgspec.Struct, frozen=True):
-    """The state after ``index`` is in so many parts, under ``part/ID/``."""
-
-    index: int
-    id: str
-    parts: int
-
-
 def log_key(index: int) -> str:
     """Where the change of an index stands; keys sort as indices do."""
     return f"{LOG}{index:020d}"
@@ -74,11 +58,6 @@ def log_index(key: str) -> int:
 
 def candidate_key(worker: WorkerName) -> str:
     return f"{CANDIDATES}{worker}"
-
-
-def part_id(index: int, epoch: int) -> str:
-    """Of one snapshot; later ones sort behind it."""
-    return f"{index:020d}-{epoch:020d}"
 
 
 def part_key(snapshot: str, number: int) -> str:

@@ -5,7 +5,6 @@ and then etcd is asked whether anything was written that this worker has not see
 unseen by the next time is read anew, with everything.
 """
 
-from collections.abc import Callable
 from typing import assert_never, cast
 
 import msgspec
@@ -17,7 +16,6 @@ from interrex.elections.etcd import questions as q
 from interrex.elections.etcd.keys import EVERYTHING, LEADER
 from interrex.elections.etcd.settings import EtcdSettings
 from interrex.elections.etcd.view import View
-from interrex.elections.interface import Committed, Restored
 
 
 class Reader:
@@ -27,7 +25,6 @@ class Reader:
         desk: where etcd is asked.
         settings: times.
         view: what is kept current.
-        learned: takes what is new in the log.
     """
 
     def __init__(
@@ -35,11 +32,9 @@ class Reader:
         desk: Desk[q.Answer],
         settings: EtcdSettings,
         view: View,
-        learned: Callable[[list[Committed | Restored]], None],
     ) -> None:
         self._desk = desk
         self._view = view
-        self._learned = learned
         self._backoff = Backoff(settings.first_retry, settings.last_retry, desk.random)
         self._look_every = settings.ttl_s * S // 2
         self._look_at = 0
@@ -84,7 +79,7 @@ class Reader:
                 self._watch = self._desk.ask(q.Watch(self._view.revision + 1), self._watching)
         if self.has_read and not self._looking and now >= self._look_at:
             self._looking = True
-            self._must_read |= bool(self._view.problem)  # it may have been mended
+            self._must_read |= bool(self._view.log.problem)  # it may have been mended
             self._look_at = now + self._look_every
             unseen = q.Get(*EVERYTHING, after=self._view.revision, limit=1, keys_only=True)
             self._desk.ask(q.Transact((), (q.Get(LEADER), unseen)), self._looked)
@@ -94,7 +89,7 @@ class Reader:
         match cast(q.News, news):
             case q.Changed(watch, events):
                 if watch == self._watch:
-                    self._learned(self._view.take(events))
+                    self._view.take(events)
             case q.WatchLost(watch, _, compacted):
                 if watch == self._watch:
                     self._watch = None
@@ -112,7 +107,7 @@ class Reader:
         self._watch = None
         self.has_read = True
         (found,) = answer.got
-        self._learned(self._view.load(found, answer.revision, floor))
+        self._view.load(found, answer.revision, floor)
         self.current_at = max(self.current_at, answer.revision)
 
     def _watching(self, answer: q.Answer) -> None:

@@ -7,35 +7,22 @@ import msgspec
 from interrex.core.errors import InterrexError
 from interrex.core.ids import WorkerName
 from interrex.core.spec import Etcd
-from interrex.core.time import MS, S
-
-KIB = 1024
+from interrex.core.time import S
+from interrex.elections.coordinated.settings import CoordinatedSettings
 
 LEAST_SESSION_S = 2
 """With etcd's own default times no shorter lease is granted."""
 
 
-class EtcdSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Durations in nanoseconds, sizes in bytes. Checked when constructed.
+class EtcdSettings(CoordinatedSettings, frozen=True, kw_only=True):
+    """Checked when constructed.
 
     ``ttl_s``: the lease asked for, in whole seconds as etcd counts; ``clock_error_per_mille``:
-    how much faster etcd's clocks may run. ``stagger``: the distance between two ranks of
-    candidates. ``transfer_patience``: how long others wait for the one who was chosen.
-    ``first_retry`` and ``last_retry``: how long after a failure etcd is asked again.
+    how much faster etcd's clocks may run.
     """
 
     ttl_s: int = 5
-    priority: int = 0
     clock_error_per_mille: int = 100
-    stagger: int = 50 * MS
-    transfer_patience: int = S
-    first_retry: int = 20 * MS
-    last_retry: int = S
-    batch_entries: int = 64
-    batch_bytes: int = 512 * KIB
-    part_bytes: int = 512 * KIB
-    snapshot_after: int = 1_000
-    snapshot_after_bytes: int = 16 * 1024 * KIB
 
     def __post_init__(self) -> None:
         if self.ttl_s < LEAST_SESSION_S:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from interrex.core.ids import WorkerName
+from interrex.elections.coordinated.log import Log, SnapshotHead
 from interrex.elections.etcd.keys import (
     CANDIDATES,
     LEADER,
@@ -19,14 +20,11 @@ from interrex.elections.etcd.keys import (
     SUCCESSOR,
     Candidate,
     Holder,
-    LogEntry,
-    SnapshotHead,
     Successor,
     log_index,
     part_key,
 )
 from interrex.elections.etcd.questions import Event, KeyValue
-from interrex.elections.interface import Committed, Restored
 
 UNREADABLE = WorkerName("(unreadable)")
 """Who leads where the leader's key holds what no worker writes."""
@@ -41,51 +39,42 @@ class Held(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """A candidate, and the revision at which it came."""
+    """A candidate, the revision at which it came, and the lease that it stands under."""
 
     candidate: Candidate
     since: int
+    lease: int
 
 
 class View:
     """The cluster's keys, as far as they were read.
 
-    ``revision``: everything up to it was seen; 0 before the first reading. ``problem`` says why
-    nobody may lead by what stands in etcd; empty while nothing is wrong with it.
+    ``revision``: everything up to it was seen; 0 before the first reading.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, log: Log) -> None:
+        self.log = log
         self.revision = 0
-        self.applied = 0
-        self.log_bytes = 0
-        """Of the entries after the snapshot."""
         self.leader: Held | None = None
         self.epoch = 0
         """The highest of any leader that was seen."""
         self.candidates: dict[WorkerName, Standing] = {}
         self.successor: Successor | None = None
-        self.head: SnapshotHead | None = None
         self.head_revision = 0
-        self.problem = ""
         self.has_gap = False
         """An entry was passed over: everything has to be read again."""
         self._leader_as_of = 0
 
     # Reading everything
 
-    def load(
-        self, found: Sequence[KeyValue], revision: int, floor: int
-    ) -> list[Committed | Restored]:
-        """Take all keys as of a revision, which cannot be below ``floor``.
-
-        Returns:
-            What is new in the log.
-        """
+    def load(self, found: Sequence[KeyValue], revision: int, floor: int) -> None:
+        """Take all keys as of a revision, which cannot be below ``floor``."""
         keys = {entry.key: entry for entry in found}
-        self.problem = ""
+        log = self.log
+        log.problem = ""
         if revision < floor:
             self._leader_as_of = 0
-            self.problem = (
+            log.problem = (
                 f"etcd was set back, from revision {floor} or later to {revision}: what was "
                 "acknowledged since is lost"
             )
@@ -94,39 +83,36 @@ class View:
         self.candidates = {}
         self.successor = None
         for entry in found:
-            self._take_small(entry.key, entry.value, entry.created)
+            self._take_small(entry.key, entry.value, entry.created, entry.lease)
         self.saw_leader(keys.get(LEADER), revision)
         self.saw_snapshot(keys.get(SNAPSHOT))
         entries = [entry for entry in found if entry.key.startswith(LOG)]
         newest = max(map(_index, entries), default=0)
-        base = 0 if self.head is None else self.head.index
-        if max(newest, base) < self.applied:
-            self.problem = (
-                f"etcd has lost changes: {self.applied} were acknowledged, it has "
+        base = log.head.index
+        if max(newest, base) < log.applied:
+            log.problem = (
+                f"etcd has lost changes: {log.applied} were acknowledged, it has "
                 f"{max(newest, base)}"
             )
-        if self.problem:
-            return []
-        news: list[Committed | Restored] = []
-        if self.head is not None and base > self.applied:
-            data = _assembled(self.head, keys)
+        if log.problem:
+            return
+        if base > log.applied:
+            data = _assembled(log.head, keys)
             if data is None:
-                self.problem = "parts of the snapshot are missing in etcd"
-                return []
-            news.append(Restored(base, data))
-            self.applied = base
-        self.log_bytes = sum(len(entry.value) for entry in entries if _index(entry) > base)
-        news += self.add(entries)
+                log.problem = "parts of the snapshot are missing in etcd"
+                return
+            log.restore(data)
+        already = (entry for entry in entries if base < _index(entry) <= log.applied)
+        log.tail_bytes = sum(len(entry.value) for entry in already)
+        self.add(entries)
         if self.has_gap:
-            self.problem = f"the log in etcd has a gap after {self.applied}"
+            log.problem = f"the log in etcd has a gap after {log.applied}"
             self.has_gap = False
-        return news
 
     # Reading changes
 
-    def take(self, events: Sequence[Event]) -> list[Committed | Restored]:
-        """Take what a watch tells of; returns what is new in the log."""
-        news: list[Committed | Restored] = []
+    def take(self, events: Sequence[Event]) -> None:
+        """Take what a watch tells of."""
         for event in events:
             if event.modified <= self.revision:
                 continue
@@ -136,31 +122,25 @@ class View:
                 self.saw_snapshot(_written(event))
             elif event.key.startswith(LOG):
                 written = _written(event)
-                news += self.add([] if written is None else [written])
+                self.add([] if written is None else [written])
             else:
-                self._take_small(event.key, event.value, event.created)
+                self._take_small(event.key, event.value, event.created, event.lease)
         self.revision = max([self.revision, *(event.modified for event in events)])
-        return news
 
-    def add(self, entries: Iterable[KeyValue]) -> list[Committed | Restored]:
-        """Take entries of the log, in whatever order; returns those that come next."""
-        news: list[Committed | Restored] = []
+    def add(self, entries: Iterable[KeyValue]) -> None:
+        """Take entries of the log, in whatever order, and hand out those that come next."""
         for entry in sorted(entries, key=_index):
             index = _index(entry)
-            if index <= self.applied:
+            if index <= self.log.applied:
                 continue
-            try:
-                data = msgspec.msgpack.decode(entry.value, type=LogEntry).data
-            except msgspec.MsgspecError as error:
-                self.problem = f"{entry.key} in etcd is no change: {error}"
-                break
-            if index > self.applied + 1:
+            if index > self.log.applied + 1:
                 self.has_gap = True
                 break
-            self.applied = index
-            self.log_bytes += len(entry.value)
-            news.append(Committed(index, data))
-        return news
+            try:
+                self.log.append(index, entry.value)
+            except msgspec.MsgspecError as error:
+                self.log.problem = f"{entry.key} in etcd is no change: {error}"
+                break
 
     def saw_leader(self, found: KeyValue | None, revision: int) -> None:
         """The leader's key as of a revision, None where there is none."""
@@ -186,14 +166,14 @@ class View:
         if found is None or found.modified <= self.head_revision:
             return
         try:
-            self.head = msgspec.json.decode(found.value, type=SnapshotHead)
+            head = msgspec.json.decode(found.value, type=SnapshotHead)
         except msgspec.MsgspecError as error:
-            self.problem = f"{SNAPSHOT} in etcd is unreadable: {error}"
+            self.log.problem = f"{SNAPSHOT} in etcd is unreadable: {error}"
         else:
             self.head_revision = found.modified
-            self.log_bytes = 0
+            self.log.saw_head(head)
 
-    def _take_small(self, key: str, value: bytes | None, created: int) -> None:
+    def _take_small(self, key: str, value: bytes | None, created: int, lease: int) -> None:
         """Candidates and successor: nonsense there is as good as nothing."""
         try:
             if key == SUCCESSOR:
@@ -204,7 +184,7 @@ class View:
                 self.candidates.pop(WorkerName(key.removeprefix(CANDIDATES)), None)
                 if value is not None:
                     candidate = msgspec.json.decode(value, type=Candidate)
-                    self.candidates[candidate.worker] = Standing(candidate, created)
+                    self.candidates[candidate.worker] = Standing(candidate, created, lease)
         except msgspec.MsgspecError:
             return
 

@@ -14,7 +14,7 @@
 
 import msgspec
 
-from interrex.core.ids import ChangeId, WorkerName
+from interrex.core.ids import WorkerName
 
 LINE, ACTIVE, LOG, TIP, SNAPSHOT, PARTS = "line", "active", "log", "tip", "snapshot", "part"
 
@@ -36,26 +36,10 @@ class Crumb(msgspec.Struct, frozen=True, kw_only=True):
     heir: WorkerName | None = None
 
 
-class LogEntry(msgspec.Struct, frozen=True, array_like=True):
-    """One change, and the epoch in which it was written."""
-
-    epoch: int
-    change: ChangeId
-    data: bytes
-
-
 class Tip(msgspec.Struct, frozen=True):
     """The index of the last change."""
 
     index: int = 0
-
-
-class SnapshotHead(msgspec.Struct, frozen=True):
-    """The state after ``index`` is in so many parts, called ``part/ID-NUMBER``."""
-
-    index: int = 0
-    id: str = ""
-    parts: int = 0
 
 
 class Place(msgspec.Struct, frozen=True, order=True):

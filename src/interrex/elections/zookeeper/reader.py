@@ -1,19 +1,15 @@
 """Reads the log: what is new whenever its tip has moved, a snapshot where it was cut off before."""
 
-from collections.abc import Callable
-
 import msgspec
 
 from interrex.elections.coordinated.backoff import Backoff
 from interrex.elections.coordinated.desk import Desk
+from interrex.elections.coordinated.log import Log, SnapshotHead
 from interrex.elections.coordinated.script import Script, follow
-from interrex.elections.interface import Committed, Restored
 from interrex.elections.zookeeper import questions as q
 from interrex.elections.zookeeper.nodes import (
     SNAPSHOT,
     TIP,
-    LogEntry,
-    SnapshotHead,
     Tip,
     log_path,
     part_path,
@@ -24,31 +20,19 @@ AT_ONCE = 64
 
 
 class Reader:
-    """Hands out the log once, in order, without a gap.
+    """Reads the log. ``read_for``: the newest epoch whose beginning is covered by a reading that
+    has come to its end."""
 
-    ``applied``: up to which index. ``read_for``: the newest epoch whose beginning is covered by a
-    reading that has come to its end. ``problem``: why nobody may lead by what stands there.
-    """
-
-    def __init__(
-        self,
-        desk: Desk[q.Answer],
-        settings: ZooKeeperSettings,
-        learned: Callable[[list[Committed | Restored]], None],
-    ) -> None:
+    def __init__(self, desk: Desk[q.Answer], settings: ZooKeeperSettings, log: Log) -> None:
         self._desk = desk
-        self._learned = learned
+        self.log = log
         self._backoff = Backoff(settings.first_retry, settings.last_retry, desk.random)
         self._busy = False
         self._dirty = False
         self.wanted_for = 0
         self.read_for = -1
-        self.applied = 0
-        self.log_bytes = 0
-        self.head = SnapshotHead()
         self.head_version = 0
         self.tip_version = 0
-        self.problem = ""
 
     @property
     def wake_at(self) -> int | None:
@@ -66,51 +50,46 @@ class Reader:
             self._busy, self._dirty = True, False
             follow(self._desk, self._reading(self.wanted_for))
 
-    def take(self, index: int, entry: LogEntry, size: int) -> None:
-        """Hand out the next entry."""
-        if index == self.applied + 1:
-            self.applied = index
-            self.log_bytes += size
-            self._learned([Committed(index, entry.data)])
-
     def _reading(self, epoch: int) -> Script[q.Answer]:
         _, head, tip = yield (q.Sync(), q.Read(SNAPSHOT), q.Read(TIP, watch=True))
         if not isinstance(head, q.Found) or not isinstance(tip, q.Found):
             self._end(failed=True)
             return
+        log = self.log
         try:
-            self.head = msgspec.json.decode(head.data or b"{}", type=SnapshotHead)
+            newest = msgspec.json.decode(head.data or b"{}", type=SnapshotHead)
             last = msgspec.json.decode(tip.data or b"{}", type=Tip).index
         except msgspec.MsgspecError as error:
-            self.problem = f"what stands in ZooKeeper is unreadable: {error}"
+            log.problem = f"what stands in ZooKeeper is unreadable: {error}"
             self._end(failed=True)
             return
+        if newest != log.head:
+            log.saw_head(newest)
         self.head_version, self.tip_version = head.stat.version, tip.stat.version
-        if last < self.applied:
-            self.problem = (
-                f"ZooKeeper has lost changes: {self.applied} were acknowledged, it has {last}"
+        if last < log.applied:
+            log.problem = (
+                f"ZooKeeper has lost changes: {log.applied} were acknowledged, it has {last}"
             )
             self._end(failed=True)
             return
-        self.problem = ""
-        if self.head.index > self.applied:
-            wanted = [q.Read(part_path(self.head.id, at)) for at in range(self.head.parts)]
+        log.problem = ""
+        if log.head.index > log.applied:
+            wanted = [q.Read(part_path(newest.id, at)) for at in range(newest.parts)]
             parts = yield wanted
             data = [part.data for part in parts if isinstance(part, q.Found)]
             if len(data) < len(parts):
                 self._end(failed=True)  # another snapshot may just take its place
                 return
-            if self.head.index > self.applied:
-                self.applied, self.log_bytes = self.head.index, 0
-                self._learned([Restored(self.head.index, b"".join(data))])
-        while self.applied < last:
-            first = self.applied + 1
+            if newest == log.head and newest.index > log.applied:
+                log.restore(b"".join(data))
+        while log.applied < last:
+            first = log.applied + 1
             indices = range(first, min(last, first + AT_ONCE - 1) + 1)
             entries = yield [q.Read(log_path(index)) for index in indices]
             for index, entry in zip(indices, entries, strict=True):
-                if isinstance(entry, q.Found):
+                if isinstance(entry, q.Found) and index == log.applied + 1:
                     self._found(index, entry.data)
-            if self.applied < first:
+            if log.applied < first:
                 self._end(failed=True)
                 return
         self.read_for = max(self.read_for, epoch)
@@ -118,9 +97,9 @@ class Reader:
 
     def _found(self, index: int, data: bytes) -> None:
         try:
-            self.take(index, msgspec.msgpack.decode(data, type=LogEntry), len(data))
+            self.log.append(index, data)
         except msgspec.MsgspecError as error:
-            self.problem = f"change {index} in ZooKeeper is unreadable: {error}"
+            self.log.problem = f"change {index} in ZooKeeper is unreadable: {error}"
 
     def _end(self, failed: bool) -> None:
         self._busy = False

@@ -5,29 +5,16 @@ import msgspec
 from interrex.core.ids import WorkerName
 from interrex.core.spec import ZooKeeper
 from interrex.core.time import MS, S
+from interrex.elections.coordinated.settings import CoordinatedSettings
 
-KIB = 1024
 
+class ZooKeeperSettings(CoordinatedSettings, frozen=True, kw_only=True):
+    """``look_every``: how often (ns) everything is looked at unasked.
 
-class ZooKeeperSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Durations in nanoseconds, sizes in bytes (ZooKeeper takes less than 1 MiB at a time).
-
-    ``stagger``: the distance between two places in the line. ``transfer_patience``: how long the
-    others wait for the one who was chosen. ``first_retry`` and ``last_retry``: how long after a
-    failure ZooKeeper is asked again. ``look_every``: how often everything is looked at unasked.
+    The sizes hold for ZooKeeper, which takes less than 1 MiB at a time.
     """
 
-    priority: int = 0
-    stagger: int = 50 * MS
-    transfer_patience: int = S
-    first_retry: int = 20 * MS
-    last_retry: int = S
     look_every: int = 5 * S
-    batch_entries: int = 64
-    batch_bytes: int = 256 * KIB
-    part_bytes: int = 512 * KIB
-    snapshot_after: int = 1_000
-    snapshot_after_bytes: int = 16 * 1024 * KIB
 
     def believed(self, granted_ms: int) -> int:
         """For how long (ns) a session is counted on, from when the last question was asked that

@@ -1,0 +1,316 @@
+"""What both coordinated elections do behind the election's contract, whatever the service.
+
+Source: ``interrex.elections.interface``. A subclass knows how a session is kept, how the log is
+read and which transaction makes a leader.
+"""
+
+from abc import ABC, abstractmethod
+from random import Random
+from typing import Generic, TypeVar, assert_never
+
+import msgspec
+
+from interrex.core.ids import WorkerName
+from interrex.elections.coordinated.backoff import Backoff
+from interrex.elections.coordinated.desk import Desk
+from interrex.elections.coordinated.leading import Leading
+from interrex.elections.coordinated.line import Line
+from interrex.elections.coordinated.log import Log
+from interrex.elections.coordinated.payload import MarkTold, decode_payload, encode_payload
+from interrex.elections.coordinated.settings import CoordinatedSettings
+from interrex.elections.guarantees import Guarantees
+from interrex.elections.interface import (
+    ConfirmRead,
+    ElectionEffect,
+    ElectionEvent,
+    LeaderChanged,
+    MalformedPayload,
+    Member,
+    Noticed,
+    PayloadReceived,
+    PeerConnected,
+    PeerLost,
+    Persisted,
+    ProposalSettled,
+    Propose,
+    ReadConfirmed,
+    ReplaceMember,
+    SendPayload,
+    SnapshotTaken,
+    StepDown,
+    TimesChanged,
+    Told,
+    WakeUp,
+)
+
+Answer = TypeVar("Answer")
+
+NOT_LEADING = "this worker does not lead"
+
+
+class CoordinatedElection(ABC, Generic[Answer]):
+    """One worker of a coordinated election. Implements ``elections.interface.Election``."""
+
+    guarantees: Guarantees
+    """What the election promises."""
+
+    _holds: str
+    """What is said of somebody else who leads, behind its name."""
+
+    def __init__(
+        self,
+        worker: WorkerName,
+        member: int,
+        settings: CoordinatedSettings,
+        random: Random,
+    ) -> None:
+        """Begins with nothing asked: the first ``step`` is due at once.
+
+        Args:
+            worker: this worker's name; nobody else has it at the same time.
+            member: its member id, for people only: nobody votes.
+            settings: times and sizes.
+            random: for ids and delays; only ``getrandbits`` is used.
+        """
+        self._me = worker
+        self._desk: Desk[Answer] = Desk(random)
+        self._log = Log(self._desk)
+        self._members: dict[WorkerName, int] = {worker: member}
+        self._connected: set[WorkerName] = set()
+        self._marks: dict[WorkerName, str] = {}
+        """What the connected peers have told of their processes."""
+        self._leading: Leading[Answer] | None = None
+        self._led = 0
+        """The last epoch in which this worker led."""
+        self._claiming = False
+        self._backoff = Backoff(settings.first_retry, settings.last_retry, random)
+        self._wake_at: int | None = 0
+        self._announced: tuple[WorkerName | None, int] = (None, 0)
+        self._reason = "it has just started"
+
+    # What the service's own words are for
+
+    @property
+    @abstractmethod
+    def epoch(self) -> int:
+        """The newest epoch this worker has seen."""
+
+    @property
+    @abstractmethod
+    def _line(self) -> Line:
+        """Who comes next."""
+
+    @property
+    @abstractmethod
+    def _is_served(self) -> bool:
+        """Whether the service answers, so that what was seen of the leader counts."""
+
+    @property
+    @abstractmethod
+    def _trusted_until(self) -> int:
+        """Until when (ns) a leader may believe in itself unless renewed."""
+
+    @property
+    @abstractmethod
+    def _mark(self) -> str:
+        """What this process has at the service and no other ever has; empty while it has none."""
+
+    @property
+    @abstractmethod
+    def _can_claim(self) -> bool:
+        """Whether enough is known, and stands at the service, to try to lead."""
+
+    @abstractmethod
+    def _keep_time(self) -> None:
+        """Give up, before anything else, what ran out while this process did not run."""
+
+    @abstractmethod
+    def _noticed(self, news: msgspec.Struct) -> None:
+        """Take what the service's client says by itself."""
+
+    @abstractmethod
+    def _look(self) -> None:
+        """Keep session and reading current, and begin or end leading as they say."""
+
+    @abstractmethod
+    def _claim(self) -> None:
+        """Try to lead; of one that is certainly dead what makes it the leader is ended."""
+
+    @abstractmethod
+    def _next_wake(self) -> int | None:
+        """When to send ``WakeUp`` (ns)."""
+
+    # The contract
+
+    @property
+    def wake_at(self) -> int | None:
+        """When to send ``WakeUp`` (ns), None for never."""
+        return self._wake_at
+
+    @property
+    def leader(self) -> WorkerName | None:
+        """Who leads, as far as this worker knows; nobody while the service does not answer."""
+        if self._leading is not None:
+            return self._me if self.leading else None
+        holder = self._line.holder
+        if holder is None or not self._is_served or self._line.is_vacant:
+            return None
+        return None if holder.worker == self._me else holder.worker
+
+    @property
+    def leading(self) -> bool:
+        """Whether this worker leads, and its deadline had not passed at the last step."""
+        leading = self._leading
+        if leading is None or leading.handing_over:
+            return False
+        return self._desk.now < self._trusted_until
+
+    @property
+    def deadline(self) -> int | None:
+        """Until when (ns) a leader may believe in itself unless renewed; None when not leading."""
+        return self._trusted_until if self.leading else None
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """The workers that are here, by name: whoever reaches the service may lead."""
+        applied = self._log.applied
+        return tuple(
+            Member(worker, member, applied if worker == self._me else 0)
+            for worker, member in sorted(self._members.items())
+        )
+
+    def step(self, event: ElectionEvent, now: int) -> list[ElectionEffect]:
+        """Take one event at time ``now`` (ns); perform the effects in order.
+
+        Raises:
+            MalformedPayload: the payload is no message of this election.
+            InvariantViolation: a safety rule was about to be broken; stop the node.
+        """
+        desk = self._desk
+        desk.now = max(desk.now, now)
+        desk.effects = []
+        self._keep_time()
+        self._take(event)
+        self._look()
+        at = self._claim_at()
+        if at is not None and desk.now >= at:
+            self._claim()
+        if self._leading is not None:
+            self._leading.go_on()
+        known = (self.leader, self.epoch)
+        if known != self._announced:
+            self._announced = known
+            desk.effects.append(LeaderChanged(*known, self._why(known[0])))
+        self._wake_at = self._next_wake()
+        return desk.effects
+
+    def _take(self, event: ElectionEvent) -> None:
+        effects = self._desk.effects
+        leading = self._leading if self.leading else None
+        match event:
+            case Told(request, answer):
+                self._desk.told(request, answer)
+            case Noticed(news):
+                self._noticed(news)
+            case PayloadReceived(sender, payload):
+                self._on_payload(sender, payload)
+            case Propose(change):
+                if leading is not None:
+                    leading.propose(event)
+                else:
+                    effects.append(ProposalSettled(change, None, NOT_LEADING))
+            case ConfirmRead(read):
+                if leading is not None:
+                    leading.confirm(read)
+                else:
+                    effects.append(ReadConfirmed(read, confirmed=False))
+            case SnapshotTaken():
+                if self._leading is not None:
+                    self._leading.snapshot_taken(event)
+            case StepDown(successor):
+                if leading is not None:
+                    leading.hand_over(successor)
+            case PeerConnected(peer, member):
+                self._on_peer_connected(peer, member)
+            case PeerLost(peer, proved_dead):
+                self._on_peer_lost(peer, proved_dead)
+            case ReplaceMember():
+                self._on_replace_member(event)
+            case WakeUp() | TimesChanged() | Persisted():
+                pass
+            case _:
+                assert_never(event)
+
+    def _why(self, leader: WorkerName | None) -> str:
+        if leader is None and self._log.problem:
+            return self._log.problem
+        if leader not in (None, self._me):
+            return f"{leader} {self._holds}"
+        return self._reason
+
+    # Peers
+
+    def _on_peer_connected(self, peer: WorkerName, member: int) -> None:
+        self._connected.add(peer)
+        self._members[peer] = member
+        self._marks.pop(peer, None)
+        self._tell(peer)
+
+    def _on_peer_lost(self, peer: WorkerName, proved_dead: bool) -> None:
+        self._connected.discard(peer)
+        mark = self._marks.pop(peer, "") if proved_dead else ""
+        if mark:
+            holder = self._line.holder
+            self._line.is_dead(mark)
+            if holder is not None and holder.mark == mark:
+                self._reason = f"{peer}, which led, is dead"
+
+    def _on_payload(self, sender: WorkerName, payload: bytes) -> None:
+        try:
+            self._marks[sender] = decode_payload(payload).mark
+        except msgspec.MsgspecError as error:
+            raise MalformedPayload(str(error)) from error
+
+    def _tell(self, *peers: WorkerName) -> None:
+        """Let peers know this process's mark: on its proved death they end that very one."""
+        if self._mark:
+            payload = encode_payload(MarkTold(self._mark))
+            self._desk.effects += [SendPayload(peer, payload) for peer in peers]
+
+    def _tell_all(self) -> None:
+        self._tell(*sorted(self._connected))
+
+    def _on_replace_member(self, event: ReplaceMember) -> None:
+        """Nobody votes, so there is nothing to agree on: the leader only notes who is to go."""
+        if not self.leading or self._leading is None:
+            self._desk.effects.append(ProposalSettled(event.change, None, NOT_LEADING))
+            return
+        if event.member is None:
+            self._members.pop(event.worker, None)
+            if event.worker == self._me:
+                self._leading.hand_over(None)
+        else:
+            self._members[event.worker] = event.member
+        self._desk.effects.append(ProposalSettled(event.change, self._log.applied))
+
+    # Leading
+
+    def _begin(self, leading: Leading[Answer], reason: str) -> None:
+        self._leading = leading
+        self._led = leading.epoch
+        self._reason = reason
+
+    def _end(self, reason: str) -> None:
+        """Lead no more."""
+        if self._leading is not None:
+            self._reason = reason
+            leading, self._leading = self._leading, None
+            leading.end()
+
+    def _claim_at(self) -> int | None:
+        """When this worker tries to lead (ns), None while it does not."""
+        free = self._line.claim_at
+        is_idle = self._leading is None and not self._claiming and self._can_claim
+        if free is None or not is_idle or self._log.problem:
+            return None
+        return max(free, self._backoff.at)
