@@ -47,7 +47,7 @@ class _StandIn(ModuleType):
 
 def leave_tls_out(layout: Layout) -> None:
     """Load no OpenSSL in this process, if a worker of this cluster never speaks TLS: it has no
-    peers on other hosts and asks no coordinator. Called before asyncio is loaded."""
+    peers on other hosts and asks no coordination service. Called before asyncio is loaded."""
     try:
         spec = find_genesis(layout).spec
         may_speak = bool(spec.hosts) or guarantees_of(spec).coordinated
