@@ -13,11 +13,12 @@ LAYERS = [
     {"elections", "supervision", "orchestration", "balancer"},
     {"worker"},
     {"runtime", "config", "simulator"},
+    {"lab"},
     {"cli", "library"},
     {"demo"},
 ]
 PURE = {
-    "core", "elections", "supervision", "orchestration", "balancer", "worker", "simulator",
+    "core", "elections", "supervision", "orchestration", "balancer", "worker", "simulator", "lab",
 }  # fmt: skip
 IMPURE_MODULES = {
     "asyncio", "os", "socket", "subprocess", "time", "datetime", "threading", "logging",

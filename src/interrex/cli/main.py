@@ -32,6 +32,7 @@ COMMANDS = {
     "step-down": "Let another worker lead, and wait until one does.",
     "install": "Let systemd keep a fleet up, also through a reboot.",
     "sim": "Show how a cluster behaves under faults, before production does.",
+    "lab": "Let every election meet the same fault, and show what each of them does.",
     "demo": "Start a real fleet, kill every part of it under load, and show it heal.",
 }
 """What each command does, in the order in which people meet them."""

@@ -1,0 +1,69 @@
+"""``interrex lab`` as a user calls it."""
+
+import json
+
+import pytest
+
+from interrex.cli.exits import Exit
+from tests.cli.conftest import Interrex
+from tests.cli.test_bad_input import refused
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["--nodes", "2"], "--nodes 2: say a number from 3 to 101"),
+        (["--nodes", "102"], "--nodes 102"),
+        (["--nodes", "five"], '"five"'),
+        (["--seed", "-1"], "--seed -1"),
+        (["--fault", "halfs"], "did you mean halves?"),
+        (["--fault", ","], "no fault is named"),
+        (["--algorithms", "raft,pasox"], "did you mean paxos?"),
+        (["shop.toml"], "more than it takes"),
+    ],
+)
+def test_wrong_words_are_refused(interrex: Interrex, words: list[str], hint: str) -> None:
+    refused(interrex("lab", *words), Exit.USAGE, hint)
+
+
+def test_a_table_says_of_every_election_what_became_of_it(interrex: Interrex) -> None:
+    said = interrex("lab", "--nodes", "4")
+    assert said.code == Exit.OK, said
+    assert said.err == ""
+    lines = said.out.splitlines()
+    assert lines[0].startswith("leader-killed: the leader is killed. 4 processes, seed 1")
+    rows = {line.split("  ")[0]: line for line in lines[2:9]}
+    assert "leads all 3" in rows["Raft"]
+    assert "leads all 3" in rows["Bully"]
+    assert "never" in rows["Chang-Roberts"]
+    assert "nobody noticed" in rows["FloodMax"]
+
+
+def test_elections_and_faults_are_chosen_by_name(interrex: Interrex) -> None:
+    words = ["--algorithms", "paxos, raft", "--fault", "none,restart", "--nodes", "3", "--json"]
+    said = interrex("lab", *words, "--seed", "9")
+    assert said.code == Exit.OK, said
+    document = json.loads(said.out)
+    trials = document["trials"]
+    assert (document["nodes"], document["seed"]) == (3, 9)
+    assert [(one["fault"], one["election"]) for one in trials] == [
+        ("none", "raft"),
+        ("none", "paxos"),
+        ("restart", "raft"),
+        ("restart", "paxos"),
+    ]
+    assert all(one["agreed_s"] > 0 and one["messages"] > 0 for one in trials)
+
+
+def test_an_election_that_never_agrees_has_no_time_for_it(interrex: Interrex) -> None:
+    said = interrex("lab", "--algorithms", "chang-roberts", "--json")
+    (one,) = json.loads(said.out)["trials"]
+    assert one["agreed_s"] is None
+    assert one["without_leader_s"] == one["looked_on_s"] == 6
+
+
+def test_the_list_has_every_election_and_every_fault(interrex: Interrex) -> None:
+    said = interrex("lab", "--list")
+    assert said.code == Exit.OK
+    for name in ("raft", "floodmax", "halves", "leader-killed"):
+        assert f"\n{name} " in said.out
