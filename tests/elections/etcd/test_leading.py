@@ -6,7 +6,7 @@ from interrex.core.ids import WorkerName
 from interrex.core.time import MS, S
 from interrex.elections.etcd import questions as q
 from interrex.elections.etcd.keys import CANDIDATES, LEADER
-from interrex.elections.interface import ConfirmRead, StepDown
+from interrex.elections.interface import ConfirmRead
 from tests.elections.etcd.world import Fate, World
 
 LOST_THERE = Fate(there=None)
@@ -161,20 +161,6 @@ def test_the_proof_of_an_earlier_process_ends_no_later_ones_lease() -> None:
     assert world.leader is leader
 
 
-def test_a_restarted_worker_ends_its_own_old_leadership_at_once() -> None:
-    """It is the only one of its name: fault 29."""
-    world = World(1)
-    leader = world.elect()
-    first = leader.election.epoch
-    world.run(S)
-    begin = world.now
-    world.kill(leader.name)
-    world.restart(leader.name)
-    world.elect()
-    assert world.now - begin < 100 * MS
-    assert leader.election.epoch > first
-
-
 def test_an_outage_of_etcd_only_takes_the_leader_away() -> None:
     """And when etcd is back somebody leads in a later epoch: fault 30."""
     away = [False]
@@ -192,68 +178,6 @@ def test_an_outage_of_etcd_only_takes_the_leader_away() -> None:
     world.run(5 * S)
     assert [server.log for server in world.servers.values()] == [[b"a", b"b"]] * 3
     assert len(world.epochs) == 2
-
-
-def test_a_leader_hands_over_to_whom_it_was_asked_for() -> None:
-    world = World()
-    leader = world.elect()
-    world.run(S)
-    for chosen in ("w3", "w1", "w2", "w3"):
-        if world.leader is world[chosen]:
-            continue
-        leader = world.elect()
-        begin = world.now
-        world.step(leader, StepDown(WorkerName(chosen)))
-        assert not leader.election.leading
-        assert world.elect().name == chosen
-        assert world.now - begin < 20 * MS
-        world.run(S)
-
-
-def test_a_chosen_one_that_is_not_there_is_not_waited_for() -> None:
-    world = World()
-    leader = world.elect()
-    world.run(S)
-    absent = next(server.name for server in world.servers.values() if server is not leader)
-    world.kill(absent)
-    world.run(10 * S)
-    world.step(leader, StepDown(absent))
-    begin = world.now
-    assert world.elect() is not leader
-    assert world.now - begin < 100 * MS
-
-
-def test_who_steps_down_leaves_the_lead_to_another() -> None:
-    world = World()
-    leader = world.elect()
-    world.run(S)
-    world.step(leader, StepDown(None))
-    assert world.elect() is not leader
-
-
-def test_of_several_candidates_the_one_of_the_highest_priority_goes_first() -> None:
-    world = World(priority={"w2": 5})
-    for _ in range(4):
-        leader = world.elect()
-        world.run(10 * S)
-        expected = "w2" if leader.name != "w2" else None
-        world.kill(leader.name)
-        successor = world.elect()
-        assert expected in (None, successor.name)
-        world.restart(leader.name)
-        world.run(S)
-
-
-def test_reads_are_confirmed_by_etcd_alone() -> None:
-    world = World()
-    leader = world.elect()
-    world.step(leader, ConfirmRead(1))
-    assert 1 not in leader.reads
-    world.run(10 * MS)
-    assert leader.reads == {1: True}
-    other = next(server for server in world.servers.values() if server is not leader)
-    world.step(other, ConfirmRead(2))
-    assert other.reads == {2: False}
 
 
 def test_a_deposed_leader_confirms_no_read() -> None:

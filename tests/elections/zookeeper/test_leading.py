@@ -6,7 +6,7 @@ import pytest
 
 from interrex.core.ids import WorkerName
 from interrex.core.time import MS, S
-from interrex.elections.interface import ConfirmRead, PeerLost, StepDown
+from interrex.elections.interface import PeerLost, StepDown
 from interrex.elections.zookeeper import questions as q
 from interrex.elections.zookeeper.nodes import ACTIVE, LINE, LOG, SNAPSHOT
 from tests.elections.zookeeper.world import Fate, World
@@ -134,19 +134,6 @@ def test_a_deposed_leaders_late_write_is_not_done() -> None:
     assert not [node for node in world.store.nodes if node.startswith(f"{LOG}/")]
 
 
-def test_a_restarted_worker_ends_its_own_old_leadership_at_once() -> None:
-    world = World(1)
-    leader = world.elect()
-    first = leader.election.epoch
-    world.run(S)
-    begin = world.now
-    world.kill(leader.name)
-    world.restart(leader.name)
-    world.elect()
-    assert world.now - begin < 200 * MS
-    assert leader.election.epoch > first
-
-
 def test_an_outage_only_takes_the_leader_away() -> None:
     world = World()
     leader = world.elect()
@@ -162,40 +149,6 @@ def test_an_outage_only_takes_the_leader_away() -> None:
     world.propose(again.name, "b")
     world.run(10 * S)
     assert [server.log for server in world.servers.values()] == [[b"a", b"b"]] * 3
-
-
-def test_a_leader_hands_over_to_whom_it_was_asked_for() -> None:
-    world = World()
-    world.elect()
-    for chosen in ("w3", "w1", "w2"):
-        world.run(S)
-        leader = world.elect()
-        if leader.name == chosen:
-            continue
-        world.step(leader, StepDown(WorkerName(chosen)))
-        assert not leader.election.leading
-        assert world.elect().name == chosen
-
-
-def test_of_several_candidates_the_one_of_the_highest_priority_goes_first() -> None:
-    world = World(priority={"w3": 5})
-    world.run(2 * S)
-    leader = world.elect()
-    if leader.name != "w3":
-        world.kill(leader.name)
-        assert world.elect().name == "w3"
-
-
-def test_reads_are_confirmed_by_the_ensemble_alone() -> None:
-    world = World()
-    leader = world.elect()
-    world.step(leader, ConfirmRead(1))
-    assert 1 not in leader.reads
-    world.run(10 * MS)
-    assert leader.reads == {1: True}
-    other = next(server for server in world.servers.values() if server is not leader)
-    world.step(other, ConfirmRead(2))
-    assert other.reads == {2: False}
 
 
 def test_a_snapshot_takes_the_place_of_the_log_before_it() -> None:

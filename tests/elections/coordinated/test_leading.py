@@ -1,0 +1,96 @@
+"""What is the same whatever the service: who goes next, and what a leader says of reads."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from interrex.core.ids import WorkerName
+from interrex.core.time import MS, S
+from interrex.elections.interface import ConfirmRead, StepDown
+from tests.elections.coordinated.world import World
+from tests.elections.etcd.world import World as EtcdWorld
+from tests.elections.zookeeper.world import World as ZooKeeperWorld
+
+New = Callable[..., World[Any, Any, Any]]
+
+
+@pytest.fixture(params=[EtcdWorld, ZooKeeperWorld], ids=["etcd", "zookeeper"])
+def new(request: pytest.FixtureRequest) -> New:
+    made: New = request.param
+    return made
+
+
+def test_a_restarted_worker_ends_its_own_old_leadership_at_once(new: New) -> None:
+    """It is the only one of its name."""
+    world = new(workers=1)
+    leader = world.elect()
+    first = leader.election.epoch
+    world.run(S)
+    begin = world.now
+    world.kill(leader.name)
+    world.restart(leader.name)
+    world.elect()
+    assert world.now - begin < 200 * MS
+    assert leader.election.epoch > first
+
+
+def test_a_leader_hands_over_to_whom_it_was_asked_for(new: New) -> None:
+    world = new()
+    world.elect()
+    for chosen in ("w3", "w1", "w2", "w3"):
+        world.run(S)
+        leader = world.elect()
+        if leader.name == chosen:
+            continue
+        begin = world.now
+        world.step(leader, StepDown(WorkerName(chosen)))
+        assert not leader.election.leading
+        assert world.elect().name == chosen
+        assert world.now - begin < 50 * MS
+
+
+def test_a_chosen_one_that_is_not_there_is_not_waited_for(new: New) -> None:
+    world = new()
+    leader = world.elect()
+    world.run(S)
+    absent = next(server.name for server in world.servers.values() if server is not leader)
+    world.kill(absent)
+    world.run(10 * S)
+    world.step(leader, StepDown(absent))
+    begin = world.now
+    assert world.elect() is not leader
+    assert world.now - begin < 100 * MS
+
+
+def test_who_steps_down_leaves_the_lead_to_another(new: New) -> None:
+    world = new()
+    leader = world.elect()
+    world.run(S)
+    world.step(leader, StepDown(None))
+    assert world.elect() is not leader
+
+
+def test_of_several_candidates_the_one_of_the_highest_priority_goes_first(new: New) -> None:
+    world = new(priority={"w2": 5})
+    world.run(S)
+    for _ in range(4):
+        leader = world.elect()
+        world.run(10 * S)
+        world.kill(leader.name)
+        assert leader.name == "w2" or world.elect().name == "w2"
+        world.elect()
+        world.restart(leader.name)
+        world.run(S)
+
+
+def test_reads_are_confirmed_by_the_service_alone(new: New) -> None:
+    world = new()
+    leader = world.elect()
+    world.step(leader, ConfirmRead(1))
+    assert 1 not in leader.reads
+    world.run(10 * MS)
+    assert leader.reads == {1: True}
+    other = next(server for server in world.servers.values() if server is not leader)
+    world.step(other, ConfirmRead(2))
+    assert other.reads == {2: False}
