@@ -34,6 +34,17 @@ class Fleet(msgspec.Struct, frozen=True):
     workers: dict[WorkerName, WorkerView]
     members: dict[WorkerName, int]
 
+    def looks_like(self, other: "Fleet") -> bool:
+        """Whether all is as it was at another look, but for when each worker was last heard.
+
+        Reports are compared by identity: one that has not come anew is the same.
+        """
+        return (
+            self.members == other.members
+            and self.workers.keys() == other.workers.keys()
+            and all(_alike(view, other.workers[name]) for name, view in self.workers.items())
+        )
+
     def connected(self, host: HostName | None = None) -> list[WorkerName]:
         """The connected workers, of one host where one is named, in order of their names."""
         return [
@@ -71,3 +82,14 @@ class Fleet(msgspec.Struct, frozen=True):
         """What a connected worker says of a slot."""
         view = self.workers.get(worker)
         return view.replicas.get(slot) if view is not None and view.connected else None
+
+
+def _alike(one: WorkerView, other: WorkerView) -> bool:
+    return (
+        one.connected == other.connected
+        and one.since == other.since
+        and one.member == other.member
+        and one.host == other.host
+        and one.report is other.report
+        and one.replicas is other.replicas
+    )

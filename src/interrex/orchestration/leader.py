@@ -7,6 +7,7 @@ epoch; whoever has seen a newer epoch refuses them.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import msgspec
 
@@ -29,7 +30,7 @@ from interrex.core.state import (
     Operation,
     workers_of,
 )
-from interrex.core.time import MS, S, earliest, seconds
+from interrex.core.time import MS, S, earliest, is_due, seconds
 from interrex.orchestration.assignments import slots_for
 from interrex.orchestration.fleet import Fleet
 from interrex.orchestration.healing import Healer, Remedy
@@ -71,6 +72,14 @@ class GrantVote(msgspec.Struct, frozen=True):
 LeaderEffect = ProposeChange | Give | GrantVote
 
 
+class _Sight(NamedTuple):
+    """What a look at everything depends on, besides the time."""
+
+    state: ClusterState
+    index: int
+    fleet: Fleet
+
+
 class Leader:
     """One leadership: made when it begins, dropped when it ends.
 
@@ -100,6 +109,9 @@ class Leader:
         self._routes_version = 0
         self._bad_ports: dict[tuple[HostName, int], int] = {}
         self._dismissed: set[WorkerName] = set()
+        self._in_order: _Sight | None = None
+        """What there was to see at the last look, if nothing was to be done about it."""
+        self._due_at: int | None = None
         self._wake_at: int | None = None
 
     @property
@@ -114,6 +126,7 @@ class Leader:
 
     def proposal_settled(self, change: ChangeId) -> None:
         """A change this leader asked for is applied, or was lost: plan anew."""
+        self._in_order = None
         if change == self._proposed:
             self._proposed = None
         if self._granting is not None and change == vote_change(self.epoch, self._granting):
@@ -121,11 +134,12 @@ class Leader:
 
     def worker_lost(self, worker: WorkerName) -> None:
         """A connection ended: whatever was sent there may not have arrived."""
+        self._in_order = None
         self._assigned.pop(worker, None)
         self._routes_sent.pop(worker, None)
 
     def step(self, state: ClusterState, fleet: Fleet, now: int) -> list[LeaderEffect]:
-        """Look at everything once.
+        """Look at everything once, or see that nothing has changed since all was in order.
 
         Args:
             state: the replicated state, with everything applied that is known to be agreed.
@@ -133,6 +147,30 @@ class Leader:
             now: ns.
         """
         self._healer.retime(state.spec.timing)
+        if self._is_in_order(state, fleet, now):
+            effects: list[LeaderEffect] = [*self._heal(fleet, now)]
+        else:
+            effects = self._look(state, fleet, now)
+            self._in_order = None if effects else _Sight(state, state.index, fleet)
+            self._due_at = earliest(
+                self._rollout.wake_at(state), self._next_deadline(state, fleet, now)
+            )
+        self._wake_at = earliest(self._healer.wake_at, self._due_at)
+        return effects
+
+    def _is_in_order(self, state: ClusterState, fleet: Fleet, now: int) -> bool:
+        """Whether a look would find what the last one found, which was nothing to do. Healing is
+        always looked at: it alone depends on when each worker was heard."""
+        seen = self._in_order
+        return (
+            seen is not None
+            and not is_due(self._due_at, now)
+            and seen.state is state
+            and seen.index == state.index
+            and fleet.looks_like(seen.fleet)
+        )
+
+    def _look(self, state: ClusterState, fleet: Fleet, now: int) -> list[LeaderEffect]:
         self._learn_bad_ports(state, fleet, now)
         self._rollout.choose(state, fleet, now)
         effects: list[LeaderEffect] = [*self._route(state, fleet)]
@@ -140,11 +178,6 @@ class Leader:
         effects += self._assign(state, fleet)
         effects += self._propose(state, fleet, now)
         effects += self._grant(state, fleet)
-        self._wake_at = earliest(
-            self._healer.wake_at,
-            self._rollout.wake_at(state),
-            self._next_deadline(state, fleet, now),
-        )
         return effects
 
     def _learn_bad_ports(self, state: ClusterState, fleet: Fleet, now: int) -> None:
