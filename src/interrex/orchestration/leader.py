@@ -76,7 +76,7 @@ class _Sight(NamedTuple):
     """What a look at everything depends on, besides the time."""
 
     state: ClusterState
-    index: int
+    at: int
     fleet: Fleet
 
 
@@ -166,7 +166,7 @@ class Leader:
             seen is not None
             and not is_due(self._due_at, now)
             and seen.state is state
-            and seen.index == state.index
+            and seen.at == state.index
             and fleet.looks_like(seen.fleet)
         )
 

@@ -69,6 +69,10 @@ class Peers:
         view = self._views.get(peer)
         return view is not None and view.connected
 
+    def connected(self) -> list[WorkerName]:
+        """The peers that can be sent to, in order of their names."""
+        return sorted(peer for peer, v in self._views.items() if v.connected and peer != self._me)
+
     def disk_is_full(self, peer: WorkerName) -> bool:
         """Whether a worker said so last."""
         view = self._views.get(peer)

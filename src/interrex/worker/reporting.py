@@ -1,7 +1,8 @@
 """When a worker speaks up unasked: a report when something changed, a pulse when nothing did."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+from interrex.core.ids import WorkerName
 from interrex.core.messages import Alive, Report
 from interrex.core.time import MS
 
@@ -22,6 +23,7 @@ class Reporter:
         """Set when what the next report would say may differ from the last."""
         self._report_at = now
         self._pulse_at = now
+        self._spoke: dict[WorkerName, int] = {}
 
     @property
     def wake_at(self) -> int:
@@ -37,9 +39,23 @@ class Reporter:
         self._report_at = now + SPACING
         return self.latest
 
-    def pulse(self, interval: int, now: int) -> Alive | None:
-        """A sign of life, if one is due."""
+    def spoke(self, peer: WorkerName, now: int) -> None:
+        """A peer was sent something, which is a sign of life as well."""
+        self._spoke[peer] = now
+
+    def due(
+        self, peers: Callable[[], Iterable[WorkerName]], interval: int, now: int
+    ) -> list[WorkerName]:
+        """Which of the peers need a sign of life now: those that were sent nothing of late, looked
+        at once in an interval (ns)."""
         if now < self._pulse_at:
-            return None
+            return []
         self._pulse_at = now + interval
+        lately = now - interval // 2
+        due = [peer for peer in peers() if self._spoke.get(peer, lately) <= lately]
+        self._spoke.clear()
+        return due
+
+    def alive(self) -> Alive:
+        """The sign of life."""
         return Alive(self.latest.version if self.latest is not None else 0)

@@ -339,6 +339,7 @@ class Worker:
             for effect in self.election.step(events.pop(0), self._now):
                 match effect:
                     case SendPayload():
+                        self._reporter.spoke(effect.to, self._now)
                         self._effects.append(Send(effect.to, ElectionMail(effect.payload)))
                     case Ask():
                         self._effects.append(effect)
@@ -502,9 +503,8 @@ class Worker:
             self.peers.reported(self.me, report)
             self._effects.append(Send(None, report))
             self._look_dirty = True
-        alive = self._reporter.pulse(self._pulse, self._now)
-        if alive is not None:
-            self._effects.append(Send(None, alive))
+        for peer in self._reporter.due(self.peers.connected, self._pulse, self._now):
+            self._effects.append(Send(peer, self._reporter.alive()))
         self._requests.hasten(self._now)
         self._requests.send_due(self.state, self._now)
         self._effects += self.acquaintances.news(self.state)

@@ -7,19 +7,16 @@ from random import Random
 import pytest
 
 from interrex.core.ids import HostName, WorkerName
-from interrex.core.messages import Alive
 from interrex.core.state import genesis
 from interrex.core.storage import Entry, Stored
 from interrex.elections.registry import new_election
 from interrex.simulator.checkers.memory import EVERY, MOST, Memory, sizes
 from interrex.simulator.checkers.watch import Panel
 from interrex.simulator.observation import Step, Violation
-from interrex.worker.interface import ReadAsked, Send, WakeUp
+from interrex.worker.interface import ReadAsked, WakeUp
 from interrex.worker.worker import Worker
 
 from .histories import cluster
-
-ALIVE = Send(None, Alive(1))
 
 
 def worker() -> Worker:
@@ -29,8 +26,8 @@ def worker() -> Worker:
     return Worker(name, HostName("local"), 1, 7, genesis(spec), Stored(), election, random, 0)
 
 
-def step(core: Worker) -> Step:
-    return Step(0, 0, WorkerName("worker-1"), 1, WakeUp(), [ALIVE], core)
+def step(core: Worker, at: int = 0) -> Step:
+    return Step(at, at, WorkerName("worker-1"), 1, WakeUp(), [], core)
 
 
 def test_a_workers_collections_are_found_wherever_they_are() -> None:
@@ -44,7 +41,7 @@ def test_a_worker_that_does_its_work_is_fine() -> None:
     core, panel = worker(), Panel([Memory()])
     for request in range(3 * MOST):
         core.step(ReadAsked(request), request)
-        panel.step(step(core))
+        panel.step(step(core, request * EVERY // MOST))
     panel.finish(0)
 
 
@@ -64,10 +61,10 @@ def leaky(*held: object) -> Worker:
 
 def test_a_queue_that_has_grown_is_seen_while_the_world_runs() -> None:
     core, panel = leaky(*range(MOST + 1)), Panel([Memory()])
-    for _ in range(EVERY - 1):
-        panel.step(step(core))
+    for at in (0, EVERY - 1):
+        panel.step(step(core, at))
     with pytest.raises(Violation, match=r"leak holds 2001, 2000 are allowed"):
-        panel.step(step(core))
+        panel.step(step(core, EVERY))
 
 
 def test_a_queue_that_has_grown_is_seen_in_the_end() -> None:

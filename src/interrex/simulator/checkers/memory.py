@@ -3,17 +3,16 @@
 from collections import deque
 from collections.abc import Iterator
 
-from interrex.core.messages import Alive
 from interrex.core.state import REMEMBERED_CHANGES
 from interrex.core.storage import Entry
+from interrex.core.time import S
 from interrex.simulator.checkers.watch import Cores, Watch
 from interrex.simulator.observation import Step, WorkerEnded
-from interrex.worker.interface import Send
+from interrex.worker.interface import WakeUp
 from interrex.worker.worker import Worker
 
-EVERY = 16
-"""A worker is looked through once in so many of its signs of life, two of which it gives a second
-when its clock is right."""
+EVERY = 8 * S
+"""A worker is looked through once in so long (ns of simulated time), when it wakes up."""
 MOST = 2_000
 """No queue, table or list in a worker is longer than this (entries of its log aside)."""
 MOST_ENTRIES = 20_000
@@ -35,16 +34,16 @@ class Memory(Watch):
 
     def __init__(self) -> None:
         super().__init__()
-        self._pulses: dict[int, int] = {}
-        self.messages = {Alive: self._count}
+        self._due: dict[int, int] = {}
+        self.events = {WakeUp: self._woke}
         self.occurrences = {WorkerEnded: self._ended}
 
     def _ended(self, at: int, ended: WorkerEnded) -> None:
-        self._pulses.pop(ended.life, None)
+        self._due.pop(ended.life, None)
 
-    def _count(self, step: Step, send: Send) -> None:
-        count = self._pulses[step.life] = self._pulses.get(step.life, 0) + 1
-        if count % EVERY == 0:
+    def _woke(self, step: Step, event: WakeUp) -> None:
+        if step.at >= self._due.setdefault(step.life, step.at + EVERY):
+            self._due[step.life] = step.at + EVERY
             self._measure(step.worker, step.core)
 
     def _measure(self, name: str, core: Worker) -> None:

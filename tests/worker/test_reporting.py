@@ -1,0 +1,55 @@
+"""When a worker gives a sign of life: where it has said nothing else of late."""
+
+import pytest
+
+from interrex.core.ids import WorkerName
+from interrex.core.messages import encode
+from interrex.core.time import S
+from interrex.worker.interface import MessageReceived, WorkerEvent
+from interrex.worker.reporting import Reporter
+from tests.worker.town import Town, cluster
+
+A, B = WorkerName("a"), WorkerName("b")
+
+
+def test_whoever_was_written_to_needs_no_other_sign_of_life() -> None:
+    reporter = Reporter(0)
+    assert reporter.due(lambda: [A, B], S, 0) == [A, B]
+    reporter.spoke(A, S - 1)
+    assert reporter.due(lambda: [A, B], S, S) == [B]
+    assert reporter.due(lambda: [A, B], S, 2 * S) == [A, B]
+
+
+def test_what_was_written_long_ago_is_no_sign_of_life_now() -> None:
+    reporter = Reporter(0)
+    reporter.due(lambda: [A], S, 0)
+    reporter.spoke(A, S // 2)
+    assert reporter.due(lambda: [A], S, S) == [A]
+
+
+def test_nobody_needs_one_twice_in_an_interval() -> None:
+    reporter = Reporter(0)
+    assert reporter.due(lambda: [A], S, 0) == [A]
+    assert reporter.due(lambda: [A], S, S - 1) == []
+
+
+def test_a_leader_and_its_followers_need_no_sign_of_life_but_what_the_election_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    town = Town(cluster())
+    town.start()
+    town.run_for(5 * S)
+    (leader,) = (worker.me for worker in town.workers.values() if worker.lead is not None)
+    signs: set[tuple[WorkerName, WorkerName]] = set()
+    alive = {w.me: encode(w._reporter.alive()) for w in town.workers.values()}
+    deliver = town.post
+
+    def post(name: WorkerName, event: WorkerEvent) -> None:
+        if isinstance(event, MessageReceived) and event.payload == alive[event.sender]:
+            signs.add((event.sender, name))
+        deliver(name, event)
+
+    monkeypatch.setattr(town, "post", post)
+    town.run_for(5 * S)
+    one, other = sorted(town.workers.keys() - {leader})
+    assert signs == {(one, other), (other, one)}
