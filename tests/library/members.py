@@ -61,3 +61,11 @@ async def until_waiting(election: interrex.Election, *identities: str) -> None:
     """Until this member knows that exactly these wait."""
     while sorted(election.waiting()) != sorted(identities):
         await election.standing.changed()
+
+
+async def led_since(election: interrex.Election, epoch: int) -> Turn:
+    """Who leads from this epoch on, as a member sees it."""
+    async for view in election.observe():
+        if view.leader is not None and view.epoch >= epoch:
+            return Turn(view.leader, view.epoch)
+    raise AssertionError("the election was left")

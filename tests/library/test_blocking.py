@@ -68,6 +68,6 @@ def test_what_cannot_be_opened_is_told_and_leaves_no_thread(tmp_path: Path) -> N
         second = blocking.election(places.url(0), identity="b")
         with pytest.raises(ElectionError, match="cannot listen"):
             second.__enter__()
-    with pytest.raises(UnknownScheme, match="there are: raft://"):
+    with pytest.raises(UnknownScheme, match="there are: interrex://"):
         blocking.election("zab://x/y")
     assert threading.active_count() == before

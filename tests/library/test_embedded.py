@@ -17,43 +17,12 @@ from interrex.library.errors import (
     WrongPeers,
     WrongSecret,
 )
-from tests.library.members import Places, Turn, Turns, until_waiting
+from tests.library.members import Places, Turns, led_since, until_waiting
 
 
 @pytest.fixture(params=EMBEDDED)
 def scheme(request: pytest.FixtureRequest) -> str:
     return str(request.param)
-
-
-async def test_one_leads_at_a_time_and_leaving_lets_the_next_lead(scheme: str) -> None:
-    places = Places(scheme)
-    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
-        turns = Turns(group)
-        members = {
-            name: await stack.enter_async_context(
-                interrex.election(places.url(place), identity=name)
-            )
-            for place, name in enumerate("abc")
-        }
-        for member in members.values():
-            turns.stand(member)
-        first = await turns.next()
-        leader = members.pop(first.identity)
-        await until_waiting(leader, *members)
-        turns.stop(leader)
-        second = await turns.next()
-        assert second.identity in members
-        assert second.epoch > first.epoch
-        assert await led_since(leader, second.epoch) == second
-        turns.stop_all()
-
-
-async def led_since(election: interrex.Election, epoch: int) -> Turn:
-    """Who leads from this epoch on, as a member sees it."""
-    async for view in election.observe():
-        if view.leader is not None and view.epoch >= epoch:
-            return Turn(view.leader, view.epoch)
-    raise AssertionError("the election was left")
 
 
 Member = interrex.Election
@@ -70,23 +39,6 @@ async def trio(stack: AsyncExitStack, places: Places, more: str = "") -> list[Me
     return [
         await enter(stack, places.url(place, more), name, place) for place, name in enumerate("abc")
     ]
-
-
-async def test_the_highest_priority_of_those_who_wait_leads_and_transfer_goes_before_it() -> None:
-    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
-        turns = Turns(group)
-        a, b, c = await trio(stack, Places("raft"))
-        turns.stand(a)
-        assert (await turns.next()).identity == "a"
-        turns.stand(b)
-        turns.stand(c)
-        await until_waiting(a, "b", "c")
-        await a.resign()
-        assert (await turns.next()).identity == "c"
-        await until_waiting(c, "a", "b")
-        await c.transfer("a")
-        assert (await turns.next()).identity == "a"
-        turns.stop_all()
 
 
 async def test_who_leaves_for_good_is_followed_and_who_comes_back_without_memory_is_let_in(

@@ -16,7 +16,8 @@ def greeting(place: int, /, **changed: object) -> Greeting:
     """Of one of three that fit; a lower place is older."""
     usual = Greeting(
         election="x", name="billing", peers=(A, B, C), place=place, identity=f"id-{place}",
-        member=place + 1, genesis=None, newest=0, age=100 - place, nonce=b"n" * 16,
+        member=place + 1, genesis=None, newest=0, age=100 - place, opened=place,
+        boot=f"boot-{place}", nonce=b"n" * 16,
     )  # fmt: skip
     return msgspec.structs.replace(usual, **changed)
 
@@ -50,6 +51,17 @@ def test_who_does_not_fit_is_refused_and_of_two_new_ones_the_younger_is_told(
     assert seen_by_the_younger is not None
     assert isinstance(seen_by_the_younger.own_error, error)
     assert raised_by(seen_by_the_younger.refusal, older, B) is None
+
+
+def test_on_one_machine_its_clock_tells_who_is_the_younger_however_late_it_was_told() -> None:
+    older = greeting(0, boot="one", opened=1000, age=5)
+    younger = greeting(1, boot="one", opened=1001, age=9, identity="id-0")
+    seen_by_the_older = judge(older, younger, settled=False)
+    seen_by_the_younger = judge(younger, older, settled=False)
+    assert seen_by_the_older is not None
+    assert seen_by_the_younger is not None
+    assert seen_by_the_older.own_error is None
+    assert isinstance(seen_by_the_younger.own_error, IdentityTaken)
 
 
 def test_a_member_at_work_is_never_stopped_by_one_that_does_not_fit() -> None:

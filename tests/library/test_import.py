@@ -25,7 +25,8 @@ def test_the_package_alone_imports_nothing_of_its_own() -> None:
 
 def test_naming_an_election_imports_no_backend_and_no_client() -> None:
     loaded = loaded_by("import interrex; interrex.election")
-    backends = ("interrex.elections", "interrex.worker", "interrex.library.embedded")
+    names = ("elections", "worker", "runtime.coordination", "library.embedded")
+    backends = tuple(f"interrex.{name}" for name in (*names, "library.coordinated"))
     assert not [name for name in loaded if name.startswith((*backends, "interrex.library.local"))]
     assert not [name for name in loaded if name.split(".")[0] in CLIENTS]
 

@@ -7,7 +7,9 @@ imports no backend, and no backend's client.
 from interrex.library.election import Election, election
 from interrex.library.errors import (
     AlreadyLeading,
+    BadCredentials,
     BadMargin,
+    BadTimes,
     ElectionClosed,
     ElectionError,
     IdentityTaken,
@@ -21,15 +23,19 @@ from interrex.library.errors import (
     UnknownOption,
     UnknownScheme,
     UnknownSuccessor,
+    Unreachable,
     WrongPeers,
     WrongSecret,
+    WrongService,
 )
 from interrex.library.leadership import Leadership, View
 from interrex.library.scope import Lead
 
 __all__ = [
     "AlreadyLeading",
+    "BadCredentials",
     "BadMargin",
+    "BadTimes",
     "Election",
     "ElectionClosed",
     "ElectionError",
@@ -46,8 +52,10 @@ __all__ = [
     "UnknownOption",
     "UnknownScheme",
     "UnknownSuccessor",
+    "Unreachable",
     "View",
     "WrongPeers",
     "WrongSecret",
+    "WrongService",
     "election",
 ]

@@ -1,10 +1,16 @@
 """Which backend a URL's scheme names. Each is imported only when it is asked for."""
 
-from interrex.library.errors import UnknownScheme
+from typing import TYPE_CHECKING
+
+from interrex.library.errors import MissingExtra, UnknownScheme
 from interrex.library.standing import Backend, Standing
 from interrex.library.urls import ElectionUrl
 
+if TYPE_CHECKING:
+    from interrex.library.coordinated.service import Service
+
 LOCAL = "interrex"
+COORDINATED = ("etcd",)
 
 
 def backend_for(url: ElectionUrl, identity: str, priority: int, standing: Standing) -> Backend:
@@ -24,4 +30,20 @@ def backend_for(url: ElectionUrl, identity: str, priority: int, standing: Standi
         from interrex.library.local import local_candidate
 
         return local_candidate(url, identity, priority, standing)
-    raise UnknownScheme(url.scheme, (*EMBEDDED, LOCAL))
+    if url.scheme in COORDINATED:
+        from interrex.library.coordinated.member import CoordinatedMember
+
+        return CoordinatedMember(_service(url), identity, priority, standing)
+    raise UnknownScheme(url.scheme, (LOCAL, *EMBEDDED, *COORDINATED))
+
+
+def _service(url: ElectionUrl) -> "Service":
+    """Raises MissingExtra where its client is not installed."""
+    try:
+        from interrex.library.coordinated.etcd import etcd_service
+
+        return etcd_service(url)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("interrex"):
+            raise
+        raise MissingExtra(url.scheme, error.name) from error

@@ -64,20 +64,30 @@ class Election:
         """Raises BadMargin."""
         self.identity = identity
         self.standing = standing
-        lease = backend.lease
-        self.margin = lease // MARGIN_SHARE if margin is None else seconds(margin)
-        if not 0 <= 2 * self.margin < lease:
-            raise BadMargin(self.margin / S, lease / S)
+        self.margin = 0
+        self._asked_margin = margin
         self._backend = backend
+        self._fit_margin()
         self._open = False
         self._in_lead = False
         self._turns = 0
         """How many have ended: the next may begin before those who wait for an end are woken."""
         self._successor: str | None = None
 
+    def _fit_margin(self) -> None:
+        lease, asked = self._backend.lease, self._asked_margin
+        self.margin = lease // MARGIN_SHARE if asked is None else seconds(asked)
+        if not 0 <= 2 * self.margin < lease:
+            raise BadMargin(self.margin / S, lease / S)
+
     async def __aenter__(self) -> Self:
         """Join. Raises ElectionError when that can never succeed; waits for nobody else."""
         await self._backend.open()
+        try:
+            self._fit_margin()  # a service may have granted another lease than was asked for
+        except BadMargin:
+            await self._backend.close()
+            raise
         self._open = True
         return self
 
@@ -169,6 +179,7 @@ class Election:
             raise AlreadyLeading(self.identity)
         self._in_lead = True
         self._backend.stand()
+        self.standing.wake()  # whoever asks who waits
 
     def end_standing(self) -> None:
         """A ``lead()`` was left, or not reached."""

@@ -86,6 +86,22 @@ class NoCluster(ElectionError):  # noqa: N818
     """There is no fleet of this name on this machine, or none that this user may ask."""
 
 
+class Unreachable(ElectionError):  # noqa: N818
+    """None of the servers that the URL lists answers, or none gives a session in time."""
+
+
+class WrongService(ElectionError):  # noqa: N818
+    """What answers is another program, or a version of it that will not do."""
+
+
+class BadCredentials(ElectionError):  # noqa: N818
+    """The service does not know this user or password or certificate, or grants it too little."""
+
+
+class BadTimes(ElectionError):  # noqa: N818
+    """The times leave no room for a leader to stop before another may lead; says which, in s."""
+
+
 class BadMargin(ElectionError):  # noqa: N818
     """The margin leaves nothing of the lease."""
 

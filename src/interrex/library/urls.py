@@ -1,24 +1,37 @@
 """What an election's URL says: ``scheme://addresses/name?options``."""
 
+import re
 from collections.abc import Iterable
+from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 
 from interrex.library.errors import MalformedUrl, UnknownOption
 
+MOST_SECONDS = 3600.0
+"""Longer than any lease is of use."""
+
 
 class ElectionUrl(msgspec.Struct, frozen=True):
-    """``addresses`` as typed, in order; ``path`` its parts; ``options`` the query's."""
+    """``addresses`` as typed, in order; ``path`` its parts; ``options`` the query's.
+
+    ``text`` is the URL for people, without its password.
+    """
 
     text: str
     scheme: str
     addresses: tuple[str, ...]
     path: tuple[str, ...]
     options: dict[str, str]
+    user: str = ""
+    password: str = ""
 
-    def only(self, *known: str) -> None:
-        """Raises UnknownOption where the URL has others than these."""
+    def only(self, *known: str, user: bool = False) -> None:
+        """Raises UnknownOption where the URL has others than these, MalformedUrl where it has a
+        user and is not to."""
+        if self.user and not user:
+            raise MalformedUrl(self.text, "it is not to have a user")
         for option in self.options:
             if option not in known:
                 raise UnknownOption(option, f"not known; there are: {', '.join(known)}")
@@ -33,6 +46,30 @@ class ElectionUrl(msgspec.Struct, frozen=True):
         except ValueError:
             raise UnknownOption(option, f"{text!r} is no number") from None
 
+    def duration(self, option: str, default: float, least: float) -> float:
+        """An option's value in seconds; raises UnknownOption where it is none, or too little."""
+        value = self.number(option, default)
+        assert value is not None
+        if not least <= value < MOST_SECONDS:
+            raise UnknownOption(
+                option, f"{value:g} s is out of its range, {least:g} to {MOST_SECONDS:g} s"
+            )
+        return value
+
+    def file(self, option: str) -> str:
+        """The text in a file that an option names, empty where it names none.
+
+        Raises:
+            UnknownOption: it cannot be read.
+        """
+        path = self.options.get(option)
+        if path is None:
+            return ""
+        try:
+            return Path(path).read_text().rstrip("\n")
+        except (OSError, UnicodeError) as error:
+            raise UnknownOption(option, f"{path} cannot be read: {error}") from None
+
     def whole(self, option: str, allowed: Iterable[int]) -> int | None:
         """An option's value; raises UnknownOption where it is none of those allowed."""
         text = self.options.get(option)
@@ -46,8 +83,9 @@ class ElectionUrl(msgspec.Struct, frozen=True):
 
 def parse(url: str) -> ElectionUrl:
     """Takes a URL apart. Raises MalformedUrl."""
+    whole, url = url, _without_password(url)
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(whole)
         options = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
     except ValueError as error:
         raise MalformedUrl(url, str(error)) from None
@@ -58,10 +96,18 @@ def parse(url: str) -> ElectionUrl:
     twice = {name for name, _ in options if [key for key, _ in options].count(name) > 1}
     if twice:
         raise MalformedUrl(url, f"{', '.join(sorted(twice))} is given twice")
+    account, _, places = parts.netloc.rpartition("@")
+    user, _, password = account.partition(":")
     return ElectionUrl(
         text=url,
         scheme=parts.scheme,
-        addresses=tuple(filter(None, parts.netloc.split(","))),
+        addresses=tuple(filter(None, places.split(","))),
+        user=unquote(user),
+        password=unquote(password),
         path=tuple(unquote(part) for part in parts.path.split("/") if part),
         options=dict(options),
     )
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"(?<=://)([^:/@?#]*):[^/?#]*@", r"\1:...@", url, count=1)

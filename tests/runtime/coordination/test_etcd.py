@@ -15,7 +15,7 @@ from interrex.core.ids import HostName
 from interrex.core.spec import Etcd
 from interrex.elections.etcd import questions as q
 from interrex.elections.etcd.keys import EVERYTHING
-from interrex.runtime.coordination.etcd import EtcdClient
+from interrex.runtime.coordination.etcd import EtcdClient, EtcdConnection, access_from
 from tests.runtime.coordination.asking import Asker
 
 HOST = HostName("h1")
@@ -31,7 +31,8 @@ def cluster() -> Iterator[EtcdCluster]:
 
 def asker(options: Etcd, folder: str = "") -> Asker:
     folder = folder or f"/test/{next(FOLDERS)}/"
-    return Asker(lambda post: EtcdClient(options, folder, HOST, post))
+    connection = EtcdConnection(access_from(options, HOST))
+    return Asker(lambda post: EtcdClient(connection, folder, post))
 
 
 @pytest.fixture
@@ -242,7 +243,7 @@ async def test_a_user_shows_the_password(tmp_path: Path) -> None:
 def test_a_password_that_cannot_be_read_is_an_error_for_people(tmp_path: Path) -> None:
     options = Etcd(endpoints=("http://x:1",), user="u", password_file=str(tmp_path / "none"))
     with pytest.raises(InterrexError, match="the password of etcd's user u cannot be read"):
-        EtcdClient(options, "/x/", HOST, lambda event: None)
+        EtcdConnection(access_from(options, HOST))
 
 
 async def test_certificates_are_checked_on_both_sides(tmp_path: Path) -> None:
@@ -283,4 +284,4 @@ async def test_certificates_are_checked_on_both_sides(tmp_path: Path) -> None:
 def test_certificates_that_cannot_be_used_are_an_error_for_people(tmp_path: Path) -> None:
     options = Etcd(endpoints=("https://x:1",), ca=str(tmp_path / "none.pem"))
     with pytest.raises(InterrexError, match="the certificates for etcd cannot be used"):
-        EtcdClient(options, "/x/", HOST, lambda event: None)
+        EtcdConnection(access_from(options, HOST))

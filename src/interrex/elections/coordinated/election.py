@@ -12,6 +12,7 @@ import msgspec
 
 from interrex.core.ids import WorkerName
 from interrex.elections.coordinated.backoff import Backoff
+from interrex.elections.coordinated.candidacy import Candidacy, Rival, Who
 from interrex.elections.coordinated.desk import Desk
 from interrex.elections.coordinated.leading import Leading
 from interrex.elections.coordinated.line import Line
@@ -63,6 +64,7 @@ class CoordinatedElection(ABC, Generic[Answer]):
         member: int,
         settings: CoordinatedSettings,
         random: Random,
+        who: str = "",
     ) -> None:
         """Begins with nothing asked: the first ``step`` is due at once.
 
@@ -71,6 +73,8 @@ class CoordinatedElection(ABC, Generic[Answer]):
             member: its member id, for people only: nobody votes.
             settings: times and sizes.
             random: for ids and delays; only ``getrandbits`` is used.
+            who: makes it a candidate only when ``Candidacy`` says so, and only if nobody else has
+                its name: which process it is, for people.
         """
         self._me = worker
         self._desk: Desk[Answer] = Desk(random)
@@ -79,6 +83,8 @@ class CoordinatedElection(ABC, Generic[Answer]):
         self._connected: set[WorkerName] = set()
         self._marks: dict[WorkerName, str] = {}
         """What the connected peers have told of their processes."""
+        self._wanted = Candidacy(stands=not who)
+        self._rival = Rival()
         self._leading: Leading[Answer] | None = None
         self._led = 0
         """The last epoch in which this worker led."""
@@ -140,6 +146,35 @@ class CoordinatedElection(ABC, Generic[Answer]):
     def _next_wake(self) -> int | None:
         """When to send ``WakeUp`` (ns)."""
 
+    @property
+    @abstractmethod
+    def _has_place(self) -> bool:
+        """Whether this worker is seen to stand, or may be."""
+
+    @property
+    @abstractmethod
+    def session(self) -> int:
+        """For how long (ns) a leader believes in itself unrenewed; 0 while that is not known, or
+        not who leads."""
+
+    # For members that are not always candidates
+
+    @property
+    def candidates(self) -> list[WorkerName]:
+        """Who stands and does not lead, as far as was read; first the one who goes first."""
+        holder = self._line.holder
+        return [one for one in self._line.order() if holder is None or one != holder.worker]
+
+    @property
+    def rival(self) -> Who | None:
+        """Who has this member's name, where another certainly has it."""
+        return self._rival.who
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing of this member's is left at the service that others wait for."""
+        return self._leading is None and not self._wanted.stands and not self._has_place
+
     # The contract
 
     @property
@@ -179,7 +214,7 @@ class CoordinatedElection(ABC, Generic[Answer]):
             for worker, member in sorted(self._members.items())
         )
 
-    def step(self, event: ElectionEvent, now: int) -> list[ElectionEffect]:
+    def step(self, event: ElectionEvent | Candidacy, now: int) -> list[ElectionEffect]:
         """Take one event at time ``now`` (ns); perform the effects in order.
 
         Raises:
@@ -196,6 +231,8 @@ class CoordinatedElection(ABC, Generic[Answer]):
         if at is not None and desk.now >= at:
             self._claim()
         if self._leading is not None:
+            if not self._wanted.stands:
+                self._leading.hand_over(self._wanted.successor)
             self._leading.go_on()
         known = (self.leader, self.epoch)
         if known != self._announced:
@@ -204,7 +241,7 @@ class CoordinatedElection(ABC, Generic[Answer]):
         self._wake_at = self._next_wake()
         return desk.effects
 
-    def _take(self, event: ElectionEvent) -> None:
+    def _take(self, event: ElectionEvent | Candidacy) -> None:
         effects = self._desk.effects
         leading = self._leading if self.leading else None
         match event:
@@ -236,6 +273,8 @@ class CoordinatedElection(ABC, Generic[Answer]):
                 self._on_peer_lost(peer, proved_dead)
             case ReplaceMember():
                 self._on_replace_member(event)
+            case Candidacy():
+                self._wanted = event
             case WakeUp() | TimesChanged() | Persisted():
                 pass
             case _:

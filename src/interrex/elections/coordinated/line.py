@@ -97,6 +97,7 @@ class Line(ABC):
         order = [worker for worker in self.order() if worker != left]
         rank = order.index(self._me) if self._me in order else len(order)
         if over is None or over.chosen != self._me:
-            awaited = over is not None and (over.chosen in order or left == self._me)
+            others = left == self._me and bool(order)
+            awaited = over is not None and (over.chosen in order or others)
             return awaited * settings.transfer_patience + rank * settings.stagger
         return 0

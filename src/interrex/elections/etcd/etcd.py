@@ -42,6 +42,7 @@ from interrex.elections.etcd.keys import (
 )
 from interrex.elections.etcd.leading import EtcdLeading
 from interrex.elections.etcd.line import EtcdLine, mark_of
+from interrex.elections.etcd.place import Place
 from interrex.elections.etcd.reader import Reader
 from interrex.elections.etcd.session import Session
 from interrex.elections.etcd.settings import EtcdSettings
@@ -56,15 +57,23 @@ class Etcd(CoordinatedElection[q.Answer]):
     _holds = "holds the leader's key in etcd"
 
     def __init__(
-        self, worker: WorkerName, member: int, settings: EtcdSettings, random: Random
+        self,
+        worker: WorkerName,
+        member: int,
+        settings: EtcdSettings,
+        random: Random,
+        who: str = "",
     ) -> None:
         """As every coordinated election; see ``CoordinatedElection``."""
-        super().__init__(worker, member, settings, random)
+        super().__init__(worker, member, settings, random, who)
         self._settings = settings
         self._view = View(self._log)
         self._session = Session(self._desk, settings, self._began, self._end)
         self._reader = Reader(self._desk, settings, self._view)
         self._candidates = EtcdLine(worker, settings, self._view)
+        self._place: Place | None = None
+        if who:
+            self._place = Place(self._desk, settings, worker, who, self._session, self._rival)
 
     @property
     def epoch(self) -> int:
@@ -90,7 +99,16 @@ class Etcd(CoordinatedElection[q.Answer]):
 
     @property
     def _can_claim(self) -> bool:
-        return self._session.lease is not None and self._reader.has_read
+        stands = self._place is None or self._place.stands
+        return stands and self._session.lease is not None and self._reader.has_read
+
+    @property
+    def _has_place(self) -> bool:
+        return self._place is None or not self._place.is_settled
+
+    @property
+    def session(self) -> int:
+        return self._session.lasts if self._reader.has_read else 0
 
     def _next_wake(self) -> int | None:
         return earliest(
@@ -98,6 +116,7 @@ class Etcd(CoordinatedElection[q.Answer]):
             self._reader.wake_at,
             self._claim_at(),
             self._leading.wake_at if self._leading is not None else None,
+            self._place.wake_at if self._place is not None else None,
         )
 
     def _keep_time(self) -> None:
@@ -110,6 +129,9 @@ class Etcd(CoordinatedElection[q.Answer]):
         self._session.on_time()
         self._reader.on_time()
         self._follow_leader()
+        if self._place is not None:
+            self._place.wanted = self._wanted.stands
+            self._place.go_on()
         self._line.look(self._mark, self._desk.now)
 
     # The session
@@ -119,6 +141,8 @@ class Etcd(CoordinatedElection[q.Answer]):
         ensure(lease is not None, "a session begins with a lease")
         assert lease is not None
         self._tell_all()
+        if self._place is not None:
+            return
         candidate = msgspec.json.encode(Candidate(self._me, self._settings.priority))
         put = q.Put(candidate_key(self._me), candidate, lease)
 

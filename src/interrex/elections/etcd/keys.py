@@ -13,6 +13,7 @@
 import msgspec
 
 from interrex.core.ids import WorkerName
+from interrex.elections.coordinated.candidacy import Who
 
 LEADER = "leader"
 SUCCESSOR = "successor"
@@ -31,11 +32,12 @@ class Holder(msgspec.Struct, frozen=True):
     worker: WorkerName
 
 
-class Candidate(msgspec.Struct, frozen=True):
+class Candidate(msgspec.Struct, frozen=True, omit_defaults=True):
     """Who would lead. Of two, the one of the higher priority, then the one who came first."""
 
     worker: WorkerName
     priority: int
+    who: Who | None = None
 
 
 class Successor(msgspec.Struct, frozen=True):

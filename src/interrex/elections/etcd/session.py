@@ -66,6 +66,11 @@ class Session:
         return 0 if self._lease is None else self._lease.deadline
 
     @property
+    def lasts(self) -> int:
+        """For how long (ns) the lease that was granted is relied on; 0 without one."""
+        return 0 if self._lease is None else self._settings.believed(self._lease.ttl_s)
+
+    @property
     def wake_at(self) -> int | None:
         """When there is something to do (ns)."""
         lease = self._lease

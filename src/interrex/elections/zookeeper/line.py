@@ -78,11 +78,14 @@ class ZooKeeperLine(Line):
         return super().claim_at if self._is_known else None
 
     def before(self, node: str) -> str:
-        """Whom this worker watches: the leader stands first, the dead do not stand."""
+        """Whom this worker watches: the leader stands first, the dead do not stand. Who is not in
+        the line watches the leader."""
         leader = "" if self.crumb is None else self.crumb.node
         order = sorted(self._alive(), key=lambda place: place.node != leader)
         nodes = [place.node for place in order]
-        at = nodes.index(node) if node in nodes else len(nodes)
+        if node not in nodes:
+            return nodes[0] if nodes else ""
+        at = nodes.index(node)
         return nodes[at - 1] if at > 0 else ""
 
     def order(self) -> list[WorkerName]:

@@ -64,9 +64,10 @@ class Read(msgspec.Struct, frozen=True):
 
 
 class List(msgspec.Struct, frozen=True):
-    """The names of a node's children."""
+    """The names of a node's children; with ``watch``, that one comes or goes is news."""
 
     path: str
+    watch: bool = False
 
 
 class Sync(msgspec.Struct, frozen=True):

@@ -21,22 +21,35 @@ ActiveStandbyElector. Differs from the recipe: the winner writes, so its epoch i
 earlier leadership's; priorities come before arrival.
 """
 
+from collections import deque
+from collections.abc import Generator, Sequence
 from random import Random
 from typing import assert_never, cast
 
 import msgspec
 
 from interrex.core.ids import WorkerName
-from interrex.core.time import earliest
+from interrex.core.time import MS, earliest
+from interrex.elections.coordinated.candidacy import Who
 from interrex.elections.coordinated.election import CoordinatedElection
 from interrex.elections.coordinated.script import Script, follow
 from interrex.elections.guarantees import ZOOKEEPER
 from interrex.elections.zookeeper import questions as q
 from interrex.elections.zookeeper.leading import ZooKeeperLeading
 from interrex.elections.zookeeper.line import ZooKeeperLine
-from interrex.elections.zookeeper.nodes import ACTIVE, LINE, TIP, Crumb, place_of, place_prefix
+from interrex.elections.zookeeper.nodes import (
+    ACTIVE,
+    LINE,
+    TIP,
+    Crumb,
+    Place,
+    place_of,
+    place_prefix,
+)
 from interrex.elections.zookeeper.reader import Reader
 from interrex.elections.zookeeper.settings import ZooKeeperSettings
+
+REMEMBERED_GUIDS = 16
 
 
 class ZooKeeper(CoordinatedElection[q.Answer]):
@@ -46,23 +59,32 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
     _holds = "is the active one in ZooKeeper"
 
     def __init__(
-        self, worker: WorkerName, member: int, settings: ZooKeeperSettings, random: Random
+        self,
+        worker: WorkerName,
+        member: int,
+        settings: ZooKeeperSettings,
+        random: Random,
+        who: str = "",
     ) -> None:
         """As every coordinated election; its client says when there is a session."""
-        super().__init__(worker, member, settings, random)
+        super().__init__(worker, member, settings, random, who)
+        self._who = who
         self._settings = settings
         self._reader = Reader(self._desk, settings, self._log)
         self._places = ZooKeeperLine(worker, settings)
         self._session: q.Connected | None = None
         self._is_connected = False
         self._deadline = 0
-        self._guid = ""
+        self._guids: deque[str] = deque([""], maxlen=REMEMBERED_GUIDS)
+        """What this worker's nodes are told by; the last is that of the next."""
         self._node = ""
         """This worker's node in the line; empty while it has none."""
         self._is_standing_up = False
+        self._is_standing_down = False
         self._is_looking = False
         self._must_look = True
         self._look_at = 0
+        self._has_looked = False
 
     @property
     def epoch(self) -> int:
@@ -87,7 +109,27 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
 
     @property
     def _can_claim(self) -> bool:
-        return self._is_connected and bool(self._node)
+        stands = self._wanted.stands and not self._is_standing_down
+        return stands and self._is_connected and bool(self._node)
+
+    @property
+    def _has_place(self) -> bool:
+        return bool(self._node) or self._is_standing_up
+
+    @property
+    def session(self) -> int:
+        if self._session is None or not self._has_looked:
+            return 0
+        return self._settings.believed(self._session.granted_ms)
+
+    @property
+    def _must_stand_up(self) -> bool:
+        return self._wanted.stands and not self._node
+
+    @property
+    def _must_stand_down(self) -> bool:
+        is_idle = self._leading is None and not self._claiming
+        return bool(self._node) and is_idle and not self._wanted.stands
 
     def _next_wake(self) -> int | None:
         leading = self._leading
@@ -95,9 +137,10 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
             return earliest(self._deadline, leading.wake_at, self._reader.wake_at)
         if not self._is_connected:
             return None
-        look = self._backoff.at if self._must_look or not self._node else self._look_at
+        is_due = self._must_look or self._must_stand_up or self._must_stand_down
+        is_busy = self._is_looking or self._is_standing_up or self._is_standing_down
         return earliest(
-            None if self._is_looking or self._is_standing_up else look,
+            None if is_busy else self._backoff.at if is_due else self._look_at,
             self._claim_at(),
             self._reader.wake_at,
         )
@@ -106,8 +149,11 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
         if not self._is_connected:
             return
         now = self._desk.now
-        if not self._node:
-            self._stand_up()
+        if self._backoff.is_due(now):
+            if self._must_stand_up:
+                self._stand_up()
+            elif self._must_stand_down:
+                self._stand_down()
         due = self._must_look or now >= self._look_at
         if due and not self._is_looking and self._backoff.is_due(now):
             self._is_looking, self._must_look = True, False
@@ -124,8 +170,7 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
             case q.Connected(session) as connected:
                 if self._session is None or self._session.session != session:
                     self._end("its session with ZooKeeper has ended")
-                    self._node = ""
-                    self._guid = f"{self._desk.random.getrandbits(64):016x}"
+                    self._forget_node()
                 self._session, self._is_connected = connected, True
                 self._must_look = True
                 self._reader.read()
@@ -134,7 +179,7 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
             case q.Lost():
                 self._is_connected = False
                 self._session = None
-                self._node = ""
+                self._forget_node()
                 self._end("its session with ZooKeeper has ended")
             case q.Fired(path):
                 if path != TIP:
@@ -157,44 +202,113 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
 
     def _stand_up(self) -> None:
         """Take a place in the line; whether an attempt was done its GUID tells."""
-        if self._is_standing_up or not self._backoff.is_due(self._desk.now):
+        if not self._is_standing_up:
+            self._is_standing_up = True
+            follow(self._desk, self._standing_up(self._guids[-1]))
+
+    def _stand_down(self) -> None:
+        """Leave the line."""
+        if self._is_standing_down:
             return
-        self._is_standing_up = True
-        follow(self._desk, self._standing_up(self._guid))
+        self._is_standing_down, node = True, self._node
+
+        def left(answer: q.Answer) -> None:
+            self._is_standing_down = False
+            if isinstance(answer, q.Transacted | q.NotHeld):
+                self._backoff.succeeded()
+                if self._node == node:
+                    self._forget_node()
+            else:
+                self._backoff.failed(self._desk.now)
+
+        self._desk.ask(q.Transact((q.Remove(node),)), left)
+
+    def _forget_node(self) -> None:
+        """This worker does not stand; its next node is told from those before."""
+        self._node = ""
+        self._guids.append(f"{self._desk.random.getrandbits(64):016x}")
+        self._must_look = True
 
     def _standing_up(self, guid: str) -> Script[q.Answer]:
-        _, names = yield (q.Sync(), q.List(LINE))
-        node = ""
-        if isinstance(names, q.Names):
-            mine = [place for name in names.names if (place := place_of(name)) is not None]
-            node = next((place.node for place in mine if place.guid == guid), "")
-            if not node:
-                prefix = place_prefix(self._me, self._settings.priority, guid)
-                create = q.Create(prefix, b"", ephemeral=True, sequential=True)
-                (made,) = yield (q.Transact((create,)),)
-                node = made.created[0] if isinstance(made, q.Transacted) else ""
+        places = yield from self._read_line()
+        rivals = self._rivals(places, guid)
+        if places is not None and not rivals and _node_of(places, guid) == "":
+            data = b""
+            if self._who and self._session is not None:
+                data = msgspec.json.encode(Who(self._who, self._session.granted_ms * MS))
+            prefix = place_prefix(self._me, self._settings.priority, guid)
+            create = q.Create(prefix, data, ephemeral=True, sequential=True)
+            yield (q.Transact((create,)),)  # whether it was done its GUID tells
+            places = yield from self._read_line()
+            rivals = self._rivals(places, guid)
+        node = "" if places is None else _node_of(places, guid)
+        if rivals:
+            yield from self._meet(rivals[0], node)
+            node = ""
         self._is_standing_up = False
-        if guid != self._guid:
+        if guid != self._guids[-1]:
             return
         if not node:
             self._backoff.failed(self._desk.now)
             return
         self._backoff.succeeded()
+        self._rival.unsure()
         self._node = node
         self._must_look = True
         self._tell_all()
+
+    def _read_line(self) -> Generator[Sequence[msgspec.Struct], list[q.Answer], list[Place] | None]:
+        """Who stands just now, None where that cannot be read."""
+        _, names = yield (q.Sync(), q.List(LINE))
+        if not isinstance(names, q.Names):
+            self._rival.unsure()
+            return None
+        return [place for name in names.names if (place := place_of(name)) is not None]
+
+    def _rivals(self, places: list[Place] | None, guid: str) -> list[Place]:
+        """Those of this member's name that were there before it, where it is to be the only one."""
+        if not self._who or places is None:
+            return []
+        own = next((place.number for place in places if place.guid == guid), None)
+        return [
+            place
+            for place in places
+            if place.worker == self._me
+            and place.guid != guid
+            and (own is None or place.number < own)
+        ]
+
+    def _meet(self, rival: Place, node: str) -> Script[q.Answer]:
+        """Another has the name, or this very process had it before: wait until that one is gone."""
+        gone = rival.node if rival.guid in self._guids else node
+        if gone:
+            yield (q.Transact((q.Remove(gone),)),)
+        if rival.guid in self._guids or self._session is None:
+            return
+        (found,) = yield (q.Read(rival.node),)
+        if not isinstance(found, q.Found):
+            self._rival.unsure()
+            return
+        try:
+            who = msgspec.json.decode(found.data, type=Who)
+        except msgspec.MsgspecError:
+            who = Who("something that is no candidate", self._session.granted_ms * MS)
+        self._rival.saw(rival.guid, who, self._desk.now)
 
     # Who leads
 
     def _looking(self, node: str) -> Script[q.Answer]:
         """Read the breadcrumb and the line, and watch who stands before this worker."""
-        _, active, names = yield (q.Sync(), q.Read(ACTIVE, watch=True), q.List(LINE))
+        # Only who leads hears of the whole line: it has to know to whom it may hand over.
+        line = q.List(LINE, watch=bool(self._who) and self._leading is not None)
+        _, active, names = yield (q.Sync(), q.Read(ACTIVE, watch=True), line)
         if not isinstance(active, q.Found) or not isinstance(names, q.Names):
             self._is_looking, self._must_look = False, True
             self._backoff.failed(self._desk.now)
             return
         places = [place for name in names.names if (place := place_of(name)) is not None]
         self._line.saw(places, active)
+        self._has_looked = True
         before = self._line.before(node)
         if before:
             (found,) = yield (q.Read(before, watch=True),)
@@ -224,6 +338,7 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
             return
         leading = self._new_leading(crumb, stat, session.granted_ms)
         self._begin(leading, "it is the active one in ZooKeeper")
+        self._must_look |= bool(self._who)
 
     def _new_leading(self, crumb: Crumb, stat: q.Stat, granted_ms: int) -> ZooKeeperLeading:
         def deposed(reason: str) -> None:
@@ -294,6 +409,10 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
             return
         self._must_look = True  # whether it was done the breadcrumb says
         if isinstance(answer, q.NotHeld) and answer.at == 0:
-            self._node = ""
+            self._forget_node()
         self._line.unsure()
         self._backoff.failed(self._desk.now)
+
+
+def _node_of(places: Sequence[Place], guid: str) -> str:
+    return next((place.node for place in places if place.guid == guid), "")

@@ -43,7 +43,12 @@ def judge(mine: Greeting, theirs: Greeting, *, settled: bool) -> Verdict | None:
 
 def is_newcomer(mine: Greeting, theirs: Greeting, *, settled: bool) -> bool:
     """Whether of two that do not fit it is this member's program that has to be told."""
-    return not settled and (mine.age, -mine.place) <= (theirs.age, -theirs.place)
+    if settled:
+        return False
+    if mine.boot == theirs.boot:
+        return (mine.opened, mine.place) >= (theirs.opened, theirs.place)
+    # Told at different moments, so it is not exact to the time that a greeting takes.
+    return (mine.age, -mine.place) <= (theirs.age, -theirs.place)
 
 
 def raised_by(refusal: NotBelieved, mine: Greeting, where: str) -> ElectionError | None:

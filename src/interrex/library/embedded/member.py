@@ -45,6 +45,7 @@ from interrex.library.standing import Standing
 from interrex.library.urls import ElectionUrl
 from interrex.runtime.clock import now_ns
 from interrex.runtime.disk_file import DiskFull
+from interrex.runtime.procfs import boot_id
 
 log = logging.getLogger(__name__)
 
@@ -150,6 +151,8 @@ class EmbeddedMember:
             genesis=self._genesis,
             newest=self._newest,
             age=now_ns() - self._opened_at,
+            opened=self._opened_at,
+            boot=boot_id(),
             nonce=nonce,
         )
 

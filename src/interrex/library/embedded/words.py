@@ -22,7 +22,9 @@ class Greeting(msgspec.Struct, frozen=True, kw_only=True, tag="greeting"):
     """Who speaks.
 
     ``member`` is the identity under which it votes, ``genesis`` how its election began (None: not
-    yet); ``newest`` the newest epoch that it knows; ``age`` for how long (ns) it has been open.
+    yet); ``newest`` the newest epoch that it knows; ``age`` for how long (ns) it has been open;
+    ``opened`` since when, by the clock of the boot of this id, where only those of one machine
+    compare.
     """
 
     version: int = VERSION
@@ -35,6 +37,8 @@ class Greeting(msgspec.Struct, frozen=True, kw_only=True, tag="greeting"):
     genesis: Genesis | None
     newest: int
     age: int
+    opened: int
+    boot: str
     nonce: bytes
 
 

@@ -38,13 +38,27 @@ from interrex.elections.etcd.questions import (
 )
 
 NOT_FOUND, UNAUTHENTICATED = 5, 16
+REFUSALS = {3, 7, 16}
+"""gRPC's codes for who is not let in: etcd says "invalid argument" to who shows a wrong password or
+no user."""
 _UNKNOWN_OUTCOMES = {1, 2, 4, 13, 14, 15}
 """gRPC's codes that do not say whether anything was done: cancelled, unknown, deadline exceeded,
 internal, unavailable, data loss."""
 
+NONSENSE = (KeyError, TypeError, ValueError, AttributeError, msgspec.MsgspecError)
+"""What reading an answer raises that is none of etcd's."""
+
 encode_body = msgspec.json.Encoder().encode
 decode_body = msgspec.json.Decoder().decode
 """Raises msgspec.MsgspecError when the bytes are no JSON."""
+
+
+class Refused(Exception):  # noqa: N818
+    """An endpoint answered with an error; ``body`` says which."""
+
+    def __init__(self, body: Any) -> None:
+        super().__init__(str(body))
+        self.body = body
 
 
 class Words:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from interrex.core.errors import InterrexError
 from interrex.elections.interface import Ask, Noticed, Told
 
 Post = Callable[[Told | Noticed], None]
@@ -17,3 +18,18 @@ class CoordinationClient(Protocol):
 
     async def close(self) -> None:
         """End every connection; nothing is posted any more."""
+
+
+# Why a service cannot be used at all
+
+
+class Unreachable(InterrexError):  # noqa: N818
+    """None of its servers answers."""
+
+
+class WrongService(InterrexError):  # noqa: N818
+    """What answers is another program, or a version that will not do."""
+
+
+class BadCredentials(InterrexError):  # noqa: N818
+    """It does not know this user, or not this password, or lets the user do nothing."""

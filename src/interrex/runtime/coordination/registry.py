@@ -22,11 +22,12 @@ def new_client(
     """
     if spec.election == "etcd":
         try:
-            from interrex.runtime.coordination.etcd import EtcdClient
+            from interrex.runtime.coordination import etcd
         except ImportError as error:
             raise missing_client("etcd", error) from error
         folder = f"{spec.etcd.prefix}/{spec.name}/{cluster_id}/"
-        return EtcdClient(spec.etcd, folder, host, post)
+        connection = etcd.EtcdConnection(etcd.access_from(spec.etcd, host))
+        return etcd.EtcdClient(connection, folder, post)
     if spec.election == "zookeeper":
         try:
             from interrex.runtime.coordination.zookeeper import ZooKeeperClient

@@ -1,0 +1,1 @@
+"""Elections of programs that rest on a service outside: etcd, ZooKeeper, PostgreSQL."""

@@ -1,0 +1,104 @@
+"""What the URLs of services have in common, and how a service's refusal is told."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import NamedTuple, TypeVar
+
+from interrex.core.errors import InterrexError
+from interrex.library import errors
+from interrex.library.urls import ElectionUrl
+from interrex.runtime.coordination import interface
+
+T = TypeVar("T")
+
+_AS_TOLD: dict[type[InterrexError], type[errors.ElectionError]] = {
+    interface.Unreachable: errors.Unreachable,
+    interface.WrongService: errors.WrongService,
+    interface.BadCredentials: errors.BadCredentials,
+}
+
+
+class Files(NamedTuple):
+    """What TLS takes; empty where it is not given."""
+
+    tls: bool
+    ca: str
+    certificate: str
+    key: str
+
+
+def servers(url: ElectionUrl, default_port: int) -> list[str]:
+    """``host:port`` of each server. Raises MalformedUrl."""
+    found = [_with_port(url, address, default_port) for address in url.addresses]
+    if not found or len(set(found)) != len(found):
+        raise errors.MalformedUrl(
+            url.text, f"it is to be {url.scheme}://HOST:PORT,.../NAME, each server once"
+        )
+    return found
+
+
+def _with_port(url: ElectionUrl, address: str, default_port: int) -> str:
+    host, colon, port = address.rpartition(":")
+    if not colon or address.endswith("]"):
+        return f"{address}:{default_port}"
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise errors.MalformedUrl(url.text, f"{address!r} is no HOST:PORT")
+    return address
+
+
+def name_in(url: ElectionUrl) -> str:
+    """The election's name, all of the path. Raises MalformedUrl."""
+    if len(url.path) != 1 or url.path[0] in (".", ".."):
+        raise errors.MalformedUrl(url.text, f"it is to be {url.scheme}://HOST:PORT,.../NAME")
+    return url.path[0]
+
+
+def credentials(url: ElectionUrl) -> tuple[str, str]:
+    """User and password. Raises UnknownOption."""
+    password = url.password or url.file("password_file")
+    if "password_file" in url.options and (url.password or not url.user):
+        raise errors.UnknownOption(
+            "password_file", "it goes with a user in the URL, who has no password there"
+        )
+    if url.user and not password:
+        raise errors.UnknownOption(
+            "password_file", f"the user {url.user!r} has no password: USER:PASSWORD@, or this file"
+        )
+    return url.user, password
+
+
+def certificates(url: ElectionUrl) -> Files:
+    """The files for TLS. Raises UnknownOption."""
+    given = {name: url.options.get(name, "") for name in ("ca", "certificate", "key")}
+    if bool(given["certificate"]) != bool(given["key"]):
+        raise errors.UnknownOption("certificate, key", "they are needed together")
+    asked = url.whole("tls", range(2))
+    needed = any(given.values())
+    if needed and asked == 0:
+        raise errors.UnknownOption("tls", "0 does not go with certificates")
+    return Files(bool(asked) or needed, **given)
+
+
+def check_times(timeout: float, tries: int, lease: float) -> None:
+    """Raises BadTimes where a lease could end before it was tried to be renewed."""
+    if tries * timeout >= lease:
+        raise errors.BadTimes(
+            f"{tries} time-outs of {timeout:g} s do not fit into a lease of {lease:g} s: a leader "
+            "would stop before it had asked another server\n"
+            f"take a timeout below {lease / tries:g} s, or a longer lease"
+        )
+
+
+async def translated(introduced: Coroutine[None, None, T], patience: float) -> T:
+    """What a client says when it meets its service.
+
+    Raises:
+        Unreachable, WrongService, BadCredentials: as the library names them.
+    """
+    try:
+        async with asyncio.timeout(patience):
+            return await introduced
+    except TimeoutError:
+        raise errors.Unreachable(f"no server has answered within {patience:g} s") from None
+    except InterrexError as error:
+        raise _AS_TOLD.get(type(error), errors.ElectionError)(str(error)) from error

@@ -1,0 +1,94 @@
+"""What a member needs of the service that its election rests on, and what services cost it to say.
+
+Not guaranteed by any: more than the service promises of what it has acknowledged.
+"""
+
+from collections.abc import Callable
+from random import Random
+from typing import Protocol
+
+from interrex.core.ids import WorkerName
+from interrex.elections.coordinated.candidacy import Candidacy, Who
+from interrex.elections.interface import (
+    Ask,
+    ElectionEffect,
+    ElectionEvent,
+    Noticed,
+    Told,
+)
+
+Post = Callable[[Told | Noticed], None]
+
+
+class Core(Protocol):
+    """An election's pure core, of those that rest on a service."""
+
+    @property
+    def wake_at(self) -> int | None: ...
+
+    @property
+    def leader(self) -> WorkerName | None: ...
+
+    @property
+    def epoch(self) -> int: ...
+
+    @property
+    def leading(self) -> bool: ...
+
+    @property
+    def deadline(self) -> int | None: ...
+
+    @property
+    def candidates(self) -> list[WorkerName]:
+        """Who stands and does not lead."""
+
+    @property
+    def rival(self) -> Who | None:
+        """Who has this member's name, where another certainly has it."""
+
+    @property
+    def session(self) -> int:
+        """For how long (ns) a leader believes in itself unrenewed, by what the service granted;
+        0 while it is not known, or not who leads."""
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing of this member's is left at the service that others wait for."""
+
+    def step(self, event: ElectionEvent | Candidacy, now: int) -> list[ElectionEffect]:
+        """Take one event at time ``now`` (ns); perform the effects in order."""
+
+
+class Service(Protocol):
+    """One election at one service, as its URL names it. Made without side effects."""
+
+    @property
+    def asked(self) -> int:
+        """As ``Core.session``, by what is asked for (ns)."""
+
+    @property
+    def patience(self) -> float:
+        """For how many seconds a member waits for the service when it joins."""
+
+    @property
+    def last_words(self) -> float:
+        """For how many seconds a member that leaves waits until its place is free."""
+
+    async def open(self, post: Post) -> None:
+        """Be able to ask.
+
+        Args:
+            post: takes answers and news, on the event loop.
+
+        Raises:
+            ElectionError: the service is not there, is another, or lets nobody in.
+        """
+
+    def new_core(self, worker: WorkerName, priority: int, who: str, random: Random) -> Core:
+        """The election's core for one member."""
+
+    def ask(self, ask: Ask) -> None:
+        """Begin to ask."""
+
+    async def close(self) -> None:
+        """Ask no more."""

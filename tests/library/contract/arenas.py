@@ -1,0 +1,134 @@
+"""Where each backend's members meet: their URLs, and the servers that they rest on, real ones."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import Protocol
+
+from bench.etcd_cluster import EtcdCluster
+from bench.fleet import Fleet
+from bench.specs import bare
+from interrex.core.time import S
+from interrex.elections.embedding import EMBEDDED
+from interrex.worker.guardian import CANDIDATE_LEASE
+from tests.library.members import Places
+
+LEASE_S = 2
+NUMBERS = count()
+
+
+class Arena(Protocol):
+    """One backend, ready to be used."""
+
+    lease: float
+    """How long (s) a leadership lasts that nothing renews, at most."""
+
+    def election(self) -> "Meeting":
+        """A new election, that nobody has taken part in."""
+
+
+class Service(Arena, Protocol):
+    """A backend that rests on servers outside."""
+
+    @property
+    def servers(self) -> "Servers":
+        """Those that it rests on."""
+
+    def lasting(self, lease: float) -> str:
+        """The option that asks for another lease (s)."""
+
+
+class Meeting(Protocol):
+    """One election."""
+
+    def url(self, place: int, more: str = "") -> str:
+        """For the member of this place, 0 to 2; ``more`` options, each as ``&NAME=VALUE``."""
+
+
+class Servers(Protocol):
+    """Three servers, of which two are enough."""
+
+    def kill(self, server: int) -> None: ...
+
+    def start(self, server: int) -> None: ...
+
+    def stop(self, server: int) -> None: ...
+
+    def go_on(self, server: int) -> None: ...
+
+    def wait_well(self) -> None:
+        """Until all that were started serve."""
+
+
+class Named:
+    """An election by a URL that is the same for all members."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def url(self, place: int, more: str = "") -> str:
+        path, _, options = self._url.partition("?")
+        both = dict(one.split("=") for one in f"{options}{more}".split("&"))
+        return f"{path}?{'&'.join(f'{name}={value}' for name, value in both.items())}"
+
+
+class FleetArena:
+    lease = CANDIDATE_LEASE / S
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+
+    def election(self) -> Named:
+        return Named(f"interrex:///bench/contract-{next(NUMBERS)}?state={self._fleet.root}")
+
+
+class EmbeddedArena:
+    lease = 0.4
+
+    def __init__(self, scheme: str) -> None:
+        self._scheme = scheme
+
+    def election(self) -> Places:
+        return Places(self._scheme)
+
+
+class EtcdServers(EtcdCluster):
+    def wait_well(self) -> None:
+        self.wait_agreed()
+
+
+class EtcdArena:
+    lease = float(LEASE_S)
+
+    def __init__(self, servers: EtcdServers) -> None:
+        self.servers = servers
+        self.addresses = ",".join(one.removeprefix("http://") for one in servers.endpoints)
+
+    def election(self) -> Named:
+        name = f"contract-{next(NUMBERS)}"
+        return Named(f"etcd://{self.addresses}/{name}?lease={LEASE_S}")
+
+    def lasting(self, lease: float) -> str:
+        return f"&lease={lease:.0f}"
+
+
+@contextmanager
+def service_of(backend: str) -> Iterator[Service]:
+    """Starts a service's servers, and ends them."""
+    with EtcdServers(heartbeat_ms=20, election_ms=200) as servers:
+        servers.wait_well()
+        yield EtcdArena(servers)
+
+
+@contextmanager
+def arena_of(backend: str) -> Iterator[Arena]:
+    """Starts what a backend needs, and ends it."""
+    if backend in EMBEDDED:
+        yield EmbeddedArena(backend)
+    elif backend == "interrex":
+        with Fleet(bare()) as fleet:
+            fleet.wait_ready()
+            yield FleetArena(fleet)
+    else:
+        with service_of(backend) as service:
+            yield service

@@ -1,0 +1,184 @@
+"""Services that cannot be used: told at once, each in its own type, before anything leads."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+import interrex
+from bench.etcd_cluster import EtcdCluster
+from bench.processes import free_ports
+from interrex.library.errors import (
+    BadCredentials,
+    BadMargin,
+    BadTimes,
+    ElectionError,
+    MalformedUrl,
+    MissingExtra,
+    UnknownOption,
+    UnknownScheme,
+    Unreachable,
+    WrongService,
+)
+
+PORTS = {"etcd": 2379}
+CLIENTS = {"etcd": "aiohttp"}
+
+
+@pytest.mark.parametrize(
+    ("url", "error", "words"),
+    [
+        ("etdc://h/x", UnknownScheme, r"there are: interrex://.*etcd://"),
+        ("etcd://h", MalformedUrl, "etcd://HOST:PORT,.../NAME"),
+        ("etcd:///x", MalformedUrl, "HOST:PORT"),
+        ("etcd://h,h/x", MalformedUrl, "each server once"),
+        ("etcd://h:0/x", MalformedUrl, "'h:0' is no HOST:PORT"),
+        ("etcd://h/x/y", MalformedUrl, "NAME"),
+        ("etcd://h/x?colour=red", UnknownOption, "colour.*there are: lease"),
+        ("etcd://h/x?lease=1", UnknownOption, "1 s is out of its range, 2 to"),
+        ("etcd://h/x?lease=2.5", UnknownOption, "whole number"),
+        ("etcd://h/x?lease=nan", UnknownOption, "nan s"),
+        ("etcd://h/x?lease=3&timeout=1", BadTimes, "3 time-outs of 1 s.*lease of 3 s"),
+        ("etcd://u@h/x", UnknownOption, "the user 'u' has no password"),
+        ("etcd://u:p@h/x?password_file=/dev/null", UnknownOption, "password_file"),
+        ("etcd://u@h/x?password_file=/none", UnknownOption, "cannot be read"),
+        ("etcd://h/x?certificate=c", UnknownOption, "together"),
+        ("etcd://h/x?tls=0&ca=c", UnknownOption, "does not go with"),
+        ("raft://u:p@127.0.0.1:1/x?self=0", MalformedUrl, "not to have a user"),
+        ("interrex://u:p@/a/b", MalformedUrl, "not to have a user"),
+    ],
+)
+def test_a_wrong_url_is_refused_with_the_reason(
+    url: str, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        interrex.election(url)
+
+
+def test_no_error_shows_a_password() -> None:
+    with pytest.raises(MalformedUrl) as caught:
+        interrex.election("etcd://u:s3cr3t@h:0/x")
+    assert "s3cr3t" not in str(caught.value)
+    assert "u:...@h:0" in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", CLIENTS)
+def test_a_client_that_is_not_installed_is_named_with_its_extra(scheme: str) -> None:
+    program = (
+        f"import sys; sys.modules[{CLIENTS[scheme]!r}] = None\n"
+        "import interrex\n"
+        f"try: interrex.election('{scheme}://h/x')\n"
+        "except interrex.ElectionError as error: print(type(error).__name__, error)"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert said.stdout.startswith(f"{MissingExtra.__name__} elections by {scheme} need")
+    assert f"pip install 'interrex[{scheme}]'" in said.stdout
+
+
+async def entering(url: str, margin: float | None = None) -> None:
+    async with interrex.election(url, identity="a", margin=margin):
+        raise AssertionError("it was entered")
+
+
+@pytest.mark.parametrize("scheme", PORTS)
+async def test_where_nobody_listens_it_is_said_which_server_does_not_answer(scheme: str) -> None:
+    (port,) = free_ports(1)
+    with pytest.raises(Unreachable, match=rf"127.0.0.1:{port}"):
+        await entering(f"{scheme}://127.0.0.1:{port}/x?patience=2")
+
+
+Answer = Callable[[bytes], bytes]
+
+
+class Says(asyncio.Protocol):
+    """Answers everything alike."""
+
+    def __init__(self, answer: Answer, open_ones: "set[asyncio.BaseTransport]") -> None:
+        self._answer, self._open = answer, open_ones
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._open.add(transport)
+
+    def data_received(self, data: bytes) -> None:
+        assert isinstance(self._transport, asyncio.Transport)
+        self._transport.write(self._answer(data))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._open.discard(self._transport)
+
+
+@asynccontextmanager
+async def answering(answer: Answer) -> AsyncIterator[int]:
+    """A server that says the same to everybody, on the port that is given."""
+    transports: set[asyncio.BaseTransport] = set()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Says(answer, transports), "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+        for transport in transports:
+            transport.close()
+
+
+def http(body: bytes) -> Answer:
+    return lambda request: b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+
+
+async def test_another_program_on_the_port_is_no_etcd() -> None:
+    for answer in (http(b"<html>hello</html>"), http(b"[]"), http(b'{"etcdserver": "new"}')):
+        async with answering(answer) as port:
+            with pytest.raises(WrongService, match=f"{port} is no etcd"):
+                await entering(f"etcd://127.0.0.1:{port}/x")
+    async with answering(lambda request: b"+OK\r\n") as port:
+        with pytest.raises(Unreachable, match=str(port)):
+            await entering(f"etcd://127.0.0.1:{port}/x")
+
+
+async def test_an_etcd_that_is_too_old_is_refused_with_its_version() -> None:
+    async with answering(http(b'{"etcdserver":"3.3.27","etcdcluster":"3.3.0"}')) as port:
+        with pytest.raises(WrongService, match=r"etcd at .* is 3\.3\.27, and 3\.4 is the oldest"):
+            await entering(f"etcd://127.0.0.1:{port}/x")
+
+
+async def test_a_server_that_says_nothing_is_not_waited_for_for_ever() -> None:
+    async with answering(lambda request: b"") as port:
+        with pytest.raises(Unreachable, match="no answer in time"):
+            await entering(f"etcd://127.0.0.1:{port}/x?timeout=0.05")
+
+
+async def test_etcd_lets_in_who_shows_the_password_and_may_write() -> None:
+    with EtcdCluster(20, 200) as cluster:
+        cluster.wait_agreed()
+        for path, body in (
+            ("user/add", {"name": "root", "password": "s3cret"}),
+            ("role/add", {"name": "root"}),
+            ("user/grant", {"user": "root", "role": "root"}),
+            ("user/add", {"name": "guest", "password": "guest"}),
+            ("enable", {}),
+        ):
+            assert cluster.ask(0, f"/v3/auth/{path}", body)
+        place = cluster.endpoints[0].removeprefix("http://")
+        with pytest.raises(BadCredentials, match="shows no user"):
+            await entering(f"etcd://{place}/x")
+        with pytest.raises(BadCredentials, match=r"'root': .*invalid user ID or password"):
+            await entering(f"etcd://root:wrong@{place}/x")
+        with pytest.raises(BadCredentials, match=r"'guest': .*permission denied"):
+            await entering(f"etcd://guest:guest@{place}/x")
+        async with (
+            interrex.election(f"etcd://root:s3cret@{place}/x", identity="a") as election,
+            election.lead() as leadership,
+        ):
+            assert leadership.epoch > 0
+
+
+def test_a_margin_that_leaves_nothing_of_the_lease_is_refused_with_the_numbers() -> None:
+    with pytest.raises(BadMargin, match=r"1 s does not fit into a lease of 1\.8 s"):
+        interrex.election("etcd://h/x?lease=2", margin=1.0)
+
+
+async def test_certificates_that_cannot_be_used_are_told_before_anything_is_asked() -> None:
+    with pytest.raises(ElectionError, match="certificates for etcd cannot be used"):
+        await entering("etcd://h/x?ca=/none")
