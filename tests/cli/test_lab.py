@@ -1,6 +1,7 @@
 """``interrex lab`` as a user calls it."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,8 @@ from tests.cli.test_bad_input import refused
         (["--nodes", "102"], "--nodes 102"),
         (["--nodes", "five"], '"five"'),
         (["--seed", "-1"], "--seed -1"),
+        (["--plot-to", "200"], "--plot-to 200"),
+        (["--report", "/nowhere/at/all.html"], "cannot be written"),
         (["--fault", "halfs"], "did you mean halves?"),
         (["--fault", ","], "no fault is named"),
         (["--algorithms", "raft,pasox"], "did you mean paxos?"),
@@ -60,6 +63,26 @@ def test_an_election_that_never_agrees_has_no_time_for_it(interrex: Interrex) ->
     (one,) = json.loads(said.out)["trials"]
     assert one["agreed_s"] is None
     assert one["without_leader_s"] == one["looked_on_s"] == 6
+
+
+def test_a_report_is_one_page_with_diagrams_and_plots(interrex: Interrex, tmp_path: Path) -> None:
+    page = tmp_path / "lab.html"
+    words = ["--algorithms", "bully,floodmax", "--plot-to", "5", "--nodes", "4"]
+    said = interrex("lab", *words, "--report", page)
+    assert said.code == Exit.OK, said
+    text = page.read_text()
+    assert text.count("<svg") == 2 + 3
+    assert "--nodes 4 --seed 1 --algorithms bully,floodmax --plot-to 5" in text
+
+
+def test_of_many_processes_a_few_are_drawn(interrex: Interrex, tmp_path: Path) -> None:
+    page = tmp_path / "lab.html"
+    words = ["--algorithms", "chang-roberts", "--fault", "none", "--plot-to", "0"]
+    said = interrex("lab", *words, "--nodes", "12", "--report", page)
+    assert said.code == Exit.OK, said
+    text = page.read_text()
+    assert "w12 leads all 12" in text
+    assert text.count("class='name'") == 5
 
 
 def test_the_list_has_every_election_and_every_fault(interrex: Interrex) -> None:

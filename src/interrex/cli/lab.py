@@ -1,24 +1,30 @@
 """``interrex lab``."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
 from cyclopts import Parameter
 
 from interrex.cli.exits import CommandError, Exit
+from interrex.cli.lab_sweep import curves_of
 from interrex.cli.lab_words import catalogue_lines, document, lines_of
 from interrex.cli.names import unknown
-from interrex.cli.places import Flag
+from interrex.cli.places import Flag, check_writable
 from interrex.cli.sim_words import Progress
 from interrex.cli.terminal import has_colours
 from interrex.cli.values import whole_number
 from interrex.elections.catalogue import ALGORITHMS, Algorithm
 from interrex.lab.faults import FAULTS, Fault
+from interrex.lab.report import html_report
+from interrex.lab.sweep import sizes_to
 from interrex.lab.trial import Trial, run
 
 FEWEST, MOST = 3, 101
 DEFAULT_FAULT = "leader-killed"
+MOST_DRAWN, FEWER = 8, 5
+"""Diagrams of more processes than that cannot be read: fewer are drawn then."""
 
 
 def lab(
@@ -27,6 +33,8 @@ def lab(
     fault: Annotated[str, Parameter(metavar="LIST")] = DEFAULT_FAULT,
     nodes: Annotated[int, Parameter(metavar="N", converter=whole_number)] = 5,
     seed: Annotated[int, Parameter(metavar="S", converter=whole_number)] = 1,
+    report: Annotated[Path | None, Parameter(metavar="FILE")] = None,
+    plot_to: Annotated[int, Parameter(metavar="N", converter=whole_number)] = MOST,
     json: Flag = False,
     list: Flag = False,
 ) -> int:
@@ -37,13 +45,16 @@ def lab(
     the fault leaves together agreed on a leader, with how many messages, and who led meanwhile.
     Nothing is started on this machine. docs/elections.md explains what is seen.
 
-    Example: interrex lab --fault halves --nodes 5
+    Example: interrex lab --fault halves --report lab.html
 
     Args:
         algorithms: Which elections, as --list names them, with commas; by default all.
         fault: Which faults, as --list names them, with commas, or all.
         nodes: How many processes take part, 3 to 101.
         seed: Draws the order on rings, latencies and time-outs.
+        report: Write an HTML page with sequence diagrams and plots here.
+        plot_to: Up to how many processes messages are counted for the report's plots; 0: no
+            plots.
         json: Print what was measured as one JSON document.
         list: List the elections and the faults.
     """
@@ -55,7 +66,12 @@ def lab(
         raise CommandError(f"--nodes {nodes}: say a number from {FEWEST} to {MOST}", Exit.USAGE)
     if seed < 0:
         raise CommandError(f"--seed {seed}: say a number from 0 on", Exit.USAGE)
+    if not 0 <= plot_to <= MOST:
+        raise CommandError(f"--plot-to {plot_to}: say a number from 0 to {MOST}", Exit.USAGE)
+    check_writable(report)
     trials = _run_all(chosen, faults, nodes, seed)
+    if report is not None:
+        _write_report(report, trials, plot_to)
     if json:
         print(msgspec.json.encode(document(trials)).decode())
     else:
@@ -76,6 +92,25 @@ def _run_all(
     finally:
         progress.end()
     return tuple(trials)
+
+
+def _write_report(path: Path, trials: tuple[Trial, ...], plot_to: int) -> None:
+    algorithms = tuple({trial.algorithm.name: trial.algorithm for trial in trials}.values())
+    faults = tuple({trial.fault: FAULTS[trial.fault] for trial in trials}.values())
+    nodes, seed = trials[0].nodes, trials[0].seed
+    drawn = trials if nodes <= MOST_DRAWN else _run_all(algorithms, faults, FEWER, seed)
+    progress = Progress(sys.stderr, None, None)
+    try:
+        curves = curves_of(algorithms, sizes_to(plot_to), progress.say)
+    finally:
+        progress.end()
+    words = ["--fault", ",".join(fault.name for fault in faults), "--nodes", str(nodes)]
+    words += ["--seed", str(seed)]
+    if len(algorithms) < len(ALGORITHMS):
+        words += ["--algorithms", ",".join(algorithm.name for algorithm in algorithms)]
+    words += ["--plot-to", str(plot_to)] if plot_to != MOST else []
+    command = " ".join(["interrex", "lab", *words, "--report", path.name])
+    path.write_text(html_report(trials, drawn, curves, command), encoding="utf-8")
 
 
 def _algorithms(words: str | None) -> tuple[Algorithm, ...]:

@@ -95,3 +95,17 @@ def _named(root: Path, cluster: str, known: list[str]) -> Layout:
     raise CommandError(
         f"there is no cluster {cluster} in {root}{meant(cluster, known)}\n{there}", Exit.NO_CLUSTER
     )
+
+
+def check_writable(path: Path | None) -> None:
+    """Before hours are spent on what could not be kept.
+
+    Raises:
+        CommandError: there can be no such file.
+    """
+    if path is None:
+        return
+    try:
+        path.open("ab").close()
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror}", Exit.USAGE) from error

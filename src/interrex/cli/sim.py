@@ -14,7 +14,7 @@ from cyclopts import Parameter
 
 from interrex.cli.exits import CommandError, Exit
 from interrex.cli.names import unknown
-from interrex.cli.places import Flag
+from interrex.cli.places import Flag, check_writable
 from interrex.cli.sim_scenarios import play, scenario_lines
 from interrex.cli.sim_seeds import Asked, SeedResult, run_plan, run_seeds, shrink_seed
 from interrex.cli.sim_words import Progress, lines_of, summary_document
@@ -92,7 +92,7 @@ def sim(
         if file is not None or any((minutes, faults, only, report, json)):
             raise CommandError("--scenario goes with --seeds, --seed and --trace only", Exit.USAGE)
         _check_words(seeds, seed, minutes, only, trace)
-        _check_writable(trace)
+        check_writable(trace)
         chosen_seeds = range(1, (seeds or SCENARIO_SEEDS) + 1) if seed is None else (seed,)
         return play(scenario, chosen_seeds, trace)
     families = _families(faults)
@@ -100,7 +100,7 @@ def sim(
                   families=families)  # fmt: skip
     _check_words(seeds, seed, minutes, only, trace)
     for path in (report, trace):
-        _check_writable(path)
+        check_writable(path)
     campaign = _Campaign(asked, file, json)
     if seed is not None:
         plan = _plan(asked, seed, only)
@@ -333,13 +333,3 @@ def _positive(option: str, number: int) -> int:
     if number < 1:
         raise CommandError(f"{option} {number}: say a number from 1 on", Exit.USAGE)
     return number
-
-
-def _check_writable(path: Path | None) -> None:
-    """Before hours are spent on what could not be kept."""
-    if path is None:
-        return
-    try:
-        path.open("ab").close()
-    except OSError as error:
-        raise CommandError(f"{path} cannot be written: {error.strerror}", Exit.USAGE) from error

@@ -63,7 +63,7 @@ def run_seeds(asked: Asked, seeds: Iterable[int], jobs: int) -> Iterator[SeedRes
             yield _run_seed((asked, seed))
         return
     context = multiprocessing.get_context("spawn")
-    with context.Pool(jobs, _begin_job) as pool:
+    with context.Pool(jobs, begin_job) as pool:
         yield from pool.imap_unordered(_run_seed, ((asked, seed) for seed in seeds))
 
 
@@ -78,7 +78,7 @@ def shrink_seed(plan: FaultPlan, promise: str, go_on: Callable[[int], bool]) -> 
     return shrink(plan, broken_at, go_on)
 
 
-def _begin_job() -> None:
+def begin_job() -> None:
     """Ctrl-C is for the process that prints: it ends the others."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(1)

@@ -56,6 +56,11 @@ def beside(circle: Sequence[WorkerName], worker: WorkerName) -> tuple[WorkerName
     return circle[at - 1], circle[(at + 1) % len(circle)]
 
 
+def kind(message: msgspec.Struct) -> str:
+    """What a message is called."""
+    return type(message).__name__
+
+
 Bound = tuple[str, Callable[[int], float]]
 """A number of messages as a formula in n, with its name."""
 
@@ -65,10 +70,10 @@ class Algorithm(msgspec.Struct, frozen=True, kw_only=True):
 
     ``name`` is what people type, ``title`` what they read, ``assumes`` and ``limit`` are sentences:
     what it rests on, and why it may never come to an end. ``ring``: each worker is connected with
-    the two beside it on the circle only; otherwise with all. ``decode`` says what a payload means.
-    ``bounds`` count the messages that find the winner; those named in ``announcements`` come after
-    that. ``counts`` names what the bounds are about: an ``election`` of all, or a ``take-over``
-    after the leader's death.
+    the two beside it on the circle only; otherwise with all. ``decode`` says what a payload means,
+    ``label`` the same in a word or two. ``bounds`` count the messages that find the winner; those
+    named in ``announcements`` come after that. ``counts`` names what the bounds are about: an
+    ``election`` of all, or a ``take-over`` after the leader's death.
     """
 
     name: str
@@ -78,6 +83,7 @@ class Algorithm(msgspec.Struct, frozen=True, kw_only=True):
     limit: str
     new: Callable[[Setting], Election]
     decode: Callable[[bytes], msgspec.Struct]
+    label: Callable[[msgspec.Struct], str] = kind
     bounds: tuple[Bound, ...] = ()
     announcements: tuple[str, ...] = ()
     counts: str = "take-over"
@@ -115,6 +121,18 @@ def _hirschberg_sinclair(setting: Setting) -> Election:
 def _floodmax(setting: Setting) -> Election:
     diameter = ring_diameter(len(setting.circle))
     return floodmax.FloodMax(setting.worker, setting.number, setting.beside, diameter, ROUND)
+
+
+def _label_of_lesson(message: msgspec.Struct) -> str:
+    match message:
+        case chang_roberts.Candidate(number=number) | floodmax.Highest(number=number):
+            return f"{kind(message)} {number}"
+        case hirschberg_sinclair.Question(_, number, _, reach):
+            return f"Question {number}, over {reach}"
+        case hirschberg_sinclair.Reply(_, number, ok):
+            return f"Reply {number}: {'ok' if ok else 'no'}"
+        case _:
+            return kind(message)
 
 
 _MAJORITY = "a majority of all workers reach each other, and their disks keep what they wrote"
@@ -171,6 +189,7 @@ ALGORITHMS = (
         limit=_NO_WAY_ROUND,
         new=_chang_roberts,
         decode=chang_roberts.decode,
+        label=_label_of_lesson,
         bounds=(
             ("2n - 1 at best", bounds.chang_roberts_best),
             ("n H(n) on average", bounds.chang_roberts_mean),
@@ -189,6 +208,7 @@ ALGORITHMS = (
         limit=_NO_WAY_ROUND,
         new=_hirschberg_sinclair,
         decode=hirschberg_sinclair.decode,
+        label=_label_of_lesson,
         bounds=(
             ("6n + 4*2^ceil(log n) - 8 at best", bounds.hirschberg_sinclair_least),
             ("8n + 8 ceil(n log n) at worst", bounds.hirschberg_sinclair_most),
@@ -206,6 +226,7 @@ ALGORITHMS = (
         limit="a round waits for nobody",
         new=_floodmax,
         decode=floodmax.decode,
+        label=_label_of_lesson,
         bounds=(
             (
                 "diameter * |E|, exactly",

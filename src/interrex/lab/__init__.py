@@ -8,4 +8,6 @@ world       all of them, and what can be done to them
 record      what happened: mail, leaders, times
 faults      what befalls them
 trial       one election under one fault, and what came of it
+sweep       how many messages, over the number of processes
+report      the page: sequence, plots, and svg under both
 """

@@ -4,7 +4,8 @@ import msgspec
 
 from interrex.core.ids import WorkerName
 from interrex.core.time import MS, S
-from interrex.elections.catalogue import Algorithm
+from interrex.elections.catalogue import Algorithm, kind
+from interrex.elections.guarantees import Guarantees
 from interrex.lab.faults import LASTS, Fault, Struck
 from interrex.lab.record import Incident, Mail, Turn
 from interrex.lab.world import CONNECTED_BY, World, names
@@ -46,7 +47,9 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     double: int
     looked_on: int
     outcome: str
-    members: tuple[WorkerName, ...]
+    guarantees: Guarantees
+    circle: tuple[WorkerName, ...]
+    """All processes, in the order in which rings connect them."""
     mails: tuple[Mail, ...]
     turns: tuple[Turn, ...]
     incidents: tuple[Incident, ...]
@@ -119,7 +122,7 @@ def _trial(world: World, fault: str, seed: int, leading: tuple[WorkerName, ...])
         began=record.began,
         agreed=None if world.agreed_at is None else world.agreed_at - record.began,
         messages=len(mails),
-        search=sum(kind_of(world.algorithm, mail) not in announced for mail in mails),
+        search=sum(kind(world.algorithm.decode(mail.payload)) not in announced for mail in mails),
         bytes=sum(len(mail.payload) for mail in mails),
         rounds=max((mail.depth for mail in mails if _came(world, mail, end)), default=0),
         without=record.without,
@@ -127,7 +130,8 @@ def _trial(world: World, fault: str, seed: int, leading: tuple[WorkerName, ...])
         double=record.double,
         looked_on=now - record.began,
         outcome=_outcome(world),
-        members=tuple(world.members),
+        guarantees=world.guarantees,
+        circle=world.circle,
         mails=tuple(record.mails),
         turns=tuple(record.turns),
         incidents=tuple(record.incidents),
@@ -138,11 +142,6 @@ def _trial(world: World, fault: str, seed: int, leading: tuple[WorkerName, ...])
 def _came(world: World, mail: Mail, end: int) -> bool:
     """Whether it reached one of those who had to agree, in time."""
     return mail.to in world.together and mail.arrived is not None and mail.arrived <= end
-
-
-def kind_of(algorithm: Algorithm, mail: Mail) -> str:
-    """What a message is called."""
-    return type(algorithm.decode(mail.payload)).__name__
 
 
 def _outcome(world: World) -> str:

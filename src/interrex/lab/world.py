@@ -13,6 +13,7 @@ from interrex.core.ids import WorkerName
 from interrex.core.storage import Stored
 from interrex.core.time import MS, US
 from interrex.elections.catalogue import Algorithm, Setting
+from interrex.elections.guarantees import Guarantees
 from interrex.elections.interface import Election, LeaderChanged
 from interrex.lab.process import MACHINE, Process
 from interrex.lab.record import Incident, Mail, Record, Turn
@@ -72,6 +73,8 @@ class World:
         """The living ones."""
         self.together = frozenset(self.members)
         """Who has to agree."""
+        self.guarantees: Guarantees
+        """What the cores promise, once they have begun."""
         self.agreed_at: int | None = None
         """When (simulated ns) all of those first named one leader, who is among them and leads."""
         self._disks: dict[WorkerName, Disk] = {}
@@ -114,7 +117,9 @@ class World:
             stored=stored or Stored(),
             random=self._cores.fork(),
         )
-        process.begin(self.algorithm.new(setting))
+        core = self.algorithm.new(setting)
+        self.guarantees = core.guarantees
+        process.begin(core)
 
     def start(self, name: WorkerName) -> None:
         """A process that was killed begins anew, with what its disk holds."""
