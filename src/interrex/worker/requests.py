@@ -98,14 +98,22 @@ class Requests:
                 text = "no leader took the change in time; it may still be applied"
             self._emit(Answer(request, False, text))
 
-    def hasten(self, now: int) -> None:
-        """Let nobody wait long for full disks. Cheap while nobody waits."""
-        hindered = self._submissions.are_open and bool(self._full_disks())
+    def go_on(self, state: ClusterState, now: int) -> None:
+        """Send what waits for a leader, and let nobody wait long for full disks. Cheap while
+        nobody waits."""
+        if self._submissions.are_open:
+            self._hasten(now)
+            self._send_due(state, now)
+        else:
+            self._hindered = False
+
+    def _hasten(self, now: int) -> None:
+        hindered = bool(self._full_disks())
         if hindered and not self._hindered:
             self._submissions.hurry(now + FULL_DISK_PATIENCE)
         self._hindered = hindered
 
-    def send_due(self, state: ClusterState, now: int) -> None:
+    def _send_due(self, state: ClusterState, now: int) -> None:
         """Send what waits for a leader to the one there is."""
         if not self._submissions.are_unsent:
             return

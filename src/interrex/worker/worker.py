@@ -39,7 +39,7 @@ from interrex.core.state import (
     encode_state,
 )
 from interrex.core.storage import Record, Stored
-from interrex.core.time import MS, S, earliest, is_due, seconds
+from interrex.core.time import S, earliest, is_due, seconds
 from interrex.elections import interface as election_interface
 from interrex.elections.interface import (
     Ask,
@@ -102,14 +102,12 @@ from interrex.worker.interface import (
     WorkerEvent,
 )
 from interrex.worker.leaving import Leaving
+from interrex.worker.looks import Looks
 from interrex.worker.losses import losses
 from interrex.worker.peers import PULSE_SHARE, Peers
 from interrex.worker.probation import LOST_LOG, Probation
 from interrex.worker.reporting import Reporter
 from interrex.worker.requests import Requests
-
-LEADER_SPACING = 5 * MS
-"""The leader looks at the whole fleet at most this often (ns)."""
 
 
 class Worker:
@@ -166,9 +164,8 @@ class Worker:
         self._token = 0
         self._election_tokens: dict[int, int] = {}
         self._reporter = Reporter(now)
-        self._look_dirty = True
-        self._looked_at = 0
-        self._look_wake: int | None = None
+        self._looks = Looks()
+        self._wake_at = self._next_wake_up()
 
     @property
     def epoch(self) -> int:
@@ -187,12 +184,14 @@ class Worker:
     @property
     def wake_at(self) -> int | None:
         """When to send ``WakeUp`` (ns), None for never."""
+        return self._wake_at
+
+    def _next_wake_up(self) -> int | None:
         return earliest(
             self.election.wake_at if self._probation is None else None,
             self.supervisor.wake_at,
-            self._balancers.wake_at,
             self._requests.wake_at,
-            self._look_wake,
+            self._looks.wake_at,
             self._reporter.wake_at,
             self._leaving.wake_at if self._leaving is not None else None,
         )
@@ -203,19 +202,21 @@ class Worker:
         Raises:
             InvariantViolation: a safety rule was about to be broken; stop the process.
         """
-        ensure(now >= self._last_step, "time does not run backwards")
-        if now - self._last_step > 2 * self._pulse:
-            self.peers.forgive_silence(now)
+        absent = now - self._last_step
+        ensure(absent >= 0, "time does not run backwards")
         self._effects = []
-        if now - self._last_step > GRAIN:
+        if absent > GRAIN:
+            if absent > 2 * self._pulse:
+                self.peers.forgive_silence(now)
             self._notice_lateness(now)
         self._now = self._last_step = now
         self._dispatch(event)
         self._follow_up()
+        self._wake_at = self._next_wake_up()
         return self._effects
 
     def _notice_lateness(self, now: int) -> None:
-        lost = self._lateness.observe(self.wake_at, self._last_step, now)
+        lost = self._lateness.observe(self._wake_at, self._last_step, now)
         if lost:
             self.peers.forgive_absence(lost, now)
             untold = self._lateness.news(now)
@@ -229,6 +230,10 @@ class Worker:
 
     def _dispatch(self, event: WorkerEvent) -> None:
         match event:
+            case MessageReceived():
+                self._on_message(event)
+            case WakeUp():
+                self._on_wake_up()
             case Started():
                 if self._gate.assignment is not None:
                     self._obey(self._gate.assignment, confirmed=False)
@@ -236,8 +241,6 @@ class Worker:
                 self._on_peer_joined(event)
             case PeerLeft():
                 self._on_peer_left(event)
-            case MessageReceived():
-                self._on_message(event)
             case Persisted():
                 self._on_persisted(event)
             case Told() | Noticed():
@@ -250,10 +253,9 @@ class Worker:
             case RoutesFollowed():
                 self._effects += self._balancers.notes(event)
                 self._reporter.changed |= self._balancers.followed(event, self._now)
+                self._looks.appoint(self._balancers.wake_at)
             case ChangeAsked() | ReadAsked() | HandOverAsked() | LeaveAsked():
                 self._on_request(event)
-            case WakeUp():
-                self._on_wake_up()
             case _:
                 self._supervise(event)
 
@@ -266,7 +268,7 @@ class Worker:
 
     def _on_peer_joined(self, event: PeerJoined) -> None:
         self.peers.joined(event.peer, event.host, event.member, self._now)
-        self._look_dirty = True
+        self._looks.changed = True
         if self._probation is not None:
             self._probation.heard(event.peer, event.unproven)
         self._elect(PeerConnected(event.peer, event.member))
@@ -276,7 +278,7 @@ class Worker:
 
     def _on_peer_left(self, event: PeerLeft) -> None:
         was_connected = self.peers.left(event.peer, self._now)
-        self._look_dirty = True
+        self._looks.changed = True
         self._tell_supervision()
         self._elect(PeerLost(event.peer, event.proved_dead))
         if event.proved_dead and self._reporter.latest is not None:
@@ -317,7 +319,7 @@ class Worker:
 
     def _on_report(self, sender: WorkerName, report: Report) -> None:
         if self.peers.reported(sender, report):
-            self._look_dirty = True
+            self._looks.changed = True
             self._tell_supervision()
 
     def _tell_supervision(self) -> None:
@@ -347,11 +349,11 @@ class Worker:
                         self._election_tokens[self._persist(effect.records)] = effect.token
                     case Committed():
                         apply(self.state, decode_change(effect.data), effect.index)
-                        self._look_dirty = True
+                        self._looks.changed = True
                         events += self._retime()
                     case Restored():
                         self.state = decode_state(effect.data)
-                        self._look_dirty = True
+                        self._looks.changed = True
                         events += self._retime()
                     case TakeSnapshot():
                         ensure(self.state.index <= effect.index, "a snapshot holds no later change")
@@ -397,7 +399,7 @@ class Worker:
             self._obey(command)
 
     def _on_leader_changed(self, effect: LeaderChanged) -> list[ElectionEvent]:
-        self._look_dirty = True
+        self._looks.changed = True
         if self.lead is not None and (effect.leader != self.me or effect.epoch != self.epoch):
             self._note("leader.ended", f"no longer the leader: {effect.reason}")
         if self.lead is not None:
@@ -416,12 +418,12 @@ class Worker:
             epoch, issued = self._issued
             issued = issued if epoch == self.election.epoch else 0
             self.lead = Leader(self.me, self.host, self.election.epoch, self.state, issued)
-            self._look_dirty = True
+            self._looks.changed = True
 
     def _on_settled(self, effect: ProposalSettled) -> None:
         if self.lead is not None:
             self.lead.proposal_settled(effect.change)
-        self._look_dirty = True
+        self._looks.changed = True
         self._requests.settled(effect, self._now)
 
     def _on_request(self, event: UserRequest) -> None:
@@ -461,7 +463,7 @@ class Worker:
                 self._reporter.changed = True
             case Routes():
                 self._balancers.command(command.table)
-                self._look_dirty = True
+                self._looks.changed = True
             case LaunchWorker():
                 if not self.peers.is_connected(command.worker):
                     self._launch(command.worker)
@@ -498,17 +500,21 @@ class Worker:
     def _follow_up(self) -> None:
         if self._leaving is not None:
             self._go_on_leaving(self._leaving)
+        if self._now >= self._reporter.wake_at:
+            self._speak_up()
+        self._requests.go_on(self.state, self._now)
+        self._effects += self.acquaintances.news(self.state)
+        if self._looks.is_due(self._now):
+            self._look()
+
+    def _speak_up(self) -> None:
         report = self._reporter.report(self._make_report, self._now)
         if report is not None:
             self.peers.reported(self.me, report)
             self._effects.append(Send(None, report))
-            self._look_dirty = True
+            self._looks.changed = True
         for peer in self._reporter.due(self.peers.connected, self._pulse, self._now):
             self._effects.append(Send(peer, self._reporter.alive()))
-        self._requests.hasten(self._now)
-        self._requests.send_due(self.state, self._now)
-        self._effects += self.acquaintances.news(self.state)
-        self._look()
 
     def _go_on_leaving(self, leaving: Leaving) -> None:
         assignment = self._gate.assignment
@@ -532,17 +538,10 @@ class Worker:
 
     def _look(self) -> None:
         """Look at the fleet as a whole: routes, silent and dead workers and, leading, the rest."""
-        due = is_due(self._look_wake, self._now) or is_due(self._balancers.wake_at, self._now)
-        if not (self._look_dirty or due):
-            return
-        if self._now < self._looked_at + LEADER_SPACING and not due:
-            self._look_wake = self._looked_at + LEADER_SPACING
-            return
-        self._look_dirty = False
-        self._looked_at = self._now
-        self._look_wake = None
+        self._looks.begin(self._now)
         own = self.supervisor.reports()
         self._effects += self._balancers.tell(own, self.peers.reports(self.host), self._now)
+        self._looks.appoint(self._balancers.wake_at)
         if self.leaving:
             return
         fleet = self.fleet()
@@ -554,7 +553,7 @@ class Worker:
         else:
             for worker, remedy in self._healer.remedies(fleet, self.host, False, self._now):
                 (self._launch if remedy is Remedy.LAUNCH else self._kill)(worker)
-            self._look_at(self._healer.wake_at)
+            self._looks.appoint_calmly(self._healer.wake_at, self._now)
 
     def _cut_silent(self, fleet: Fleet) -> None:
         """A silent peer on another host may be gone without a word: its connection is ended, and
@@ -562,7 +561,7 @@ class Worker:
         patience = seconds(self.state.spec.timing.silent_worker)
         silent, next_at = fleet.silent_elsewhere(self.host, patience, self._now)
         self._effects += [Disconnect(worker, "silent") for worker in silent]
-        self._look_at(next_at)
+        self._looks.appoint_calmly(next_at, self._now)
 
     def _lead(self, lead: Leader, fleet: Fleet) -> None:
         for effect in lead.step(self.state, fleet, self._now):
@@ -579,13 +578,7 @@ class Worker:
                     self._elect(ReplaceMember(change, effect.worker, effect.member))
                 case _:
                     assert_never(effect)
-        self._look_at(lead.wake_at)
-
-    def _look_at(self, time: int | None) -> None:
-        """Look again at this time (ns), but never in a tight loop."""
-        if time is not None:
-            time = max(time, self._now + LEADER_SPACING)
-            self._look_wake = earliest(self._look_wake, time)
+        self._looks.appoint_calmly(lead.wake_at, self._now)
 
     def _emit(self, effect: WorkerEffect) -> None:
         self._effects.append(effect)

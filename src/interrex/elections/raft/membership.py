@@ -26,6 +26,7 @@ class Membership:
         self.index, self.current = self._history[-1]
         self.voters = self.current.voters
         self.majority = majority(len(self.voters))
+        self.by_worker = sorted(self.voters.items(), key=lambda voter: voter[::-1])
 
     @property
     def before(self) -> Configuration:

@@ -136,10 +136,14 @@ class Raft:
     def members(self) -> tuple[Member, ...]:
         """The voters, by worker name; ``matched`` is known for others only to a leader."""
         role, node = self._server.role, self._server.node
-        matched = dict(role.replication.matched) if isinstance(role, Leader) else {}
-        matched[node.member] = node.log.persisted
-        voters = sorted(node.membership.voters.items(), key=lambda item: item[::-1])
-        return tuple(Member(worker, member, matched.get(member, 0)) for member, worker in voters)
+        known = role.replication.matched if isinstance(role, Leader) else {}
+        me, mine = node.member, node.log.persisted
+        return tuple(
+            [
+                Member(worker, member, mine if member == me else known.get(member, 0))
+                for member, worker in node.membership.by_worker
+            ]
+        )
 
     def step(self, event: ElectionEvent, now: int) -> list[ElectionEffect]:
         """Take one event at time ``now`` (ns); perform the effects in order.

@@ -23,8 +23,10 @@ class Deadlines(Watch):
     def _look(self, step: Step) -> None:
         """Nor does it call itself leader, once its election has been told the time."""
         election = step.core.election
+        if not election.leading:
+            return
         deadline, wake_at = election.deadline, election.wake_at
-        if deadline is None or step.now < deadline or not election.leading:
+        if deadline is None or step.now < deadline:
             return
         if wake_at is None or step.now < wake_at:
             raise self.broken(f"{step.worker} leads at {step.now}, until {deadline}")

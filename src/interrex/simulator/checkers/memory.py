@@ -11,7 +11,7 @@ from interrex.simulator.observation import Step, WorkerEnded
 from interrex.worker.interface import WakeUp
 from interrex.worker.worker import Worker
 
-EVERY = 8 * S
+EVERY = 15 * S
 """A worker is looked through once in so long (ns of simulated time), when it wakes up."""
 MOST = 2_000
 """No queue, table or list in a worker is longer than this (entries of its log aside)."""
@@ -21,6 +21,8 @@ _OURS = "interrex."
 _COLLECTIONS = (list, dict, set, deque, tuple, bytearray)
 _LOOKED_INTO = 64
 """Of a longer collection, so many items are looked into."""
+_looked_into: dict[type, bool] = {}
+_slots: dict[type, list[str]] = {}
 
 
 class Memory(Watch):
@@ -65,7 +67,7 @@ def sizes(root: object) -> Iterator[tuple[str, int, int]]:
         if isinstance(thing, _COLLECTIONS):
             yield path, len(thing), _most(path, thing)
         for name, part in _parts(thing):
-            if id(part) not in seen and (isinstance(part, _COLLECTIONS) or _is_ours(part)):
+            if _is_looked_into(type(part)) and id(part) not in seen:
                 seen.add(id(part))
                 stack.append((f"{path}{name}", part))
 
@@ -78,8 +80,12 @@ def _most(path: str, collection: object) -> int:
     return REMEMBERED_CHANGES if path.endswith(".applied") else MOST
 
 
-def _is_ours(thing: object) -> bool:
-    return type(thing).__module__.startswith(_OURS)
+def _is_looked_into(kind: type) -> bool:
+    known = _looked_into.get(kind)
+    if known is None:
+        known = issubclass(kind, _COLLECTIONS) or kind.__module__.startswith(_OURS)
+        _looked_into[kind] = known
+    return known
 
 
 def _parts(thing: object) -> Iterator[tuple[str, object]]:
@@ -100,8 +106,11 @@ def _parts(thing: object) -> Iterator[tuple[str, object]]:
 
 def _fields(kind: type) -> list[str]:
     """The names of an object's slots."""
+    if kind in _slots:
+        return _slots[kind]
     names: list[str] = []
     for base in kind.__mro__:
         slots = base.__dict__.get("__slots__", ())
         names += [slots] if isinstance(slots, str) else slots
-    return [name for name in names if not name.startswith("__")]
+    fields = _slots[kind] = [name for name in names if not name.startswith("__")]
+    return fields

@@ -21,6 +21,12 @@ from interrex.worker.interface import MessageReceived, PeerLeft
 
 _HEAD = msgspec.msgpack.encode(ElectionMail(b""))[:-2]
 """How mail of an election begins on the wire."""
+_KIND_AT = len(_HEAD) + 3
+"""Where a short mail names its kind: behind its length and how it opens itself."""
+_TELLING = frozenset(
+    kind.__struct_config__.tag
+    for kind in (messages.RequestVote, messages.PreVote, messages.TimeoutNow)
+)
 _vote = msgspec.msgpack.Decoder(StoredVote)
 
 
@@ -59,9 +65,10 @@ class Stickiness(RaftChecker):
     def _received(self, server: Server, step: Step, event: MessageReceived) -> None:
         self._asked.pop(server.life, None)
         self._now[server.life] = step.now
-        if event.payload[: len(_HEAD)] != _HEAD:
+        payload = event.payload
+        if not payload.startswith(_HEAD) or payload[_KIND_AT] not in _TELLING:
             return
-        mail = decode(event.payload)
+        mail = decode(payload)
         assert isinstance(mail, ElectionMail)
         message = messages.decode(mail.payload)
         if isinstance(message, messages.TimeoutNow):

@@ -1,10 +1,24 @@
 """A worker is killed only where it is silent, and not where its killer did not listen."""
 
 from interrex.core.ids import WorkerName
-from interrex.core.time import seconds
+from interrex.core.time import MS, seconds
 from interrex.simulator.checkers.watch import Watch
 from interrex.simulator.observation import Step, WorkerEnded
 from interrex.worker.interface import EndWorker, MessageReceived, PeerJoined
+
+SHORTEST = 5 * MS
+"""A worker that took nothing for no longer than this was not stopped, however short its times."""
+
+
+class _Life:
+    """When one life heard of each other worker, since when it runs without a stop, and its last
+    step (ns)."""
+
+    __slots__ = ("heard", "last", "since")
+
+    def __init__(self, now: int) -> None:
+        self.heard: dict[WorkerName, int] = {}
+        self.since = self.last = now
 
 
 class Silence(Watch):
@@ -18,38 +32,40 @@ class Silence(Watch):
 
     def __init__(self) -> None:
         super().__init__()
-        self._heard: dict[int, dict[WorkerName, int]] = {}
-        """Life -> when it last heard of each other worker (ns)."""
-        self._awake: dict[int, tuple[int, int]] = {}
-        """Life -> since when it runs without a stop, and its last step (ns)."""
+        self._lives: dict[int, _Life] = {}
         self.every_step = self._look
         self.events = {MessageReceived: self._hears, PeerJoined: self._joins}
         self.effects = {EndWorker: self._kills}
         self.occurrences = {WorkerEnded: self._ended}
 
     def _ended(self, at: int, ended: WorkerEnded) -> None:
-        self._heard.pop(ended.life, None)
-        self._awake.pop(ended.life, None)
+        self._lives.pop(ended.life, None)
+
+    def _life(self, step: Step) -> _Life:
+        life = self._lives.get(step.life)
+        if life is None:
+            life = self._lives[step.life] = _Life(step.now)
+        return life
 
     def _hears(self, step: Step, event: MessageReceived) -> None:
-        self._heard.setdefault(step.life, {})[event.sender] = step.now
+        self._life(step).heard[event.sender] = step.now
 
     def _joins(self, step: Step, event: PeerJoined) -> None:
-        self._heard.setdefault(step.life, {})[event.peer] = step.now
+        self._life(step).heard[event.peer] = step.now
 
     def _look(self, step: Step) -> None:
-        self._awake[step.life] = self._awake_since(step), step.now
-
-    def _awake_since(self, step: Step) -> int:
-        since, last = self._awake.get(step.life, (step.now, step.now))
-        return step.now if step.now - last > _patience(step) else since
+        life, now = self._life(step), step.now
+        if now - life.last > SHORTEST and now - life.last > _patience(step):
+            life.since = now
+        life.last = now
 
     def _kills(self, step: Step, kill: EndWorker) -> None:
-        heard = self._heard.get(step.life, {}).get(kill.worker, 0)
-        listens = self._awake_since(step)
-        if step.now - max(heard, listens) < _patience(step):
+        life, now = self._life(step), step.now
+        heard = life.heard.get(kill.worker, 0)
+        listens = now if now - life.last > _patience(step) else life.since
+        if now - max(heard, listens) < _patience(step):
             raise self.broken(
-                f"{step.worker} kills {kill.worker} at {step.now}, which it heard at {heard}; it "
+                f"{step.worker} kills {kill.worker} at {now}, which it heard at {heard}; it "
                 f"listens since {listens}"
             )
 
