@@ -112,7 +112,7 @@ COMMANDS = (
         "            self._wake_at = earliest(self._wake_at, due)\n"
         "            return None\n"
         "        attempt.not_before",
-        "        if now < due or attempt.count >= 0:\n"
+        "        if now < due or attempt.launches >= 0:\n"
         "            return None\n"
         "        attempt.not_before",
     ),
