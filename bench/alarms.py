@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from bench.figures import Effort, Figure, at_most
 from bench.fleet import Fleet
 from bench.processes import busy_loops
+from bench.progress import wait
 from bench.specs import agreed_leader, events_of, web
 
 LOOPS_A_CORE = 2
@@ -26,7 +27,7 @@ def alarms(effort: Effort) -> Iterator[Figure]:
         begin = time.time()
         before = fleet.status()
         with busy_loops(LOOPS_A_CORE * cores):
-            time.sleep(effort.saturation_s)
+            wait(effort.saturation_s)
         kinds = Counter(event.kind for event in events_of(fleet, begin))
         agreed_leader(fleet)
         after = fleet.status()

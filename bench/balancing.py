@@ -15,6 +15,7 @@ from bench import balancer
 from bench.figures import Beside, Effort, Figure, at_least, at_most
 from bench.loading import Loaded, closed_gets
 from bench.processes import running
+from bench.progress import progress
 from bench.statistics import percentile
 from interrex.runtime.haproxy import _bundled_binary
 from tests.runtime.haproxy_harness import Scene
@@ -46,7 +47,7 @@ def balancing(effort: Effort) -> Iterator[Figure]:
     """Requests/s and p99 beside HAProxy alone; failed requests while parts die or change."""
     yield from uvloop.run(_beside_alone(effort))
     rounds = effort.count(ROUNDS)
-    for name in UNDER_FAULTS:
+    for name in progress(UNDER_FAULTS, "fault"):
         found = uvloop.run(_part(name, rounds))
         what = (balancer.PARTS[name].__doc__ or name).splitlines()[0].rstrip(".")
         yield Figure(
@@ -93,7 +94,7 @@ async def _beside_alone(effort: Effort) -> list[Figure]:
                 seconds = effort.duration_s(SECONDS, 1.0)
                 rounds = [
                     _Round(*(_load(at, seconds) for at in (port, scene.port, port)))
-                    for _ in range(effort.count(ROUNDS))
+                    for _ in progress(range(effort.count(ROUNDS)), "round")
                 ]
         finally:
             scene.close()

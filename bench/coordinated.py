@@ -11,6 +11,7 @@ from bench.etcd_cluster import EtcdCluster
 from bench.failover import end_leader
 from bench.figures import Effort, Figure, at_most
 from bench.fleet import Fleet
+from bench.progress import progress
 from bench.specs import bare
 from bench.statistics import percentile, summary
 from bench.tools import MissingTool
@@ -39,7 +40,8 @@ def coordinated(effort: Effort) -> Iterator[Figure]:
 
 def _killed(spec: ClusterSpec, effort: Effort) -> Figure:
     with Fleet(spec) as fleet:
-        took = [end_leader(fleet, signal.SIGKILL) for _ in range(effort.count(50))]
+        kills = progress(range(effort.count(50)), f"{spec.election}, kill")
+        took = [end_leader(fleet, signal.SIGKILL) for _ in kills]
     return Figure(
         measure=f"election by {spec.election}, leader killed, last survivor knows the next: p50",
         value=percentile(took, 0.5),

@@ -17,6 +17,7 @@ from bench.etcd import NAME as ETCD
 from bench.etcd import Ends, Etcd
 from bench.figures import Beside, Effort, Figure, at_least, at_most
 from bench.fleet import Fleet
+from bench.progress import progress
 from bench.specs import agreed_leader, bare
 from bench.statistics import percentile, summary
 from bench.tools import MissingTool
@@ -39,12 +40,12 @@ def failover(effort: Effort) -> Iterator[Figure]:
 def _killed_beside_etcd(effort: Effort) -> Iterator[Figure]:
     took: list[float] = []
     peers: list[Ends] = []
-    for _ in range(TURNS):
+    for turn in range(1, TURNS + 1):
         with Fleet(bare()) as fleet:
-            for _ in range(effort.count(200, TURNS) // TURNS):
+            for _ in progress(range(effort.count(200, TURNS) // TURNS), f"turn {turn}: kill"):
                 took.append(end_leader(fleet, signal.SIGKILL))
         with contextlib.suppress(MissingTool), Etcd() as etcd:
-            for _ in range(effort.count(40, TURNS) // TURNS):
+            for _ in progress(range(effort.count(40, TURNS) // TURNS), f"turn {turn}: etcd, kill"):
                 peers.append(etcd.end_leader())
     name = "leader killed, last survivor knows the next:"
     known = [ends.known_ms for ends in peers]
@@ -72,7 +73,7 @@ def _written(effort: Effort) -> Iterator[Figure]:
     next_one: list[float] = []
     in_flight: list[float] = []
     with Fleet(bare()) as fleet:
-        for number in range(effort.count(50)):
+        for number in progress(range(effort.count(50)), "write"):
             next_ms, flight_ms = _write_over(fleet, number)
             next_one.append(next_ms)
             in_flight.append(flight_ms)
@@ -93,7 +94,8 @@ def _written(effort: Effort) -> Iterator[Figure]:
 
 def _stopped(effort: Effort) -> Iterator[Figure]:
     with Fleet(bare()) as fleet:
-        took = [end_leader(fleet, signal.SIGSTOP) for _ in range(effort.count(15))]
+        stops = progress(range(effort.count(15)), "stop")
+        took = [end_leader(fleet, signal.SIGSTOP) for _ in stops]
     yield Figure(
         measure="leader stopped, last survivor knows the next: p50",
         value=percentile(took, 0.5),

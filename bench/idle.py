@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from bench.figures import Beside, Effort, Figure, at_most
 from bench.fleet import Fleet
 from bench.processes import cpu_s, memory_mib, running, scratch
+from bench.progress import wait
 from bench.specs import sleepers, web
 from bench.tools import MissingTool, tool
 
@@ -66,7 +67,7 @@ def _shares(pids: list[int], seconds: float) -> list[float]:
     """Per cent of a core that each process uses over a time."""
     before = [cpu_s(pid) for pid in pids]
     began = time.monotonic()
-    time.sleep(seconds)
+    wait(seconds)
     passed = time.monotonic() - began
     return [100 * (cpu_s(pid) - used) / passed for pid, used in zip(pids, before, strict=True)]
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from bench.figures import Effort, Figure, at_most
 from bench.fleet import Fleet
+from bench.progress import progress
 from bench.specs import bare
 from bench.statistics import percentile, summary
 from interrex.runtime.clock import now_ns
@@ -75,7 +76,7 @@ def _take_overs(count: int) -> Iterator[float]:
         programs = [_candidate(url, 0)]
         try:
             _next(programs[0], "leads")
-            for number in range(1, count + 1):
+            for number in progress(range(1, count + 1), "kill"):
                 programs.append(_candidate(url, number))
                 _next(programs[1], "waiting")
                 time.sleep(SETTLE_S)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from bench.failover import ask_for_leader, wait_answers
 from bench.figures import Effort, Figure, at_most
 from bench.processes import running
+from bench.progress import progress
 from bench.specs import bare
 from bench.statistics import percentile, summary
 from tests.system.machines import Machine, all_ready, machines
@@ -37,7 +38,8 @@ def partition(effort: Effort) -> Iterator[Figure]:
         print("  network namespaces need root: left out. sudo make bench ARGS=partition")
         return
     with machines(bare()) as hosts:
-        took = [_cut_leader(list(hosts.values())) for _ in range(effort.count(12))]
+        cuts = progress(range(effort.count(12)), "cut")
+        took = [_cut_leader(list(hosts.values())) for _ in cuts]
     yield Figure(
         measure="leader cut off, the others know the next: p50",
         value=percentile(took, 0.5),

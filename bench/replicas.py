@@ -14,6 +14,7 @@ from bench.answering import replace_ms, wait_answer
 from bench.figures import Beside, Effort, Figure, at_most
 from bench.fleet import Fleet
 from bench.processes import free_ports, running, scratch
+from bench.progress import progress
 from bench.servers import build
 from bench.specs import WEB, web
 from bench.statistics import percentile, summary
@@ -49,7 +50,7 @@ def replicas(effort: Effort) -> Iterator[Figure]:
         wait_answer(port)
         fleet.wait_ready()
         ports = _ports(fleet)
-        for number in range(effort.count(100)):
+        for number in progress(range(effort.count(100))):
             time.sleep(SETTLE_S)
             ours.append(replace_ms(ports[number % len(ports)]))
             time.sleep(SETTLE_S)
@@ -83,7 +84,7 @@ def _supervisord(times: int) -> list[float]:
         file.write_text(SUPERVISORD_FILE.format(folder=folder, program=build(), port=port))
         with running([tool("supervisord"), "-c", file]):
             took = []
-            for _ in range(times):
+            for _ in progress(range(times), "supervisord:"):
                 wait_answer(port)
                 time.sleep(SUPERVISORD_SETTLE_S)
                 took.append(replace_ms(port))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import msgspec
 
 from bench.figures import Effort, Figure, at_least
+from bench.progress import progress
 from interrex.cli.sim_seeds import run_plan
 from interrex.core.spec import ClusterSpec
 from interrex.core.time import S
@@ -28,7 +29,7 @@ def _of(name: str, spec: ClusterSpec, effort: Effort, share: float) -> Iterator[
     """In the process's own CPU time: other work on the machine does not count."""
     simulated, events = 0, 0
     began = time.process_time()
-    for seed in range(1, effort.count(SEEDS) + 1):
+    for seed in progress(range(1, effort.count(SEEDS) + 1), "seed"):
         outcome, _ = run_plan(draw_plan(spec, seed, DURATION, ALL))
         simulated += outcome.until
         events += outcome.events

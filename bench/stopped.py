@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from bench.figures import Effort, Figure, at_most
 from bench.fleet import Fleet
+from bench.progress import progress
 from bench.specs import a_follower, agreed_leader, web
 from bench.statistics import percentile, summary
 from interrex.core.ids import WorkerName
@@ -21,10 +22,12 @@ def stopped(effort: Effort) -> Iterator[Figure]:
     """A worker or a balancer process stopped (SIGSTOP), until it is replaced."""
     with Fleet(web(3, exposed=True)) as fleet:
         fleet.wait_ready()
-        times = effort.count(10)
+        times = range(effort.count(10))
         kinds = {
-            "worker": [_stop_worker(fleet, number) for number in range(times)],
-            "balancer process": [_stop_balancer(fleet, number) for number in range(times)],
+            "worker": [_stop_worker(fleet, number) for number in progress(times, "worker")],
+            "balancer process": [
+                _stop_balancer(fleet, number) for number in progress(times, "balancer")
+            ],
         }
     for name, took in kinds.items():
         yield Figure(

@@ -13,6 +13,7 @@ from itertools import count
 from bench.figures import Beside, Effort, Figure, at_most
 from bench.fleet import Fleet
 from bench.loading import Load, Loaded, open_loop
+from bench.progress import say
 from bench.specs import exposed_port, web
 from interrex.core.ids import WorkerName
 
@@ -66,6 +67,7 @@ def _under(fleet: Fleet, seconds: float, chaos: Chaos) -> tuple[Loaded, int]:
             _pause(load, EVERY_S)
             if load.is_over:
                 return load.result(), killed
+            say(f"killed {killed} so far")
             killed += chaos(fleet, turn)
     raise AssertionError("a load ends")
 

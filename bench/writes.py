@@ -14,6 +14,7 @@ from bench.figures import Beside, Effort, Figure, at_least
 from bench.fleet import Fleet
 from bench.loading import closed_posts
 from bench.processes import free_ports, running, scratch
+from bench.progress import progress
 from bench.specs import agreed_leader, bare
 from bench.statistics import percentile
 from interrex.core.spec import LOCAL_HOST
@@ -33,7 +34,7 @@ def writes(effort: Effort) -> Iterator[Figure]:
     seconds = effort.duration_s(SECONDS, 1.0)
     ours: list[float] = []
     peers: list[float] = []
-    for _ in range(effort.count(TURNS, 1)):
+    for _ in progress(range(effort.count(TURNS, 1)), "turn"):
         ours.append(_raft(seconds))
         if importlib.util.find_spec("pysyncobj") is not None:
             peers.append(_pysyncobj(seconds))
