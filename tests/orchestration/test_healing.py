@@ -1,5 +1,7 @@
 """When a worker is launched: at once, then ever less often while it does not stay."""
 
+import itertools
+
 import pytest
 
 from interrex.core.ids import WorkerName
@@ -94,7 +96,7 @@ def test_a_worker_that_never_comes_up_is_launched_ever_less_often(watcher: Watch
     watcher.now += STEADY
     watcher.dies()
     at = [watcher.now, *(watcher.wait_for_launch() for _ in range(7))]
-    pauses = [later - earlier for earlier, later in zip(at, at[1:], strict=False)]
+    pauses = [later - earlier for earlier, later in itertools.pairwise(at)]
     assert pauses == [*(S << number for number in range(5)), LAST_RETRY, LAST_RETRY]
 
 
