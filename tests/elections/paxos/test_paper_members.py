@@ -9,8 +9,9 @@ from interrex.core.time import MS
 from interrex.elections.interface import Committed, ReplaceMember, SnapshotTaken
 from interrex.elections.paxos import PaxosSettings
 from interrex.elections.paxos import messages as m
-from interrex.elections.paxos.changes import CatchUp, Outcome, next_configuration
+from interrex.elections.paxos.changes import next_configuration
 from interrex.elections.paxos.membership import Membership
+from interrex.elections.replicated.changes import CatchUp, Outcome
 from interrex.elections.replicated.payload import NOOP, Configuration, configuration_data
 
 from .solo import Solo, stored, voters, worker

@@ -6,7 +6,8 @@ from interrex.core.time import MS
 from interrex.elections.interface import ConfirmRead, ReplaceMember
 from interrex.elections.raft import RaftSettings
 from interrex.elections.raft import messages as m
-from interrex.elections.raft.changes import CatchUp, Outcome, next_configuration
+from interrex.elections.raft.changes import next_configuration
+from interrex.elections.replicated.changes import CatchUp, Outcome
 from interrex.elections.replicated.payload import Configuration, configuration_data
 
 from .network import Network, Server

@@ -217,5 +217,5 @@ def test_term_and_vote_are_stored_before_a_vote_leaves() -> None:
 def test_a_leader_of_a_term_never_meets_another() -> None:
     """Figure 3, election safety, seen from one server: a second leader stops the node."""
     server = as_role("follower")
-    with pytest.raises(Exception, match="a term has one leader"):
+    with pytest.raises(Exception, match="an epoch has one leader"):
         server.hear(3, 1)

@@ -180,7 +180,7 @@ def test_what_is_frozen_thaws_to_the_same_and_swaps_back() -> None:
 
 
 KNOWN = {
-    "Server": {"node", "detection", "voting", "reason", "role", "_leader_of_term"},
+    "Server": {"node", "detection", "voting", "reason", "role", "_leader_of_epoch"},
     "Node": {
         "worker", "member", "settings", "random", "now", "effects", "disk", "peers", "term",
         "vote", "log", "commit", "membership", "campaigns", "_snapshot_asked",
@@ -208,12 +208,12 @@ KNOWN = {
         "_forgiven", "_ended", "_first_index",
     },
     "Lease": {"deadline", "number", "answered", "_rounds", "_answers"},
-    "Replication": {"_node", "_lease", "progress", "matched", "order"},
+    "Replication": {"_node", "_lease", "_appended", "progress", "matched", "order"},
     "Progress": {
         "member", "match", "next", "state", "paused", "inflight", "sent_bytes", "sent_round",
         "commit_sent", "round_trips", "snapshot", "snapshot_offset", "goes_back",
     },
-    "Handover": {"_node", "_replication", "_target", "_told", "until"},
+    "Handover": {"_node", "_tell", "_target", "_told", "until"},
     "Voting": {"_node", "_detection", "_believes"},
     "Log": {
         "snapshot", "_entries", "_base_index", "_base_term", "persisted", "appended_bytes",

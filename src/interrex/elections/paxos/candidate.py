@@ -14,13 +14,17 @@ from interrex.elections.paxos.findings import Findings
 from interrex.elections.paxos.messages import Ask, AskAnswer, AskWithdrawn, Promise, Refused
 from interrex.elections.paxos.node import Node
 from interrex.elections.paxos.roles import Transitions
+from interrex.elections.replicated.candidate import CandidateRole
 from interrex.elections.replicated.detection import Detection
 
 FAST_RETRIES = 5
 
 
-class Candidate:
+class Candidate(CandidateRole):
     """A proposer in phase 1, or (``asking``) one that asks whether to begin it."""
+
+    _node: Node
+    _server: Transitions
 
     def __init__(
         self,
@@ -31,22 +35,14 @@ class Candidate:
         asking: bool,
         timeout: int,
     ) -> None:
-        self._node = node
+        super().__init__(node, server, asking=asking, timeout=timeout)
         self._detection = detection
-        self._server = server
-        self.asking = asking
-        self.asked_at = node.now
-        self.deadline = node.now + timeout
         self.campaign = node.campaigns
         self._findings = Findings(node)
         self._granted: set[int] = set()
         self._refused: set[int] = set()
         self._own_promise = node.disk.token
         """Once this token is on disk, so is this proposer's promise to itself."""
-
-    @property
-    def wake_at(self) -> int:
-        return self.deadline
 
     def ask(self) -> None:
         """Sends the question, or phase 1a, to every acceptor."""
@@ -122,13 +118,3 @@ class Candidate:
         answered = self._granted | self._refused
         for member in sorted(node.membership.electorate.keys() - answered):
             node.send(member, AskWithdrawn(member, node.member, node.round, self.campaign))
-
-    def on_time(self, *, late: bool) -> None:
-        """Nobody won: ask again. Being late oneself changes nothing here."""
-        del late
-        if self._node.now < self.deadline:
-            return
-        if self._node.is_disk_stuck:
-            self._server.become_follower(self._node.round, "its disk does not answer")
-        else:
-            self._server.become_pre_candidate("the election timed out")

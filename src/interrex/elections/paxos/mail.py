@@ -12,16 +12,14 @@ from interrex.elections.paxos.candidate import Candidate
 from interrex.elections.paxos.follower import Follower
 from interrex.elections.paxos.leader import Leader
 from interrex.elections.paxos.server import Server
+from interrex.elections.replicated.mail import Letterbox
 
 LeaderMail = m.Accept | m.Chosen | m.Heartbeat | m.InstallSnapshot
 AnswerToLeader = m.Accepted | m.HeartbeatAnswer
 
 
-class Mailbox:
+class Mailbox(Letterbox[Server]):
     """Takes payloads for one server."""
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
 
     def take(self, worker: WorkerName, payload: bytes) -> None:
         """One payload from a worker.
@@ -32,12 +30,7 @@ class Mailbox:
         message = m.decode(payload)
         server = self._server
         node, detection = server.node, server.detection
-        if message.target != node.member or message.source == node.member:
-            return
-        known = node.membership.worker_of(message.source)
-        if known is None:
-            node.peers[worker] = message.source
-        elif known != worker:
+        if not node.is_mail(message.target, message.source, worker):
             return
         if detection.remembered and not isinstance(message, m.Ask):
             detection.sender_moved(worker, message.round)
@@ -51,7 +44,7 @@ class Mailbox:
             case m.Ask() | m.AskWithdrawn() | m.AskAnswer(granted=True):
                 return True  # about a round that nobody has begun
             case m.Prepare():
-                if server.promising.ignores(message):
+                if server.promising.ignores(message.ended):
                     return False
                 self._hear_of_end(message.ended)
             case _:
@@ -72,7 +65,7 @@ class Mailbox:
             case m.SnapshotWanted():
                 self._on_snapshot_wanted(message)
             case m.Ask():
-                self._on_ask(message, worker)
+                self._on_question(message, message.ended, worker)
             case m.AskAnswer():
                 if isinstance(role, Candidate):
                     role.on_ask_answer(message)
@@ -87,7 +80,7 @@ class Mailbox:
                 if message.round == self._server.node.round and not isinstance(role, Follower):
                     role.on_refused(message)
             case m.TakeOver():
-                self._on_take_over(message, worker)
+                self._on_hand_over(message.round, message.source, worker)
             case m.Preempted():
                 pass  # the rule of later rounds has seen to it
             case _:
@@ -116,26 +109,6 @@ class Mailbox:
             case _:
                 assert_never(message)
 
-    def _hear_of_end(self, ended: int) -> bool:
-        """Takes the news that this round's leadership is over. Returns whether it was news."""
-        server = self._server
-        detection, node = server.detection, server.node
-        if isinstance(server.role, Leader) or ended != node.round or detection.ended == ended:
-            return False
-        if detection.leader_worker is not None:
-            server.reason = f"{detection.leader_worker} is gone, as a candidate says"
-        detection.end(ended, node.now)
-        return True
-
-    def _on_ask(self, message: m.Ask, worker: WorkerName) -> None:
-        server = self._server
-        told = self._hear_of_end(message.ended)
-        refused = server.promising.on_ask(message, worker)
-        if told:
-            server.weigh_again()
-        if told or refused:
-            server.hurry_if_next()
-
     def _on_snapshot_wanted(self, message: m.SnapshotWanted) -> None:
         server = self._server
         if isinstance(server.role, Leader):
@@ -150,18 +123,6 @@ class Mailbox:
             server.hurry_if_next()
         elif isinstance(server.role, Follower) and server.detection.leader is None:
             server.role.rest()
-
-    def _on_take_over(self, message: m.TakeOver, worker: WorkerName) -> None:
-        server = self._server
-        node, detection = server.node, server.detection
-        if (
-            message.round == node.round
-            and isinstance(server.role, Follower)
-            and node.may_campaign
-            and detection.leader in (None, message.source)
-        ):
-            detection.end(node.round, node.now)
-            server.become_candidate(f"{worker} handed over")
 
 
 def _give_leader(leader: Leader, message: AnswerToLeader) -> None:

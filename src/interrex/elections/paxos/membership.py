@@ -38,6 +38,7 @@ class Membership:
     def _take(self) -> None:
         ruling = self._position(self._chosen + 1)
         self.index, self.newest = self._history[-1]
+        self.by_worker = sorted(self.newest.voters.items(), key=lambda voter: voter[::-1])
         self.groups: tuple[dict[int, WorkerName], ...] = _distinct(
             one.voters for _, one in self._history[ruling:]
         )

@@ -26,20 +26,17 @@ from interrex.core.ids import WorkerName
 from interrex.core.storage import Entry, SaveSnapshot, SetFact, Snapshot, Stored, TruncateFrom
 from interrex.elections.interface import (
     Committed,
-    ElectionEffect,
     MalformedPayload,
     Restored,
-    SendPayload,
     SnapshotTaken,
-    TakeSnapshot,
 )
 from interrex.elections.paxos.membership import NOBODY, Membership
-from interrex.elections.paxos.messages import Message, encode
+from interrex.elections.paxos.messages import Message
 from interrex.elections.paxos.settings import PaxosSettings
 from interrex.elections.paxos.slots import Slots
 from interrex.elections.paxos.snapshots import snapshot_data, snapshot_parts
 from interrex.elections.paxos.transfer import Arriving, chunk
-from interrex.elections.replicated.disk import Disk
+from interrex.elections.replicated.node import DurableNode, OwnFact, stored_fact
 from interrex.elections.replicated.payload import Configuration, committed_data, configuration_of
 
 PROMISE = "promise"
@@ -48,16 +45,19 @@ CHOSEN = "chosen"
 """The fact that says up to which slot all is chosen."""
 
 
-class StoredPromise(msgspec.Struct, frozen=True, array_like=True):
+class StoredPromise(OwnFact, frozen=True, array_like=True):
     """``proposer`` 0: the round was seen, and promised to nobody."""
 
-    member: int
     round: int
     proposer: int
 
 
-class Node:
-    """The durable half of a server and its outbox. Roles act through it; it decides nothing."""
+class Node(DurableNode[Message]):
+    """The durable half of a Paxos server: its promise, and the slots."""
+
+    epoch_word = "round"
+    settings: PaxosSettings
+    membership: Membership
 
     def __init__(
         self,
@@ -68,16 +68,8 @@ class Node:
         genesis: Mapping[int, WorkerName] | None,
         random: Random,
     ) -> None:
-        self.worker = worker
-        self.member = member
-        self.settings = settings
-        self.random = random
-        self.now = 0
-        self.effects: list[ElectionEffect] = []
-        self.disk = Disk()
-        self.peers: dict[WorkerName, int] = {}
-        """The member ids of workers, as they said hello or wrote."""
-        promise = _stored_promise(stored, member)
+        super().__init__(worker, member, settings, random)
+        promise = stored_fact(stored, PROMISE, StoredPromise(member, 0, 0))
         self.round = promise.round
         self.promised_to = promise.proposer
         self.slots = Slots(stored.snapshot, stored.entries)
@@ -87,45 +79,13 @@ class Node:
         self._stored_chosen = self.chosen
         self.membership = _stored_membership(stored, genesis, settings.window, self.chosen)
         self.arriving = Arriving()
-        self.campaigns = self.random.getrandbits(48)
-        """Numbers this server's campaigns; starts anywhere, so that no answer to a question of an
-        earlier life of the process is taken for one to this life's."""
-        self._snapshot_asked = 0
-        self._bytes_since_snapshot = 0
-
-    # Out
-
-    def send(self, member: int, message: Message) -> None:
-        worker = self.worker_of(member)
-        if worker is not None:
-            self.effects.append(SendPayload(worker, encode(message)))
-
-    def send_when_stored(self, member: int, message: Message) -> None:
-        """Sends a promise once all that is recorded so far is on disk."""
-        worker = self.worker_of(member)
-        if worker is None:
-            return
-        free = self.disk.hold(SendPayload(worker, encode(message)))
-        if free is not None:
-            self.effects.append(free)
-
-    def worker_of(self, member: int) -> WorkerName | None:
-        known = self.membership.worker_of(member)
-        if known is not None:
-            return known
-        return next((worker for worker, one in self.peers.items() if one == member), None)
-
-    def name_of(self, member: int) -> str:
-        """A member for people."""
-        return self.worker_of(member) or f"member {member}"
 
     def flush(self) -> None:
+        """As everywhere; how far everything is chosen is written with whatever is."""
         if self.chosen > self._stored_chosen and self.disk.will_write:
             self.disk.record(SetFact(CHOSEN, msgspec.msgpack.encode(self.chosen)))
             self._stored_chosen = self.chosen
-        persist = self.disk.flush(self.now)
-        if persist is not None:
-            self.effects.append(persist)
+        super().flush()
 
     def persisted(self, token: int) -> None:
         reaches, released = self.disk.persisted(token)
@@ -133,12 +93,21 @@ class Node:
         self.effects.extend(released)
 
     @property
-    def is_disk_stuck(self) -> bool:
-        """Whether a write has had no answer for an election time-out: no time to campaign."""
-        since = self.disk.waiting_since
-        return since is not None and self.now - since >= self.settings.election_timeout
+    def stored_index(self) -> int:
+        return self.slots.persisted
 
     # The promise
+
+    @property
+    def epoch(self) -> int:
+        return self.round
+
+    @property
+    def given_to(self) -> int:
+        return self.promised_to
+
+    def begin_epoch(self, epoch: int, given_to: int = 0) -> None:
+        self.set_round(epoch, given_to)
 
     @property
     def may_campaign(self) -> bool:
@@ -196,23 +165,12 @@ class Node:
                 news.append((entry.index, configuration))
         self.chosen = index
         self.membership.learned(index, news)
-        self._ask_for_snapshot()
+        self.ask_for_snapshot(index, self.slots.snapshot_index)
         return True
-
-    def _ask_for_snapshot(self) -> None:
-        settings = self.settings
-        grown = self.chosen - max(self.slots.snapshot_index, self._snapshot_asked)
-        if grown >= settings.snapshot_after or (
-            self._bytes_since_snapshot >= settings.snapshot_after_bytes
-        ):
-            self._snapshot_asked = self.chosen
-            self._bytes_since_snapshot = 0
-            self.effects.append(TakeSnapshot(self.chosen))
 
     # Snapshots
 
     def restored(self) -> None:
-        """Hands out the state found on disk, as the first thing of all."""
         floor = 0
         if self.slots.snapshot is not None:
             floor = self.slots.snapshot.index
@@ -223,7 +181,6 @@ class Node:
                 self.effects.append(Committed(entry.index, data))
 
     def snapshot_taken(self, taken: SnapshotTaken) -> None:
-        """Keeps the state after an applied slot, and drops what it covers."""
         slots = self.slots
         if not slots.snapshot_index < taken.index <= self.chosen:
             return  # overtaken by a newer one
@@ -261,18 +218,6 @@ class Node:
         self.chosen = snapshot.index
         self.membership.restore(snapshot.index, parts.history)
         self.effects.append(Restored(snapshot.index, parts.data))
-
-
-def _stored_promise(stored: Stored, member: int) -> StoredPromise:
-    value = stored.facts.get(PROMISE)
-    if value is None:
-        return StoredPromise(member, 0, 0)
-    try:
-        promise = msgspec.msgpack.decode(value, type=StoredPromise)
-    except msgspec.DecodeError as error:
-        raise InvariantViolation(f"the stored promise cannot be read: {error}") from error
-    ensure(promise.member == member, f"the disk is member {promise.member}'s, this one is {member}")
-    return promise
 
 
 def _stored_chosen(stored: Stored) -> int:

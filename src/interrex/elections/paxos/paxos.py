@@ -26,46 +26,21 @@ Differs from the papers: see the modules, and docs/paxos.md.
 
 from collections.abc import Mapping
 from random import Random
-from typing import assert_never
 
 from interrex.core.errors import ensure
 from interrex.core.ids import WorkerName
 from interrex.core.storage import Stored
 from interrex.elections.guarantees import PAXOS, Guarantees
-from interrex.elections.interface import (
-    ConfirmRead,
-    ElectionEffect,
-    ElectionEvent,
-    LeaderChanged,
-    Member,
-    Noticed,
-    PayloadReceived,
-    PeerConnected,
-    PeerLost,
-    Persisted,
-    ProposalSettled,
-    Propose,
-    ReadConfirmed,
-    ReplaceMember,
-    SnapshotTaken,
-    StepDown,
-    TimesChanged,
-    Told,
-    WakeUp,
-)
-from interrex.elections.paxos.follower import Follower
-from interrex.elections.paxos.leader import Leader
 from interrex.elections.paxos.mail import Mailbox
-from interrex.elections.paxos.peers import Peers
 from interrex.elections.paxos.server import Server
 from interrex.elections.paxos.settings import PaxosSettings
-from interrex.elections.replicated.detection import Loss
-
-NOT_LEADING = "this worker does not lead"
+from interrex.elections.replicated.election import ReplicatedElection
 
 
-class Paxos:
+class Paxos(ReplicatedElection):
     """One Paxos server. Implements ``interrex.elections.interface.Election``."""
+
+    _server: Server
 
     def __init__(
         self,
@@ -92,16 +67,8 @@ class Paxos:
             InvariantViolation: the disk's content is not this member's, or contradicts itself.
         """
         ensure(member >= 1, "a member id is at least 1")
-        self._server = Server(worker, member, stored, settings, genesis, random)
-        self._mailbox = Mailbox(self._server)
-        self._peers = Peers(self._server)
-        self._started = False
-        self._left_over: list[ElectionEffect] = []
-        """What a step had to say before it met a malformed payload: the next step says it."""
-        self._wake_at: int | None = 0
-        self._announced: tuple[WorkerName | None, int] = (None, self.epoch)
-        self._last_leader: tuple[WorkerName | None, int] = (None, 0)
-        """The last leader that was announced, and its round."""
+        server = Server(worker, member, stored, settings, genesis, random)
+        super().__init__(server, Mailbox(server))
 
     @property
     def guarantees(self) -> Guarantees:
@@ -109,129 +76,6 @@ class Paxos:
         return PAXOS
 
     @property
-    def wake_at(self) -> int | None:
-        """When to send ``WakeUp`` (ns), None for never."""
-        return self._wake_at
-
-    @property
-    def leader(self) -> WorkerName | None:
-        """Who leads, as far as this worker knows."""
-        server = self._server
-        role = server.role
-        if isinstance(role, Leader):
-            return server.node.worker if server.leading else None
-        if server.detection.loss in (Loss.ENDED, Loss.SILENT):
-            return None
-        is_named = isinstance(role, Follower) and role.is_named
-        return server.detection.leader_worker if is_named else None
-
-    @property
     def epoch(self) -> int:
         """The newest round this worker has seen."""
         return self._server.node.round
-
-    @property
-    def leading(self) -> bool:
-        """Whether this worker leads, and its deadline had not passed at the last step."""
-        return self._server.leading
-
-    @property
-    def deadline(self) -> int | None:
-        """Until when (ns) a leader may believe in itself unless renewed; None when not leading."""
-        role = self._server.role
-        return role.deadline if isinstance(role, Leader) and role.established else None
-
-    @property
-    def members(self) -> tuple[Member, ...]:
-        """The voters, by worker name; ``matched`` is known for others only to a leader."""
-        role, node = self._server.role, self._server.node
-        matched = dict(role.replication.matched) if isinstance(role, Leader) else {}
-        matched[node.member] = node.slots.persisted
-        voters = sorted(node.membership.voters.items(), key=lambda item: item[::-1])
-        return tuple(Member(worker, member, matched.get(member, 0)) for member, worker in voters)
-
-    def step(self, event: ElectionEvent, now: int) -> list[ElectionEffect]:
-        """Take one event at time ``now`` (ns); perform the effects in order.
-
-        Raises:
-            MalformedPayload: the payload is no message of Paxos; end the connection and go on.
-            InvariantViolation: a safety rule was about to be broken; stop the node.
-        """
-        server = self._server
-        node = server.node
-        effects = node.effects = self._left_over
-        node.now = max(node.now, now)
-        due = self._wake_at
-        if not self._started:
-            self._started = True
-            server.start()
-            due = None
-        self._take(event)
-        if due is not None and node.now >= due:
-            server.on_time(late=node.now - due > node.settings.lateness)
-        node.flush()
-        known = (self.leader, node.round)
-        if known != self._announced:
-            effects.append(LeaderChanged(*known, self._reason_for(*known)))
-            self._announced = known
-            if known[0] is not None:
-                self._last_leader = known
-        self._wake_at = server.role.wake_at
-        self._left_over = []
-        return effects
-
-    def _reason_for(self, leader: WorkerName | None, number: int) -> str:
-        """Why this is announced now. A transition says so itself; but a leader's lease lapses and
-        is renewed, and a follower hears its leader again, without any."""
-        again = self._last_leader == (leader, number)
-        if isinstance(self._server.role, Leader):
-            if leader is None and self._last_leader == (self._server.node.worker, number):
-                return "its lease has run out, and no majority has answered since"
-            if again:
-                return f"a majority answers again, and round {number} goes on"
-        elif again:
-            return f"{leader} is heard again, and round {number} goes on"
-        return self._server.reason
-
-    def _take(self, event: ElectionEvent) -> None:
-        server = self._server
-        match event:
-            case PayloadReceived(sender, payload):
-                self._mailbox.take(sender, payload)
-            case Propose() | ReplaceMember():
-                self._propose(event)
-            case Persisted(token):
-                server.node.persisted(token)
-                server.role.on_persisted(token)
-            case WakeUp():
-                pass
-            case ConfirmRead(read):
-                if isinstance(server.role, Leader) and server.leading:
-                    server.role.on_confirm_read(event)
-                else:
-                    server.node.effects.append(ReadConfirmed(read, confirmed=False))
-            case PeerConnected(peer, member):
-                self._peers.connected(peer, member)
-            case PeerLost(peer, proved_dead):
-                self._peers.lost(peer, proved_dead=proved_dead)
-            case StepDown(successor):
-                if isinstance(server.role, Leader):
-                    server.role.on_step_down(successor)
-            case TimesChanged(timing):
-                server.retime(timing)
-            case SnapshotTaken():
-                server.node.snapshot_taken(event)
-            case Told() | Noticed():
-                ensure(False, "Paxos asks no coordination service")
-            case _:
-                assert_never(event)
-
-    def _propose(self, event: Propose | ReplaceMember) -> None:
-        role = self._server.role
-        if not isinstance(role, Leader):
-            settled = ProposalSettled(event.change, None, NOT_LEADING)
-            self._server.node.effects.append(settled)
-        elif isinstance(event, Propose):
-            role.on_propose(event)
-        else:
-            role.on_replace_member(event)

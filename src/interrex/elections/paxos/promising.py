@@ -1,6 +1,6 @@
 """Whether to promise a round to a proposer, or to answer yes to its question before.
 
-The same rules in every role.
+The same rules in every role; when a question is answered is in ``replicated.questions``.
 
 Source: PMS 2.2 (phase 1b: "a promise not to accept any more proposals numbered less than n and
 with the highest-numbered proposal (if any) that it has accepted"); PML 5.2 (a leader's lease makes
@@ -12,40 +12,16 @@ chosen and are no longer here gets the snapshot instead: it learns first, or som
 One that was removed, as far as is learned here, gets none.
 """
 
-from collections.abc import Callable
-
-from interrex.core.ids import WorkerName
 from interrex.core.storage import Entry
 from interrex.elections.paxos.messages import Ask, AskAnswer, Prepare, Promise, Refused, Run
 from interrex.elections.paxos.node import Node
-from interrex.elections.replicated.detection import Detection
+from interrex.elections.replicated.questions import Questions
 
 
-class Promising:
-    """The promises of a server. ``believes`` tells whether it leads inside its own deadline."""
+class Promising(Questions[Ask]):
+    """The promises of a server."""
 
-    def __init__(self, node: Node, detection: Detection[Ask], believes: Callable[[], bool]) -> None:
-        self._node = node
-        self._detection = detection
-        self._believes = believes
-
-    def hears_a_leader(self) -> bool:
-        """Whether to leave proposers unanswered."""
-        return self._believes() or not self._detection.has_lost
-
-    def ignores(self, message: Prepare) -> bool:
-        """A later round is not even looked at while a leader is heard."""
-        return self.hears_a_leader() and message.ended != self._node.round
-
-    def on_ask(self, message: Ask, worker: WorkerName) -> bool:
-        """Answers now, or remembers the question until the leader is lost.
-
-        Returns whether it was refused because of what the proposer lacks.
-        """
-        if message.round > self._node.round and self.hears_a_leader():
-            self._detection.remember(message, worker)
-            return False
-        return self._answer(message)
+    _node: Node
 
     def _answer(self, message: Ask) -> bool:
         node = self._node
@@ -59,11 +35,6 @@ class Promising:
             AskAnswer(message.source, node.member, number, message.campaign, granted),
         )
         return newer and not granted
-
-    def weigh_again(self) -> None:
-        """The leader is lost: answers what was remembered."""
-        for question in self._detection.take_remembered():
-            self._answer(question)
 
     def on_prepare(self, message: Prepare) -> bool:
         """Promises this round, or refuses it. Returns whether it was promised."""

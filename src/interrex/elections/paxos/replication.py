@@ -5,35 +5,38 @@ once); PMMC 2.4 (commanders); PML 5.5 (catching up).
 """
 
 from interrex.core.quorum import agreed_index
+from interrex.core.storage import Snapshot
 from interrex.elections.paxos.messages import (
     Accept,
     Accepted,
     Chosen,
     HeartbeatAnswer,
-    SnapshotWanted,
+    InstallSnapshot,
 )
 from interrex.elections.paxos.node import Node
 from interrex.elections.paxos.progress import Progress, State
 from interrex.elections.paxos.transfer import chunk
 from interrex.elections.replicated.lease import Lease
+from interrex.elections.replicated.replication import LogReplication
 
 
-class Replication:
+class Replication(LogReplication[Progress]):
     """The acceptors and learners of one leadership.
 
     Invariants: ``matched`` holds, for every member, a slot up to which its disk is known to hold
     this leader's values; all slots of this server up to ``proposed`` hold them too.
     """
 
+    _node: Node
+
     def __init__(self, node: Node, lease: Lease) -> None:
-        self._node = node
-        self._lease = lease
+        super().__init__(node, lease, node.slots)
         self.proposed = node.chosen
         """The last slot that this leader has proposed in, or knows the value of."""
-        self.progress: dict[int, Progress] = {}
-        self.matched: dict[int, int] = {}
-        self.order: tuple[int, ...] = ()
         self.adopt_members()
+
+    def last_proposed(self) -> int:
+        return self.proposed
 
     def adopt_members(self) -> None:
         """Follows the configurations; who acts for none of the next slots is served no more."""
@@ -81,10 +84,6 @@ class Replication:
 
     # Sending
 
-    def send_all(self) -> None:
-        for progress in self.progress.values():
-            self.send(progress)
-
     def send(self, progress: Progress) -> None:
         """Sends all that may be sent now."""
         node = self._node
@@ -113,33 +112,19 @@ class Replication:
         node.send(progress.member, message)
         progress.sent(start + len(values) - 1, self._lease.number)
         progress.sent_bytes += size
-        progress.chosen_sent = node.chosen
-
-    def _may_send_more(self, progress: Progress) -> bool:
-        """Behind a batch under way only a full one leaves: small ones share the next message."""
-        settings = self._node.settings
-        waiting = self._node.slots.appended_bytes - progress.sent_bytes
-        return waiting >= settings.batch_bytes and (
-            len(progress.inflight) < settings.inflight_batches
-        )
+        progress.commit_sent = node.chosen
 
     def _send_chosen(self, progress: Progress) -> None:
         chosen = min(self._node.chosen, progress.match)
-        if progress.chosen_sent < chosen and not progress.inflight:
-            progress.chosen_sent = chosen
+        if progress.commit_sent < chosen and not progress.inflight:
+            progress.commit_sent = chosen
             node = self._node
             node.send(progress.member, Chosen(progress.member, node.member, node.round, chosen))
 
-    def _send_chunk(self, progress: Progress) -> None:
-        snapshot = progress.snapshot
-        if progress.paused or snapshot is None:
-            return
-        node, offset = self._node, progress.snapshot_offset
+    def _chunk(self, member: int, snapshot: Snapshot, offset: int) -> InstallSnapshot:
+        node = self._node
         size = node.settings.snapshot_chunk_bytes
-        part = chunk(node.member, progress.member, node.round, snapshot, offset, size, leads=True)
-        node.send(progress.member, part)
-        progress.paused = True
-        progress.sent_beat = self._lease.number
+        return chunk(node.member, member, node.round, snapshot, offset, size, leads=True)
 
     # Answers
 
@@ -180,20 +165,10 @@ class Replication:
         if progress.state is State.LOST:
             progress.become_replicate(received)
             self._count_unsent(progress)
-        elif message.beat > progress.sent_beat:
+        elif message.beat > progress.sent_round:
             if progress.state is State.SNAPSHOT:
                 progress.paused = False
                 progress.goes_back = True
             elif progress.inflight and received < progress.next - 1:
                 progress.become_replicate(received)
                 self._count_unsent(progress)
-
-    def on_snapshot_wanted(self, message: SnapshotWanted) -> None:
-        progress = self.progress.get(message.source)
-        if progress is None or progress.snapshot is None:
-            return
-        if progress.snapshot.index != message.index or not progress.wants(message.offset):
-            return
-        progress.snapshot_offset = min(message.offset, len(progress.snapshot.data))
-        progress.paused = False
-        self.send(progress)

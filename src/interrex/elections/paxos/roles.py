@@ -3,19 +3,11 @@
 from typing import Protocol
 
 from interrex.elections.paxos.findings import Findings
+from interrex.elections.replicated import roles
 
 
-class Transitions(Protocol):
-    """The only ways to change role or round. ``reason`` ends up in ``LeaderChanged``."""
-
-    def become_follower(self, number: int, reason: str) -> None:
-        """Without a known leader, in this round or a later one."""
-
-    def become_pre_candidate(self, reason: str) -> None:
-        """Asks who would promise a round to this server. Changes no promise."""
-
-    def become_candidate(self, reason: str) -> None:
-        """Prepares the next round."""
+class Transitions(roles.Transitions, Protocol):
+    """As in every election; what a candidate has won; and a second try."""
 
     def begin_anew(self, reason: str) -> None:
         """A leader that cannot go on in its round prepares the next one at once."""

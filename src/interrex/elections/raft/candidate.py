@@ -18,13 +18,17 @@ from interrex.elections.raft.messages import (
 )
 from interrex.elections.raft.node import Node
 from interrex.elections.raft.roles import Transitions
+from interrex.elections.replicated.candidate import CandidateRole
 from interrex.elections.replicated.detection import Detection
 
 FAST_RETRIES = 3
 
 
-class Candidate:
+class Candidate(CandidateRole):
     """A candidate (``asking`` False) or a pre-candidate (``asking`` True)."""
+
+    _node: Node
+    _server: Transitions
 
     def __init__(
         self,
@@ -35,21 +39,13 @@ class Candidate:
         asking: bool,
         timeout: int,
     ) -> None:
-        self._node = node
+        super().__init__(node, server, asking=asking, timeout=timeout)
         self._detection = detection
-        self._server = server
-        self.asking = asking
-        self.asked_at = node.now
-        self.deadline = node.now + timeout
         self.round = node.campaigns
         self._answers: dict[int, bool] = {}
         self._own_vote = node.disk.token
         """Once this token is on disk, so is this candidate's vote for itself."""
         self._is_stored = asking
-
-    @property
-    def wake_at(self) -> int:
-        return self.deadline
 
     def ask(self) -> None:
         """Sends the question, or the request, to every voter."""
@@ -119,13 +115,3 @@ class Candidate:
         node = self._node
         for member in sorted(node.membership.voters.keys() - self._answers.keys()):
             node.send(member, PreVoteWithdrawn(member, node.member, node.term, self.round))
-
-    def on_time(self, *, late: bool) -> None:
-        """Nobody won: ask again. Being late oneself changes nothing here."""
-        del late
-        if self._node.now < self.deadline:
-            return
-        if self._node.is_disk_stuck:
-            self._server.become_follower(self._node.term, "its disk does not answer")
-        else:
-            self._server.become_pre_candidate("the election timed out")

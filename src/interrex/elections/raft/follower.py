@@ -1,19 +1,17 @@
-"""A server that follows, learns the log, and watches its leader.
+"""A server that follows and learns the log. How it watches its leader is in
+``replicated.follower``.
 
 Source: paper 5.2 (time-outs), 5.3 (log), 7 (snapshots); thesis 9.6.
 
 Differs from the paper: AppendEntries is acknowledged when it is on disk, by one answer for all
 that arrived meanwhile; a refusal names the last index whose term may fit (whole terms are
-skipped); the election time-out is cut short by proof of death or a closed connection, and is
-staggered by the leader's succession order instead of by chance; a server that was itself stopped
-gives its leader a fresh, bounded time to be heard before it believes its own clock.
+skipped).
 """
 
 import msgspec
 
 from interrex.core.ids import WorkerName
 from interrex.core.storage import Entry, Snapshot
-from interrex.core.time import earliest
 from interrex.elections.interface import MalformedPayload
 from interrex.elections.raft.messages import (
     Advance,
@@ -29,91 +27,34 @@ from interrex.elections.raft.messages import (
 from interrex.elections.raft.node import Node
 from interrex.elections.raft.roles import Transitions
 from interrex.elections.replicated.detection import Detection
+from interrex.elections.replicated.follower import FollowerRole
 from interrex.elections.replicated.payload import configuration_of
 
 
-class Follower:
+class Follower(FollowerRole):
     """The state of a follower in one term under one leader.
 
     Invariant: up to ``verified`` this log is the leader's; it starts at the commit index.
     """
 
+    _node: Node
+
     def __init__(
         self, node: Node, detection: Detection[PreVote], server: Transitions, *, draw: int
     ) -> None:
-        self._node = node
-        self._detection = detection
-        self._server = server
-        self._draw = draw
+        super().__init__(node, detection, server, draw)
         self.verified = node.commit
-        self._acknowledge = False
-        """Whether something was received that was not acknowledged yet."""
-        self._acknowledged = 0
         self._chunks = bytearray()
         self._chunks_of: tuple[int, int, int] | None = None
-        self.campaign_at: int | None = None
-
-    @property
-    def wake_at(self) -> int | None:
-        detection = self._detection
-        return earliest(self.campaign_at, None if detection.has_lost else detection.silent_at)
-
-    # Watching
-
-    def rest(self) -> None:
-        """A whole random time-out from now on. None for who may not campaign."""
-        if self._node.may_campaign:
-            timeout = self._detection.timeout
-            self.campaign_at = self._node.now + timeout + (timeout * self._draw >> 32)
-        else:
-            self.campaign_at = None
 
     def hurry(self, delay: int) -> None:
-        """Campaign after the delay and one distance for each rank before this one."""
-        if not self._node.may_campaign or self._node.settings.paper_elections:
-            return
-        detection = self._detection
-        wait = delay + detection.rank(self._node.membership.voters) * detection.stagger
-        at = self._node.now + wait
-        self.campaign_at = at if self.campaign_at is None else min(at, self.campaign_at)
-
-    def on_time(self, *, late: bool) -> None:
-        del late  # the leader has had its grace
-        node, detection = self._node, self._detection
-        if self.campaign_at is None or node.now < self.campaign_at:
-            return
-        if not node.may_campaign:
-            self.campaign_at = None
-        elif not detection.has_lost:
-            self.campaign_at = detection.silent_at  # the leader was given a grace
-        elif node.is_disk_stuck:
-            self.rest()
-        elif self._needs_no_question():
-            self._server.become_candidate("its leader is gone, and it is next")
-        else:
-            self._server.become_pre_candidate(self._why())
-
-    def _needs_no_question(self) -> bool:
-        """The leader is gone for good and this server is next: nobody's leader is at stake."""
-        detection = self._detection
-        is_next = detection.rank(self._node.membership.voters) == 0
-        return bool(detection.ended) and not detection.tried and is_next
-
-    def _why(self) -> str:
-        detection = self._detection
-        if detection.leader is None:
-            return "no leader is known"
-        name = self._node.name_of(detection.leader)
-        return f"{name}: {detection.loss.value}"
-
-    def _heard(self, leader: int, worker: WorkerName) -> None:
-        self._detection.heard(leader, worker, self._node.now, self._node.term)
-        self.rest()
+        if not self._node.settings.paper_elections:
+            super().hurry(delay)
 
     # Learning
 
     def on_append(self, message: AppendEntries, worker: WorkerName) -> None:
-        self._heard(message.source, worker)
+        self._heard(message.source, worker, message.term)
         self._detection.order = message.succession
         node, log = self._node, self._node.log
         prev_index, entries = message.prev_index, message.entries
@@ -131,10 +72,7 @@ class Follower:
         self._take(entries)
         self.verified = max(self.verified, last_index)
         self._commit(message.commit)
-        if self.matched >= last_index:
-            self._accept(message.source)
-        else:
-            self._acknowledge = True
+        self._accept_up_to(last_index, message.source)
 
     def _take(self, entries: tuple[Entry, ...]) -> None:
         """Adds what is new; what conflicts goes, and all behind it (paper 5.3)."""
@@ -151,12 +89,12 @@ class Follower:
             return
 
     def on_advance(self, message: Advance, worker: WorkerName) -> None:
-        self._heard(message.source, worker)
+        self._heard(message.source, worker, message.term)
         self._commit(message.commit)
 
     def on_heartbeat(self, message: Heartbeat, worker: WorkerName) -> None:
         self._detection.heartbeat(message.timeout, message.round_trip, message.succession)
-        self._heard(message.source, worker)
+        self._heard(message.source, worker, message.term)
         self._commit(message.commit)
         node = self._node
         answer = HeartbeatAnswer(
@@ -172,29 +110,18 @@ class Follower:
         """Up to here the log is the leader's and on disk."""
         return min(self.verified, self._node.log.persisted)
 
-    def on_persisted(self, token: int) -> None:
-        del token
-        news = self.matched > self._acknowledged or self.matched == self.verified
-        if self._acknowledge and news and self._detection.leader is not None:
-            self._acknowledge = self.matched < self.verified
-            self._accept(self._detection.leader)
-
-    def _accept(self, leader: int) -> None:
+    def _say_accepted(self, leader: int, matched: int) -> None:
         node = self._node
-        self._acknowledged = self.matched
-        node.send(leader, AppendAccepted(leader, node.member, node.term, self.matched))
+        node.send(leader, AppendAccepted(leader, node.member, node.term, matched))
 
     # Snapshots
 
     def on_snapshot(self, message: InstallSnapshot, worker: WorkerName) -> None:
-        self._heard(message.source, worker)
+        self._heard(message.source, worker, message.term)
         node = self._node
         if message.index <= node.commit:
             self.verified = max(self.verified, node.commit)
-            if self.matched >= node.commit:
-                self._accept(message.source)
-            else:
-                self._acknowledge = True
+            self._accept_up_to(node.commit, message.source)
             return
         identity = (message.index, message.epoch, message.total)
         if message.total > node.settings.max_snapshot_bytes:

@@ -11,16 +11,14 @@ from interrex.elections.raft.candidate import Candidate
 from interrex.elections.raft.follower import Follower
 from interrex.elections.raft.leader import Leader
 from interrex.elections.raft.server import Server
+from interrex.elections.replicated.mail import Letterbox
 
 LeaderMail = m.AppendEntries | m.Advance | m.Heartbeat | m.InstallSnapshot
 AnswerToLeader = m.AppendAccepted | m.AppendRefused | m.HeartbeatAnswer | m.SnapshotWanted
 
 
-class Mailbox:
+class Mailbox(Letterbox[Server]):
     """Takes payloads for one server."""
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
 
     def take(self, worker: WorkerName, payload: bytes) -> None:
         """One payload from a worker.
@@ -31,12 +29,7 @@ class Mailbox:
         message = m.decode(payload)
         server = self._server
         node, detection = server.node, server.detection
-        if message.target != node.member or message.source == node.member:
-            return
-        known = node.membership.worker_of(message.source)
-        if known is None:
-            node.peers[worker] = message.source
-        elif known != worker:
+        if not node.is_mail(message.target, message.source, worker):
             return
         if detection.remembered and not isinstance(message, m.PreVote):
             detection.sender_moved(worker, message.term)
@@ -50,7 +43,7 @@ class Mailbox:
             case m.PreVote() | m.PreVoteWithdrawn() | m.PreVoteAnswer(granted=True):
                 return True  # about a term that nobody has begun
             case m.RequestVote():
-                if server.voting.ignores(message):
+                if server.voting.ignores(message.ended):
                     return False
                 self._hear_of_end(message.ended)
             case _:
@@ -67,7 +60,7 @@ class Mailbox:
                 if isinstance(role, Leader) and message.term == self._server.node.term:
                     _give_leader(role, message)
             case m.PreVote():
-                self._on_pre_vote(message, worker)
+                self._on_question(message, message.ended, worker)
             case m.PreVoteAnswer():
                 if isinstance(role, Candidate):
                     role.on_pre_vote_answer(message)
@@ -79,7 +72,7 @@ class Mailbox:
                 if isinstance(role, Candidate) and message.term == self._server.node.term:
                     role.on_vote(message)
             case m.TimeoutNow():
-                self._on_timeout_now(message, worker)
+                self._on_hand_over(message.term, message.source, worker)
             case m.NewerTerm():
                 pass  # the rule of newer terms has seen to it
             case _:
@@ -106,44 +99,12 @@ class Mailbox:
             case _:
                 assert_never(message)
 
-    def _hear_of_end(self, ended: int) -> bool:
-        """Takes the news that this term's leadership is over. Returns whether it was news."""
-        server = self._server
-        detection, node = server.detection, server.node
-        if isinstance(server.role, Leader) or ended != node.term or detection.ended == ended:
-            return False
-        if detection.leader_worker is not None:
-            server.reason = f"{detection.leader_worker} is gone, as a candidate says"
-        detection.end(ended, node.now)
-        return True
-
-    def _on_pre_vote(self, message: m.PreVote, worker: WorkerName) -> None:
-        server = self._server
-        told = self._hear_of_end(message.ended)
-        refused = server.voting.on_pre_vote(message, worker)
-        if told:
-            server.weigh_again()
-        if told or refused:
-            server.hurry_if_next()
-
     def _on_request_vote(self, message: m.RequestVote) -> None:
         server = self._server
         if not server.voting.on_request_vote(message):
             server.hurry_if_next()
         elif isinstance(server.role, Follower):
             server.role.rest()
-
-    def _on_timeout_now(self, message: m.TimeoutNow, worker: WorkerName) -> None:
-        server = self._server
-        node, detection = server.node, server.detection
-        if (
-            message.term == node.term
-            and isinstance(server.role, Follower)
-            and node.may_campaign
-            and detection.leader in (None, message.source)
-        ):
-            detection.end(node.term, node.now)
-            server.become_candidate(f"{worker} handed over")
 
 
 def _give_leader(leader: Leader, message: AnswerToLeader) -> None:

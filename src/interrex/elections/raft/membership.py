@@ -24,7 +24,8 @@ class Membership:
 
     def _take(self) -> None:
         self.index, self.current = self._history[-1]
-        self.voters = self.current.voters
+        self.voters = self.electorate = self.current.voters
+        self.groups = (self.voters,)
         self.majority = majority(len(self.voters))
         self.by_worker = sorted(self.voters.items(), key=lambda voter: voter[::-1])
 
@@ -37,6 +38,10 @@ class Membership:
     def all(self) -> dict[int, WorkerName]:
         """Voters and learners."""
         return {**self.voters, **self.current.learners}
+
+    def is_alone(self, member: int) -> bool:
+        """Whether a member needs nobody else."""
+        return self.majority == 1 and member in self.voters
 
     def worker_of(self, member: int) -> WorkerName | None:
         return self.voters.get(member) or self.current.learners.get(member)

@@ -23,18 +23,15 @@ from interrex.core.storage import (
 )
 from interrex.elections.interface import (
     Committed,
-    ElectionEffect,
     MalformedPayload,
     Restored,
-    SendPayload,
     SnapshotTaken,
-    TakeSnapshot,
 )
 from interrex.elections.raft.log import Log
 from interrex.elections.raft.membership import NOBODY, Membership
-from interrex.elections.raft.messages import Message, encode
+from interrex.elections.raft.messages import Message
 from interrex.elections.raft.settings import RaftSettings
-from interrex.elections.replicated.disk import Disk
+from interrex.elections.replicated.node import DurableNode, OwnFact, stored_fact
 from interrex.elections.replicated.payload import (
     Configuration,
     committed_data,
@@ -47,14 +44,17 @@ VOTE = "vote"
 """The fact under which member id, term and vote are kept."""
 
 
-class StoredVote(msgspec.Struct, frozen=True, array_like=True):
-    member: int
+class StoredVote(OwnFact, frozen=True, array_like=True):
     term: int
     vote: int
 
 
-class Node:
-    """The durable half of a server and its outbox. Roles act through it; it decides nothing."""
+class Node(DurableNode[Message]):
+    """The durable half of a Raft server: its term, its vote, its log."""
+
+    epoch_word = "term"
+    settings: RaftSettings
+    membership: Membership
 
     def __init__(
         self,
@@ -65,58 +65,14 @@ class Node:
         genesis: Mapping[int, WorkerName] | None,
         random: Random,
     ) -> None:
-        self.worker = worker
-        self.member = member
-        self.settings = settings
-        self.random = random
-        self.now = 0
-        self.effects: list[ElectionEffect] = []
-        self.disk = Disk()
-        self.peers: dict[WorkerName, int] = {}
-        """The member ids of workers, as they said hello or wrote."""
-        vote = _stored_vote(stored, member)
+        super().__init__(worker, member, settings, random)
+        vote = stored_fact(stored, VOTE, StoredVote(member, 0, 0))
         self.term = vote.term
         self.vote = vote.vote
         self.log = Log(stored.snapshot, stored.entries)
         ensure(self.term >= self.log.last_term, "a stored term is not below its log's")
         self.commit = self.log.snapshot_index
         self.membership = _stored_membership(stored, genesis)
-        self.campaigns = self.random.getrandbits(48)
-        """Numbers this server's campaigns; starts anywhere, so that no answer to a question of an
-        earlier life of the process is taken for one to this life's."""
-        self._snapshot_asked = 0
-        self._bytes_since_snapshot = 0
-
-    # Out
-
-    def send(self, member: int, message: Message) -> None:
-        worker = self.worker_of(member)
-        if worker is not None:
-            self.effects.append(SendPayload(worker, encode(message)))
-
-    def send_when_stored(self, member: int, message: Message) -> None:
-        """Sends a promise once all that is recorded so far is on disk."""
-        worker = self.worker_of(member)
-        if worker is None:
-            return
-        free = self.disk.hold(SendPayload(worker, encode(message)))
-        if free is not None:
-            self.effects.append(free)
-
-    def worker_of(self, member: int) -> WorkerName | None:
-        known = self.membership.worker_of(member)
-        if known is not None:
-            return known
-        return next((worker for worker, one in self.peers.items() if one == member), None)
-
-    def name_of(self, member: int) -> str:
-        """A member for people."""
-        return self.worker_of(member) or f"member {member}"
-
-    def flush(self) -> None:
-        persist = self.disk.flush(self.now)
-        if persist is not None:
-            self.effects.append(persist)
 
     def persisted(self, token: int) -> None:
         reaches, released = self.disk.persisted(token)
@@ -124,12 +80,21 @@ class Node:
         self.effects.extend(released)
 
     @property
-    def is_disk_stuck(self) -> bool:
-        """Whether a write has had no answer for an election time-out: no time to campaign."""
-        since = self.disk.waiting_since
-        return since is not None and self.now - since >= self.settings.election_timeout
+    def stored_index(self) -> int:
+        return self.log.persisted
 
     # Term and vote
+
+    @property
+    def epoch(self) -> int:
+        return self.term
+
+    @property
+    def given_to(self) -> int:
+        return self.vote
+
+    def begin_epoch(self, epoch: int, given_to: int = 0) -> None:
+        self.set_term(epoch, given_to)
 
     @property
     def is_voter(self) -> bool:
@@ -183,29 +148,17 @@ class Node:
             if data is not None:
                 self.effects.append(Committed(entry.index, data))
         self.commit = index
-        self._ask_for_snapshot()
+        self.ask_for_snapshot(index, self.log.snapshot_index)
         return True
-
-    def _ask_for_snapshot(self) -> None:
-        settings = self.settings
-        grown = self.commit - max(self.log.snapshot_index, self._snapshot_asked)
-        if grown >= settings.snapshot_after or (
-            self._bytes_since_snapshot >= settings.snapshot_after_bytes
-        ):
-            self._snapshot_asked = self.commit
-            self._bytes_since_snapshot = 0
-            self.effects.append(TakeSnapshot(self.commit))
 
     # Snapshots
 
     def restored(self) -> None:
-        """Hands out the state found on disk, as the first thing of all."""
         if self.log.snapshot is not None:
             parts = snapshot_parts(self.log.snapshot.data)
             self.effects.append(Restored(self.log.snapshot.index, parts.data))
 
     def snapshot_taken(self, taken: SnapshotTaken) -> None:
-        """Keeps the state after an applied index, and drops what it covers."""
         term = self.log.term_at(taken.index)
         if not self.log.snapshot_index < taken.index <= self.commit or term is None:
             return  # overtaken by a newer one
@@ -240,18 +193,6 @@ class Node:
         self.disk.reaches(snapshot.index)
         self.commit = snapshot.index
         self.effects.append(Restored(snapshot.index, parts.data))
-
-
-def _stored_vote(stored: Stored, member: int) -> StoredVote:
-    value = stored.facts.get(VOTE)
-    if value is None:
-        return StoredVote(member, 0, 0)
-    try:
-        vote = msgspec.msgpack.decode(value, type=StoredVote)
-    except msgspec.DecodeError as error:
-        raise InvariantViolation(f"the stored vote cannot be read: {error}") from error
-    ensure(vote.member == member, f"the disk is member {vote.member}'s, this server is {member}")
-    return vote
 
 
 def _stored_membership(stored: Stored, genesis: Mapping[int, WorkerName] | None) -> Membership:

@@ -5,6 +5,7 @@ Source: paper 5.3 and 7; thesis 10.2.1 (the leader writes its own disk in parall
 
 from interrex.core.errors import ensure
 from interrex.core.quorum import agreed_index
+from interrex.core.storage import Snapshot
 from interrex.elections.raft.messages import (
     Advance,
     AppendAccepted,
@@ -12,27 +13,28 @@ from interrex.elections.raft.messages import (
     AppendRefused,
     HeartbeatAnswer,
     InstallSnapshot,
-    SnapshotWanted,
 )
 from interrex.elections.raft.node import Node
 from interrex.elections.raft.progress import Progress, State
 from interrex.elections.replicated.lease import Lease
+from interrex.elections.replicated.replication import LogReplication
 
 
-class Replication:
+class Replication(LogReplication[Progress]):
     """The followers and learners of one leadership.
 
     Invariant: ``matched`` holds, for every member, an index up to which its disk is known to
     hold this leader's log.
     """
 
+    _node: Node
+
     def __init__(self, node: Node, lease: Lease) -> None:
-        self._node = node
-        self._lease = lease
-        self.progress: dict[int, Progress] = {}
-        self.matched: dict[int, int] = {}
-        self.order: tuple[int, ...] = ()
+        super().__init__(node, lease, node.log)
         self.adopt_members()
+
+    def last_proposed(self) -> int:
+        return self._node.log.last_index
 
     def adopt_members(self) -> None:
         """Follows the configuration; a removed member is served until its removal is committed."""
@@ -59,10 +61,6 @@ class Replication:
             progress.become_probe(self._node.log.last_index + 1)
 
     # Sending
-
-    def send_all(self) -> None:
-        for progress in self.progress.values():
-            self.send(progress)
 
     def send(self, progress: Progress) -> None:
         """Sends all that may be sent now."""
@@ -101,14 +99,6 @@ class Replication:
             progress.sent_bytes += size
             progress.commit_sent = node.commit
 
-    def _may_send_more(self, progress: Progress) -> bool:
-        """Behind a batch under way only a full one leaves: small ones share the next message."""
-        settings = self._node.settings
-        waiting = self._node.log.appended_bytes - progress.sent_bytes
-        return waiting >= settings.batch_bytes and (
-            len(progress.inflight) < settings.inflight_batches
-        )
-
     def _send_commit(self, progress: Progress) -> None:
         commit = min(self._node.commit, progress.match)
         if progress.commit_sent < commit and not progress.inflight:
@@ -116,27 +106,18 @@ class Replication:
             node = self._node
             node.send(progress.member, Advance(progress.member, node.member, node.term, commit))
 
-    def _send_chunk(self, progress: Progress) -> None:
-        snapshot = progress.snapshot
-        if progress.paused or snapshot is None:
-            return
-        node, offset = self._node, progress.snapshot_offset
-        data = snapshot.data[offset : offset + node.settings.snapshot_chunk_bytes]
-        node.send(
-            progress.member,
-            InstallSnapshot(
-                progress.member,
-                node.member,
-                node.term,
-                snapshot.index,
-                snapshot.epoch,
-                offset,
-                len(snapshot.data),
-                data,
-            ),
+    def _chunk(self, member: int, snapshot: Snapshot, offset: int) -> InstallSnapshot:
+        node = self._node
+        return InstallSnapshot(
+            member,
+            node.member,
+            node.term,
+            snapshot.index,
+            snapshot.epoch,
+            offset,
+            len(snapshot.data),
+            snapshot.data[offset : offset + node.settings.snapshot_chunk_bytes],
         )
-        progress.paused = True
-        progress.sent_round = self._lease.number
 
     # Answers
 
@@ -193,13 +174,3 @@ class Replication:
                 progress.inflight.clear()
                 progress.next = received + 1
                 self._count_unsent(progress)
-
-    def on_snapshot_wanted(self, message: SnapshotWanted) -> None:
-        progress = self.progress.get(message.source)
-        if progress is None or progress.snapshot is None:
-            return
-        if progress.snapshot.index != message.index or not progress.wants(message.offset):
-            return
-        progress.snapshot_offset = min(message.offset, len(progress.snapshot.data))
-        progress.paused = False
-        self.send(progress)

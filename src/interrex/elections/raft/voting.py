@@ -1,51 +1,24 @@
 """Whether to grant a vote, or the question before it. The same rules in every role.
 
-Source: paper 5.2 and 5.4.1; thesis 4.2.3 (a server that hears a leader ignores candidates) and
-9.6 (pre-vote).
+Source: paper 5.2 and 5.4.1; thesis 9.6 (pre-vote). When a question is answered is in
+``replicated.questions``.
 
-Differs from the thesis: a request that says ``ended`` = this server's term is believed: the
-leadership of that term is over for good. Candidates that are not in this server's configuration
-may be granted a vote: it may be this server that has not learned of them yet (thesis 4.1); a
-removed server cannot win, because its log is older.
+Differs from the thesis: candidates that are not in this server's configuration may be granted a
+vote: it may be this server that has not learned of them yet (thesis 4.1); a removed server cannot
+win, because its log is older.
 """
 
-from collections.abc import Callable
-
-from interrex.core.ids import WorkerName
 from interrex.elections.raft.messages import PreVote, PreVoteAnswer, RequestVote, Vote
 from interrex.elections.raft.node import Node
-from interrex.elections.replicated.detection import Detection
+from interrex.elections.replicated.questions import Questions
 
 
-class Voting:
-    """The voter in a server. ``believes`` tells whether it leads inside its own deadline."""
+class Voting(Questions[PreVote]):
+    """The voter in a server."""
 
-    def __init__(
-        self, node: Node, detection: Detection[PreVote], believes: Callable[[], bool]
-    ) -> None:
-        self._node = node
-        self._detection = detection
-        self._believes = believes
+    _node: Node
 
-    def hears_a_leader(self) -> bool:
-        """Whether to leave candidates unanswered."""
-        return self._believes() or not self._detection.has_lost
-
-    def ignores(self, message: RequestVote) -> bool:
-        """A newer term is not even looked at while a leader is heard (disruptive servers)."""
-        return self.hears_a_leader() and message.ended != self._node.term
-
-    def on_pre_vote(self, message: PreVote, worker: WorkerName) -> bool:
-        """Answers now, or remembers the question until the leader is lost.
-
-        Returns whether it was refused because of the candidate's log.
-        """
-        if message.term > self._node.term and self.hears_a_leader():
-            self._detection.remember(message, worker)
-            return False
-        return self._answer_pre_vote(message)
-
-    def _answer_pre_vote(self, message: PreVote) -> bool:
+    def _answer(self, message: PreVote) -> bool:
         node = self._node
         newer = message.term > node.term
         granted = newer and self._is_up_to_date(message)
@@ -57,11 +30,6 @@ class Voting:
             PreVoteAnswer(message.source, node.member, term, message.round, granted),
         )
         return newer and not granted
-
-    def weigh_again(self) -> None:
-        """The leader is lost: answers what was remembered."""
-        for question in self._detection.take_remembered():
-            self._answer_pre_vote(question)
 
     def on_request_vote(self, message: RequestVote) -> bool:
         """Gives this term's vote, or refuses it. Returns whether it was given."""

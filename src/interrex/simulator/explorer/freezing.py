@@ -203,7 +203,7 @@ def freeze(raft: Raft, *, ended: bool) -> Core:
     """
     server = raft._server
     node = server.node
-    led = server._leader_of_term
+    led = server._leader_of_epoch
     return Core(
         node.term,
         node.vote,
@@ -321,7 +321,7 @@ def thaw(local: Local, settings: RaftSettings) -> Raft:
     node.commit = core.commit
     _thaw_outbox(node, core, local.writing)
     _thaw_belief(server, core.belief)
-    server._leader_of_term = core.term_led
+    server._leader_of_epoch = core.term_led
     server.role = _thaw_role(server, core.role)
     raft._started = True
     raft._wake_at = server.role.wake_at

@@ -112,15 +112,14 @@ ENTRIES = (
         "acknowledged-before-committed",
         "A change is settled when it is committed; here when it is in the leader's log.",
         _LEADER,
-        "        self._proposals.append(Proposal(self._node.log.last_index, event.change, size))\n",
-        "        self._node.effects.append("
-        "ProposalSettled(event.change, self._node.log.last_index))\n",
+        "        self._proposals.append(Proposal(self._node.log.last_index, change, len(data)))\n",
+        "        self._node.effects.append(ProposalSettled(change, self._node.log.last_index))\n",
         "paper, 5.3",
     ),
     bug(
         "deposed-leader-says-done",
         "A deposed leader cannot tell what becomes of a change; here it says that it is done.",
-        _LEADER,
+        "interrex.elections.replicated.leader",
         "            effects.append(ProposalSettled(change, None, reason))\n",
         "            effects.append(ProposalSettled(change, self._node.commit, reason))\n",
     ),

@@ -4,11 +4,11 @@ from interrex.simulator.mutants.mutant import bug
 
 _CHANGES = "interrex.elections.raft.changes"
 _DETECTION = "interrex.elections.replicated.detection"
-_LEADER = "interrex.elections.raft.leader"
+_LEADING = "interrex.elections.replicated.leader"
 _LEASE = "interrex.elections.replicated.lease"
 _NODE = "interrex.elections.raft.node"
-_RAFT = "interrex.elections.raft.raft"
-_SERVER = "interrex.elections.raft.server"
+_ELECTION = "interrex.elections.replicated.election"
+_SERVER = "interrex.elections.replicated.server"
 _SETTINGS = "interrex.elections.replicated.settings"
 
 LEADERSHIP = (
@@ -23,7 +23,7 @@ LEADERSHIP = (
     bug(
         "lease-from-the-answer",
         "A lease counts from when the answered heartbeat was sent; here from its answer.",
-        _LEADER,
+        _LEADING,
         "        self._lease.deadline = max(self._lease.deadline, settled.sent_at + lease)\n",
         "        self._lease.deadline = max(self._lease.deadline, node.now + lease)\n",
         "thesis, 6.4.1",
@@ -40,14 +40,15 @@ LEADERSHIP = (
         "leads-past-its-deadline",
         "Past its own deadline a leader does not call itself one; here it does.",
         _SERVER,
-        "        return isinstance(self.role, Leader) and self.node.now < self.role.deadline\n",
-        "        return isinstance(self.role, Leader)\n",
+        "        return isinstance(role, LeaderRole) and role.established"
+        " and self.node.now < role.deadline\n",
+        "        return isinstance(role, LeaderRole) and role.established\n",
         "thesis, 6.4.1",
     ),
     bug(
         "read-without-a-round",
         "A read waits until a majority has answered a round sent after it; here for nothing.",
-        _RAFT,
+        _ELECTION,
         "                    server.role.on_confirm_read(event)\n",
         "                    server.node.effects.append(ReadConfirmed(read, confirmed=True))\n",
         "thesis, 6.4",
@@ -55,7 +56,7 @@ LEADERSHIP = (
     bug(
         "read-by-an-earlier-round",
         "A read waits for a round sent after it was asked; here one sent before confirms it.",
-        _LEADER,
+        _LEADING,
         "        self._reads.ask(read, self._lease.number + 1)\n",
         "        self._reads.ask(read, self._lease.answered + 1)\n",
         "thesis, 6.4",
@@ -63,17 +64,17 @@ LEADERSHIP = (
     bug(
         "read-before-the-no-op",
         "A new leader confirms reads once an entry of its own is committed; here before.",
-        _LEADER,
-        "        if self._has_committed:\n            self._ask_read(event.read)\n",
-        "        if self._has_committed or event.read:\n            self._ask_read(event.read)\n",
+        _LEADING,
+        "        if self._knows_all:\n            self._ask_read(event.read)\n",
+        "        if self._knows_all or event.read:\n            self._ask_read(event.read)\n",
         "thesis, 6.4",
     ),
     bug(
         "two-memberships-at-once",
         "A configuration waits until the one before it is committed; here it does not.",
         _CHANGES,
-        "        while self._queue and ready and membership.index <= node.commit:\n",
-        "        while self._queue and ready:\n",
+        "        return self._node.membership.index <= self._node.commit\n",
+        "        return True\n",
         "thesis, 4.1",
     ),
     bug(

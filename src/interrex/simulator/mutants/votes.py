@@ -7,6 +7,7 @@ _DISK = "interrex.elections.replicated.disk"
 _LOG = "interrex.elections.raft.log"
 _MAIL = "interrex.elections.raft.mail"
 _NODE = "interrex.elections.raft.node"
+_QUESTIONS = "interrex.elections.replicated.questions"
 _QUORUM = "interrex.core.quorum"
 _VOTING = "interrex.elections.raft.voting"
 
@@ -96,23 +97,23 @@ VOTES = (
     bug(
         "pre-vote-while-led",
         "A pre-vote is granted by those who have lost the leader; here by those who hear it too.",
-        _VOTING,
-        "        if message.term > self._node.term and self.hears_a_leader():\n",
-        "        if message.term > self._node.term and self._believes():\n",
+        _QUESTIONS,
+        "        if question.asked_epoch > self._node.epoch and self.hears_a_leader():\n",
+        "        if question.asked_epoch > self._node.epoch and self._believes():\n",
         "thesis, 9.6",
     ),
     bug(
         "disruptive-server-heeded",
         "Who hears a leader ignores a candidate of a newer term; here it follows that term.",
-        _VOTING,
-        "        return self.hears_a_leader() and message.ended != self._node.term\n",
+        _QUESTIONS,
+        "        return self.hears_a_leader() and ended != self._node.epoch\n",
         "        return False\n",
         "thesis, 4.2.3",
     ),
     bug(
         "no-pre-vote",
         "Before it raises the term a server asks whether it would win; here it never asks.",
-        "interrex.elections.raft.follower",
+        "interrex.elections.replicated.follower",
         "        return bool(detection.ended) and not detection.tried and is_next\n",
         "        return detection.timeout > 0 or is_next\n",
         "thesis, 9.6",
@@ -135,7 +136,7 @@ VOTES = (
     bug(
         "lost-election-not-tried-again",
         "An election that nobody wins is tried again after a time-out; here never.",
-        _CANDIDATE,
+        "interrex.elections.replicated.candidate",
         "        self.deadline = node.now + timeout\n",
         "        self.deadline = node.now + (timeout << 20)\n",
         "paper, 5.2",

@@ -1,41 +1,43 @@
-"""Leadership transfer: the leader picks its successor and lets it campaign at once.
+"""Leadership transfer: the leader picks its successor and lets it stand for election at once.
 
-Source: thesis 3.10.
+Source: Raft's thesis 3.10.
 
 Differs from the thesis: given up as soon as the target's connection closes, not only after an
 election time-out; then the old leader goes on.
 """
 
-from interrex.elections.raft.messages import TimeoutNow
-from interrex.elections.raft.node import Node
-from interrex.elections.raft.replication import Replication
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from interrex.elections.replicated.node import DurableNode
 
 
 class Handover:
     """At most one transfer under way. While there is, the leader takes no proposals."""
 
-    def __init__(self, node: Node, replication: Replication) -> None:
+    def __init__(self, node: DurableNode[Any], tell: Callable[[int], None]) -> None:
+        """``tell`` lets a member stand."""
         self._node = node
-        self._replication = replication
+        self._tell = tell
         self._target = 0
         self._told = False
         self.until: int | None = None
         """When the transfer under way is given up, None for none."""
 
     def begin(self, target: int) -> None:
-        node = self._node
         self._target, self._told = target, False
-        self.until = node.now + node.settings.election_timeout
-        self.drive()
+        self.until = self._node.now + self._node.settings.election_timeout
 
-    def drive(self) -> None:
-        """Tells the target once it holds the whole log."""
+    def drive(self, matched: Mapping[int, int], last: int) -> None:
+        """Tells the target once its disk holds all up to the last that is proposed.
+
+        ``matched``: up to where each member's disk holds the log.
+        """
         if self.until is None or self._told:
             return
-        node = self._node
-        if self._replication.matched.get(self._target, 0) >= node.log.last_index:
+        if matched.get(self._target, 0) >= last:
             self._told = True
-            node.send(self._target, TimeoutNow(self._target, node.member, node.term))
+            self._tell(self._target)
 
     def on_time(self) -> None:
         if self.until is not None and self._node.now >= self.until:
