@@ -1,5 +1,7 @@
-"""What elections that replicate a log share: what waits for the disk, what an entry's bytes mean,
-who comes next, for how long a leader may believe in itself, how reads are confirmed.
+"""What elections that replicate a log share: roles and how they change, what is believed of a
+leader, heartbeats and the lease, reads, handing over, what waits for the disk, what an entry's
+bytes mean.
 
-None of it knows terms or ballots.
+It speaks of epochs, and knows neither terms nor ballots: an election's own folder holds what its
+paper defines, and continues the classes here.
 """

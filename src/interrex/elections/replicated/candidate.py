@@ -9,6 +9,9 @@ from interrex.elections.replicated.roles import Transitions
 class CandidateRole:
     """A candidate, or (``asking``) one that asks first whether it would be elected."""
 
+    is_named = False
+    """There is no leader to name."""
+
     def __init__(
         self, node: DurableNode[Any], server: Transitions, *, asking: bool, timeout: int
     ) -> None:

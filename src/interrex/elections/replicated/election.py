@@ -30,7 +30,6 @@ from interrex.elections.interface import (
     WakeUp,
 )
 from interrex.elections.replicated.detection import Loss
-from interrex.elections.replicated.follower import FollowerRole
 from interrex.elections.replicated.leader import LeaderRole
 from interrex.elections.replicated.peers import Peers
 from interrex.elections.replicated.server import ReplicatedServer
@@ -79,8 +78,7 @@ class ReplicatedElection:
             return server.node.worker if server.leading else None
         if server.detection.loss in (Loss.ENDED, Loss.SILENT):
             return None
-        is_named = isinstance(role, FollowerRole) and role.is_named
-        return server.detection.leader_worker if is_named else None
+        return server.detection.leader_worker if role.is_named else None
 
     @property
     def epoch(self) -> int:
