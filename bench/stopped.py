@@ -10,6 +10,7 @@ from bench.fleet import Fleet
 from bench.progress import progress
 from bench.specs import a_follower, agreed_leader, web
 from bench.statistics import percentile, summary
+from bench.steady import Steady
 from interrex.core.ids import WorkerName
 from interrex.core.replicas import ReplicaState
 
@@ -22,9 +23,9 @@ def stopped(effort: Effort) -> Iterator[Figure]:
     """A worker or a balancer process stopped (SIGSTOP), until it is replaced."""
     with Fleet(web(3, exposed=True)) as fleet:
         fleet.wait_ready()
-        times = range(effort.count(10))
+        times, steady = range(effort.count(10)), Steady()
         kinds = {
-            "worker": [_stop_worker(fleet, number) for number in progress(times, "worker")],
+            "worker": [_stop_worker(fleet, number, steady) for number in progress(times, "worker")],
             "balancer process": [
                 _stop_balancer(fleet, number) for number in progress(times, "balancer")
             ],
@@ -39,10 +40,13 @@ def stopped(effort: Effort) -> Iterator[Figure]:
         )
 
 
-def _stop_worker(fleet: Fleet, number: int) -> float:
+def _stop_worker(fleet: Fleet, number: int, steady: Steady) -> float:
     victim = a_follower(fleet, number)
+    steady.wait(victim)
     time.sleep(SETTLE_S)
-    return _stop(fleet.pid_of(victim), lambda pid: _is_replaced(fleet, victim, pid))
+    took = _stop(fleet.pid_of(victim), lambda pid: _is_replaced(fleet, victim, pid))
+    steady.replaced(victim)
+    return took
 
 
 def _is_replaced(fleet: Fleet, worker: WorkerName, victim: int) -> bool:

@@ -12,15 +12,13 @@ from bench.processes import memory_mib, running
 from bench.progress import progress
 from bench.specs import a_follower, events_of, web
 from bench.statistics import percentile, summary
+from bench.steady import Steady
 from interrex.core.ids import WorkerName
-from interrex.core.time import S
-from interrex.orchestration.healing import STEADY
 
 EACH = 9
 PATIENCE_S = 30.0
 LIBRARIES = "import asyncio, uvloop, msgspec"
 SETTLE_S = 1.0
-STEADY_S = STEADY / S + 0.5
 
 
 def workers(effort: Effort) -> Iterator[Figure]:
@@ -30,14 +28,12 @@ def workers(effort: Effort) -> Iterator[Figure]:
     with Fleet(web(3 * EACH)) as fleet:
         fleet.wait_ready()
         before = fleet.replica_pids()
-        killed_at: dict[WorkerName, float] = {}
+        steady = Steady()
         for number in progress(range(effort.count(40))):
             victim = a_follower(fleet, number)
-            # One that dies soon after it was started is held back, which is not measured here.
-            steady_at = killed_at.get(victim, 0.0) + STEADY_S
-            time.sleep(max(0.0, steady_at - time.monotonic()))
+            steady.wait(victim)
             took.append(_kill(fleet, victim))
-            killed_at[victim] = time.monotonic()
+            steady.replaced(victim)
             floor.append(_python_start_ms())
         fleet.wait_ready()
         after = fleet.replica_pids()

@@ -6,8 +6,6 @@ import socket
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
 from interrex.cli.command_lock import only_command
 from interrex.cli.exits import CommandError, Exit
 from interrex.cli.majority import explained, lost_majority
@@ -132,8 +130,6 @@ def begin(plan: Plan, anew: bool = False) -> Begun:
             found_cluster(layout, plan.spec, plan.host)
         else:
             refuse_without_majority(plan)
-            if not running:
-                _renew_fixed_times(plan)
         for marker in (layout.stopping, layout.stopped):
             marker.unlink(missing_ok=True)
         launched = launch_all(plan)
@@ -228,15 +224,6 @@ def _resume(layout: Layout, running: list[WorkerProcess]) -> None:
         f"(to finish it instead: interrex down --cluster {name})"
     )
     see_out(layout, running, say)
-
-
-def _renew_fixed_times(plan: Plan) -> None:
-    """Times that all workers must share while they run are taken from the file while none does."""
-    genesis = read_genesis(plan.layout.genesis)
-    if genesis.spec.timing == plan.spec.timing or plan.spec.hosts:
-        return
-    spec = msgspec.structs.replace(genesis.spec, timing=plan.spec.timing)
-    write_genesis(plan.layout.genesis, msgspec.structs.replace(genesis, spec=spec))
 
 
 def _let_go() -> None:

@@ -166,7 +166,7 @@ def _reconcile(plan: Plan, begun: Begun, limit_s: float) -> None:
         print(f"{plan.file} differs from what runs; interrex apply {plan.file} would change:")
         _show(found)
         return
-    refused = [one for one in found if one.refused and not one.what.startswith("timing.")]
+    refused = [one for one in found if one.refused]
     if refused:
         say("\n".join([f"{plan.file} was not applied:", *(f"  {one}" for one in refused)]))
         return

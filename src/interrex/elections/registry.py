@@ -5,11 +5,10 @@ from random import Random
 
 from interrex.core.errors import InterrexError
 from interrex.core.ids import WorkerName
-from interrex.core.spec import ClusterSpec, Timing
+from interrex.core.spec import ClusterSpec
 from interrex.core.storage import Stored
 from interrex.elections.guarantees import guarantees_of, unmet
 from interrex.elections.interface import Election
-from interrex.elections.raft.settings import settings_from
 from interrex.elections.replicated.payload import committed_data, snapshot_parts
 
 
@@ -66,19 +65,38 @@ def new_election(
             lined = zookeeper.settings_from(spec.zookeeper, worker, compact_after)
             return ZooKeeper(worker, member, lined, random)
         case _:
+            from interrex.elections.raft import settings as raft
             from interrex.elections.raft.raft import Raft
 
-            settings = settings_from(spec.timing, compact_after)
+            settings = raft.settings_from(spec.timing, compact_after)
             return Raft(worker, member, stored, settings, genesis, random)
 
 
-def times_problem(timing: Timing) -> str:
-    """Why an election cannot go by these times; empty when it can."""
+def times_problem(spec: ClusterSpec) -> str:
+    """Why the election that a cluster file names cannot go by its times; empty when it can."""
     try:
-        settings_from(timing)
+        _try_times(spec)
     except InterrexError as error:
         return str(error)
     return ""
+
+
+def _try_times(spec: ClusterSpec) -> None:
+    match spec.election:
+        case "etcd" | "zookeeper":
+            pass  # they go by their sessions, which cannot be changed while workers run
+        case "paxos":
+            from interrex.elections.paxos import settings as paxos
+
+            paxos.settings_from(spec.timing)
+        case "bully":
+            from interrex.elections.bully import settings as bully
+
+            bully.settings_from(spec.timing, spec.bully)
+        case _:
+            from interrex.elections.raft import settings as raft
+
+            raft.settings_from(spec.timing)
 
 
 def contents(spec: ClusterSpec, stored: Stored) -> tuple[bytes | None, list[tuple[int, bytes]]]:

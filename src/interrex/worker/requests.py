@@ -209,7 +209,7 @@ def _objection(event: ChangeAsked, state: ClusterState) -> str:
 
 def _unfit_times(event: ChangeAsked) -> str:
     specs = [one.spec for one in event.operations if isinstance(one, ApplySpec)]
-    return next(filter(None, (times_problem(spec.timing) for spec in specs)), "")
+    return next(filter(None, (times_problem(spec) for spec in specs)), "")
 
 
 def _full(workers: list[WorkerName]) -> str:

@@ -376,7 +376,7 @@ class Worker:
             return []
         self._timing = timing
         self._healer.retime(timing)
-        problem = times_problem(timing)
+        problem = times_problem(self.state.spec)
         if problem:
             self._note("times.refused", f"the election keeps its times: {problem}", worker=self.me)
             return []

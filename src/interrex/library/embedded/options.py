@@ -90,7 +90,7 @@ def _spec(url: ElectionUrl) -> ClusterSpec:
     assert heartbeat is not None
     assert timeout is not None
     spec = embedded_spec(url.scheme, url.path[0], heartbeat, timeout)
-    problem = times_problem(spec.timing)
+    problem = times_problem(spec)
     if problem:
         raise UnknownOption("heartbeat, election_timeout", problem)
     return spec
