@@ -34,8 +34,9 @@ def test_a_table_says_of_every_election_what_became_of_it(interrex: Interrex) ->
     assert said.code == Exit.OK, said
     assert said.err == ""
     lines = said.out.splitlines()
-    assert lines[0].startswith("leader-killed: the leader is killed. 4 processes, seed 1")
-    rows = {line.split("  ")[0]: line for line in lines[2:9]}
+    assert lines[0] == "leader-killed: the leader is killed"
+    assert lines[1].startswith("4 processes, seed 1")
+    rows = {line.split("  ")[0]: line for line in lines[3:]}
     assert "leads all 3" in rows["Raft"]
     assert "leads all 3" in rows["Bully"]
     assert "never" in rows["Chang-Roberts"]
@@ -63,6 +64,16 @@ def test_an_election_that_never_agrees_has_no_time_for_it(interrex: Interrex) ->
     (one,) = json.loads(said.out)["trials"]
     assert one["agreed_s"] is None
     assert one["without_leader_s"] == one["looked_on_s"] == 6
+
+
+def test_every_message_is_told_on_request(interrex: Interrex) -> None:
+    said = interrex("lab", "--algorithms", "raft", "--messages", "--nodes", "3")
+    assert said.code == Exit.OK, said
+    lines = said.out.splitlines()
+    assert lines[0] == "Raft"
+    assert lines[2].endswith(": killed")
+    assert any("RequestVote" in line and " -> " in line for line in lines)
+    assert any(" names itself: elected in term 2" in line for line in lines)
 
 
 def test_a_report_is_one_page_with_diagrams_and_plots(interrex: Interrex, tmp_path: Path) -> None:

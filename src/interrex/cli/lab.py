@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from interrex.cli.exits import CommandError, Exit
 from interrex.cli.lab_sweep import curves_of
-from interrex.cli.lab_words import catalogue_lines, document, lines_of
+from interrex.cli.lab_words import catalogue_lines, document, lines_of, message_lines
 from interrex.cli.names import unknown
 from interrex.cli.places import Flag, check_writable
 from interrex.cli.sim_words import Progress
@@ -18,7 +18,7 @@ from interrex.cli.values import whole_number
 from interrex.elections.catalogue import ALGORITHMS, Algorithm
 from interrex.lab.faults import FAULTS, Fault
 from interrex.lab.report import html_report
-from interrex.lab.sweep import sizes_to
+from interrex.lab.sweep import Curve, sizes_to
 from interrex.lab.trial import Trial, run
 
 FEWEST, MOST = 3, 101
@@ -35,6 +35,7 @@ def lab(
     seed: Annotated[int, Parameter(metavar="S", converter=whole_number)] = 1,
     report: Annotated[Path | None, Parameter(metavar="FILE")] = None,
     plot_to: Annotated[int, Parameter(metavar="N", converter=whole_number)] = MOST,
+    messages: Flag = False,
     json: Flag = False,
     list: Flag = False,
 ) -> int:
@@ -55,7 +56,8 @@ def lab(
         report: Write an HTML page with sequence diagrams and plots here.
         plot_to: Up to how many processes messages are counted for the report's plots; 0: no
             plots.
-        json: Print what was measured as one JSON document.
+        messages: Print every message and every belief until all agree, too.
+        json: Print what was measured as one JSON document; with --report the plots' numbers, too.
         list: List the elections and the faults.
     """
     if list:
@@ -70,12 +72,15 @@ def lab(
         raise CommandError(f"--plot-to {plot_to}: say a number from 0 to {MOST}", Exit.USAGE)
     check_writable(report)
     trials = _run_all(chosen, faults, nodes, seed)
+    curves = () if report is None else _curves(chosen, plot_to)
     if report is not None:
-        _write_report(report, trials, plot_to)
+        _write_report(report, trials, curves, plot_to)
     if json:
-        print(msgspec.json.encode(document(trials)).decode())
-    else:
-        print("\n".join(lines_of(trials, has_colours(sys.stdout))))
+        print(msgspec.json.encode(document(trials, curves)).decode())
+        return Exit.OK
+    table = lines_of(trials, has_colours(sys.stdout), explained=sys.stdout.isatty())
+    told = [line for trial in trials for line in message_lines(trial)] if messages else []
+    print("\n".join([*told, *table]))
     return Exit.OK
 
 
@@ -94,16 +99,21 @@ def _run_all(
     return tuple(trials)
 
 
-def _write_report(path: Path, trials: tuple[Trial, ...], plot_to: int) -> None:
+def _curves(algorithms: tuple[Algorithm, ...], plot_to: int) -> tuple[Curve, ...]:
+    progress = Progress(sys.stderr, None, None)
+    try:
+        return curves_of(algorithms, sizes_to(plot_to), progress.say)
+    finally:
+        progress.end()
+
+
+def _write_report(
+    path: Path, trials: tuple[Trial, ...], curves: tuple[Curve, ...], plot_to: int
+) -> None:
     algorithms = tuple({trial.algorithm.name: trial.algorithm for trial in trials}.values())
     faults = tuple({trial.fault: FAULTS[trial.fault] for trial in trials}.values())
     nodes, seed = trials[0].nodes, trials[0].seed
     drawn = trials if nodes <= MOST_DRAWN else _run_all(algorithms, faults, FEWER, seed)
-    progress = Progress(sys.stderr, None, None)
-    try:
-        curves = curves_of(algorithms, sizes_to(plot_to), progress.say)
-    finally:
-        progress.end()
     words = ["--fault", ",".join(fault.name for fault in faults), "--nodes", str(nodes)]
     words += ["--seed", str(seed)]
     if len(algorithms) < len(ALGORITHMS):

@@ -4,10 +4,14 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
+import msgspec
+
 from interrex.cli.report import painted, table
 from interrex.core.time import MS, S
 from interrex.elections.catalogue import ALGORITHMS
 from interrex.lab.faults import FAULTS
+from interrex.lab.sequence import clock
+from interrex.lab.sweep import Curve
 from interrex.lab.trial import Trial
 
 HEAD = (
@@ -27,16 +31,20 @@ MEANING = (
 )
 
 
-def lines_of(trials: Sequence[Trial], colours: bool = False) -> list[str]:
-    """A table for each fault."""
+def lines_of(trials: Sequence[Trial], colours: bool = False, explained: bool = False) -> list[str]:
+    """A table for each fault; ``explained``: with the meaning of its columns."""
     lines: list[str] = []
     for name, some in groupby(trials, key=lambda trial: trial.fault):
         group = list(some)
         first = group[0]
-        text = f"{name}: {FAULTS[name].text}. {first.nodes} processes, seed {first.seed}, looked on"
-        text += f" for {max(one.looked_on for one in group) / S:g} s"
-        lines += [painted(text, "strong", colours), *_table(group, colours), ""]
-    return [*lines, *MEANING]
+        looked_on = max(one.looked_on for one in group) / S
+        lines += [
+            painted(f"{name}: {FAULTS[name].text}", "strong", colours),
+            f"{first.nodes} processes, seed {first.seed}, looked on for {looked_on:g} s",
+            *_table(group, colours),
+            "",
+        ]
+    return [*lines, *MEANING] if explained else lines[:-1]
 
 
 def _table(trials: Sequence[Trial], colours: bool) -> list[str]:
@@ -71,9 +79,41 @@ def duration(ns: int) -> str:
     return f"{ns / MS:.2f} ms" if ns < 10 * MS else f"{ns / MS:.0f} ms"
 
 
-def document(trials: Sequence[Trial]) -> dict[str, Any]:
+def message_lines(trial: Trial) -> list[str]:
+    """Everything that was said and believed until all agreed, a line each, in its order."""
+    began, algorithm = trial.began, trial.algorithm
+    end = None if trial.agreed is None else began + trial.agreed
+    lines = []
+    for mail in trial.mails:
+        arrived = "never" if mail.arrived is None else clock(mail.arrived - began)
+        words = algorithm.label(algorithm.decode(mail.payload))
+        lines.append((mail.sent, arrived, f"{mail.sender} -> {mail.to}  {words}"))
+    for turn in trial.turns:
+        names = "itself" if turn.leader == turn.worker else turn.leader or "nobody"
+        lines.append((turn.at, "", f"{turn.worker} names {names}: {turn.reason}"))
+    for one in trial.incidents:
+        lines.append((one.at, "", f"{', '.join(one.workers)}: {one.text}"))
+    ring = f", a ring in the order {' '.join(trial.circle)}" if algorithm.ring else ""
+    return [
+        f"{algorithm.title}{ring}",
+        f"{'':>12}{'arrives':>12}",
+        *(
+            f"{clock(at - began):>12}{arrived:>12}  {words}"
+            for at, arrived, words in sorted(lines, key=lambda line: line[0])
+            if end is None or at <= end
+        ),
+        "",
+    ]
+
+
+def document(trials: Sequence[Trial], curves: Sequence[Curve] = ()) -> dict[str, Any]:
     """The same for machines. Times in seconds; ``agreed_s`` None: never."""
+    counted = [
+        {"election": one.algorithm.name, "points": msgspec.to_builtins(one.points)}
+        for one in curves
+    ]
     return {
+        "messages_by_nodes": counted,
         "nodes": trials[0].nodes,
         "seed": trials[0].seed,
         "trials": [
