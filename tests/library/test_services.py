@@ -11,6 +11,7 @@ import pytest
 import interrex
 from bench.etcd_cluster import EtcdCluster
 from bench.processes import free_ports
+from bench.zookeeper_ensemble import ZooKeeperEnsemble
 from interrex.library.errors import (
     BadCredentials,
     BadMargin,
@@ -24,8 +25,7 @@ from interrex.library.errors import (
     WrongService,
 )
 
-PORTS = {"etcd": 2379}
-CLIENTS = {"etcd": "aiohttp"}
+CLIENTS = {"etcd": "aiohttp", "zookeeper": "kazoo"}
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,12 @@ CLIENTS = {"etcd": "aiohttp"}
         ("etcd://u@h/x?password_file=/none", UnknownOption, "cannot be read"),
         ("etcd://h/x?certificate=c", UnknownOption, "together"),
         ("etcd://h/x?tls=0&ca=c", UnknownOption, "does not go with"),
+        ("zookeeper://h", MalformedUrl, "zookeeper://HOST:PORT"),
+        ("zookeeper://h/..", MalformedUrl, "NAME"),
+        ("zookeeper://h/x?lease=3", UnknownOption, "lease.*there are: session"),
+        ("zookeeper://h/x?session=0.1", UnknownOption, "0.1 s is out of its range"),
+        ("zookeeper://h/x?session=soon", UnknownOption, "no number"),
+        ("zookeeper://u@h/x", UnknownOption, "the user 'u' has no password"),
         ("raft://u:p@127.0.0.1:1/x?self=0", MalformedUrl, "not to have a user"),
         ("interrex://u:p@/a/b", MalformedUrl, "not to have a user"),
     ],
@@ -83,7 +89,7 @@ async def entering(url: str, margin: float | None = None) -> None:
         raise AssertionError("it was entered")
 
 
-@pytest.mark.parametrize("scheme", PORTS)
+@pytest.mark.parametrize("scheme", CLIENTS)
 async def test_where_nobody_listens_it_is_said_which_server_does_not_answer(scheme: str) -> None:
     (port,) = free_ports(1)
     with pytest.raises(Unreachable, match=rf"127.0.0.1:{port}"):
@@ -137,6 +143,19 @@ async def test_another_program_on_the_port_is_no_etcd() -> None:
             await entering(f"etcd://127.0.0.1:{port}/x")
 
 
+async def test_another_program_on_the_port_is_no_zookeeper() -> None:
+    for said in (b"+OK\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n"):
+        async with answering(lambda request, said=said: said) as port:  # type: ignore[misc]
+            with pytest.raises(WrongService, match=f"{port} is no ZooKeeper"):
+                await entering(f"zookeeper://127.0.0.1:{port}/x")
+
+
+async def test_a_zookeeper_that_is_too_old_is_refused_with_its_version() -> None:
+    async with answering(lambda request: b"Zookeeper version: 3.4.14-4c25d48, built\n") as port:
+        with pytest.raises(WrongService, match=r"ZooKeeper at .* is 3\.4\.14, and 3\.5 is"):
+            await entering(f"zookeeper://127.0.0.1:{port}/x")
+
+
 async def test_an_etcd_that_is_too_old_is_refused_with_its_version() -> None:
     async with answering(http(b'{"etcdserver":"3.3.27","etcdcluster":"3.3.0"}')) as port:
         with pytest.raises(WrongService, match=r"etcd at .* is 3\.3\.27, and 3\.4 is the oldest"):
@@ -174,6 +193,24 @@ async def test_etcd_lets_in_who_shows_the_password_and_may_write() -> None:
             assert leadership.epoch > 0
 
 
+async def test_zookeeper_lets_in_who_shows_the_password_and_may_write() -> None:
+    with ZooKeeperEnsemble(tick_ms=250, users={"app": "s3cret", "guest": "guest"}) as ensemble:
+        ensemble.wait_serving()
+        async with (
+            interrex.election(f"zookeeper://app:s3cret@{ensemble.hosts}/x", identity="a") as a,
+            a.lead() as leadership,
+        ):
+            assert leadership.epoch > 0
+        with pytest.raises(BadCredentials, match="'app'"):
+            await entering(f"zookeeper://app:wrong@{ensemble.hosts}/x")
+        with pytest.raises(BadCredentials, match=r"'guest'.*/interrex/elections/x"):
+            await entering(f"zookeeper://guest:guest@{ensemble.hosts}/x")
+        with pytest.raises(BadCredentials, match=r"no user.*/interrex/elections/x"):
+            await entering(f"zookeeper://{ensemble.hosts}/x")
+        with pytest.raises(BadMargin, match=r"2 s does not fit into a lease of 2\.5 s"):
+            await entering(f"zookeeper://app:s3cret@{ensemble.hosts}/x?session=60", margin=2)
+
+
 def test_a_margin_that_leaves_nothing_of_the_lease_is_refused_with_the_numbers() -> None:
     with pytest.raises(BadMargin, match=r"1 s does not fit into a lease of 1\.8 s"):
         interrex.election("etcd://h/x?lease=2", margin=1.0)
@@ -182,3 +219,5 @@ def test_a_margin_that_leaves_nothing_of_the_lease_is_refused_with_the_numbers()
 async def test_certificates_that_cannot_be_used_are_told_before_anything_is_asked() -> None:
     with pytest.raises(ElectionError, match="certificates for etcd cannot be used"):
         await entering("etcd://h/x?ca=/none")
+    with pytest.raises(ElectionError, match="certificates for ZooKeeper cannot be used"):
+        await entering("zookeeper://h/x?ca=/none")

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from interrex.library.coordinated.service import Service
 
 LOCAL = "interrex"
-COORDINATED = ("etcd",)
+COORDINATED = ("etcd", "zookeeper")
 
 
 def backend_for(url: ElectionUrl, identity: str, priority: int, standing: Standing) -> Backend:
@@ -40,9 +40,15 @@ def backend_for(url: ElectionUrl, identity: str, priority: int, standing: Standi
 def _service(url: ElectionUrl) -> "Service":
     """Raises MissingExtra where its client is not installed."""
     try:
-        from interrex.library.coordinated.etcd import etcd_service
+        match url.scheme:
+            case "etcd":
+                from interrex.library.coordinated.etcd import etcd_service
 
-        return etcd_service(url)
+                return etcd_service(url)
+            case _:
+                from interrex.library.coordinated.zookeeper import zookeeper_service
+
+                return zookeeper_service(url)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("interrex"):
             raise

@@ -8,6 +8,7 @@ from typing import Protocol
 from bench.etcd_cluster import EtcdCluster
 from bench.fleet import Fleet
 from bench.specs import bare
+from bench.zookeeper_ensemble import ZooKeeperEnsemble
 from interrex.core.time import S
 from interrex.elections.embedding import EMBEDDED
 from interrex.worker.guardian import CANDIDATE_LEASE
@@ -112,9 +113,33 @@ class EtcdArena:
         return f"&lease={lease:.0f}"
 
 
+class ZooKeeperServers(ZooKeeperEnsemble):
+    def wait_well(self) -> None:
+        self.wait_serving()
+
+
+class ZooKeeperArena:
+    lease = float(LEASE_S)
+
+    def __init__(self, servers: ZooKeeperServers) -> None:
+        self.servers = servers
+
+    def election(self) -> Named:
+        name = f"contract-{next(NUMBERS)}"
+        return Named(f"zookeeper://{self.servers.hosts}/{name}?session={LEASE_S}")
+
+    def lasting(self, lease: float) -> str:
+        return f"&session={lease:g}"
+
+
 @contextmanager
 def service_of(backend: str) -> Iterator[Service]:
     """Starts a service's servers, and ends them."""
+    if backend == "zookeeper":
+        with ZooKeeperServers(tick_ms=250) as ensemble:
+            ensemble.wait_well()
+            yield ZooKeeperArena(ensemble)
+        return
     with EtcdServers(heartbeat_ms=20, election_ms=200) as servers:
         servers.wait_well()
         yield EtcdArena(servers)

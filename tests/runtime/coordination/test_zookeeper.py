@@ -16,6 +16,7 @@ from interrex.core.spec import ZooKeeper
 from interrex.elections.zookeeper import questions as q
 from interrex.elections.zookeeper.nodes import FOLDERS
 from interrex.runtime.coordination.zookeeper import ZooKeeperClient
+from interrex.runtime.coordination.zookeeper_session import ZooKeeperConnection, access_from
 from tests.runtime.coordination.asking import Asker
 
 HOST = HostName("h1")
@@ -31,7 +32,12 @@ def ensemble() -> Iterator[ZooKeeperEnsemble]:
 
 def asker(ensemble: ZooKeeperEnsemble, folder: str, session_s: float = 5.0) -> Asker:
     options = ZooKeeper(hosts=tuple(ensemble.hosts.split(",")), session=session_s)
-    return Asker(lambda post: ZooKeeperClient(options, folder, HOST, post))
+    return asker_of(options, folder)
+
+
+def asker_of(options: ZooKeeper, folder: str) -> Asker:
+    connection = ZooKeeperConnection(access_from(options, HOST))
+    return Asker(lambda post: ZooKeeperClient(connection, folder, post))
 
 
 @pytest.fixture
@@ -140,7 +146,7 @@ async def test_only_the_user_with_the_password_reads_and_writes(tmp_path: Path) 
         ensemble.wait_serving()
         hosts = tuple(ensemble.hosts.split(","))
         options = ZooKeeper(hosts=hosts, session=5.0, user="shop", password_file=str(secret))
-        known = Asker(lambda post: ZooKeeperClient(options, "/shop", HOST, post))
+        known = asker_of(options, "/shop")
         assert isinstance(await known.next_news(), q.Connected)
         done = await known.ask(q.Transact((q.Write("active", b"a", 0),)))
         assert isinstance(done, q.Transacted)
@@ -157,7 +163,7 @@ def test_a_password_that_cannot_be_read_is_an_error_for_people(tmp_path: Path) -
     options = ZooKeeper(hosts=("x:1",), user="u", password_file=str(tmp_path / "none"))
 
     async def make() -> None:
-        ZooKeeperClient(options, "/x", HOST, lambda event: None)
+        access_from(options, HOST)
 
     with pytest.raises(InterrexError, match="the password of ZooKeeper's user u cannot be read"):
         asyncio.run(make())

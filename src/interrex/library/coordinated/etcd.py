@@ -4,6 +4,7 @@ The election's core and client are those that fleets use; docs/etcd.md has what 
 """
 
 import math
+from collections.abc import Callable
 from random import Random
 from urllib.parse import quote
 
@@ -74,7 +75,7 @@ class EtcdService:
         self.patience = patience
         self.last_words = 2 * access.timeout
 
-    async def open(self, post: Post) -> None:
+    async def open(self, post: Post, refused: Callable[[str], None]) -> None:
         """Raises ElectionError."""
         try:
             connection = borrow(self._access, lambda: EtcdConnection(self._access))
@@ -95,7 +96,7 @@ class EtcdService:
         if self._client is not None:
             self._client.ask(ask)
 
-    async def close(self) -> None:
+    async def close(self, *, settled: bool) -> None:
         if self._client is not None:
             client, self._client = self._client, None
             await client.close()

@@ -13,7 +13,7 @@ from interrex.core.time import S
 from interrex.elections.coordinated.candidacy import Candidacy
 from interrex.elections.interface import Ask, ElectionEvent, LeaderChanged, Noticed, Told, WakeUp
 from interrex.library.coordinated.service import Core, Service
-from interrex.library.errors import ElectionError, IdentityTaken, Unreachable
+from interrex.library.errors import BadCredentials, ElectionError, IdentityTaken, Unreachable
 from interrex.library.standing import Standing
 from interrex.runtime.clock import now_ns
 
@@ -41,7 +41,7 @@ class CoordinatedMember:
 
     async def open(self) -> None:
         """Raises ElectionError."""
-        await self._service.open(self._post)
+        await self._service.open(self._post, self._refused)
         random = Random(secrets.randbits(128))
         name = name_of(self._identity)
         self._core = self._service.new_core(name, self._priority, self._who, random)
@@ -74,10 +74,13 @@ class CoordinatedMember:
             await self._leave()
 
     async def _leave(self) -> None:
-        self._core = None
+        core, self._core = self._core, None
         if self._timer is not None:
             self._timer.cancel()
-        await self._service.close()
+        await self._service.close(settled=core is None or core.is_settled)
+
+    def _refused(self, reason: str) -> None:
+        self._standing.fail(BadCredentials(reason))
 
     def stand(self) -> None:
         self._take(Candidacy(stands=True))

@@ -74,11 +74,12 @@ class Service(Protocol):
     def last_words(self) -> float:
         """For how many seconds a member that leaves waits until its place is free."""
 
-    async def open(self, post: Post) -> None:
+    async def open(self, post: Post, refused: Callable[[str], None]) -> None:
         """Be able to ask.
 
         Args:
             post: takes answers and news, on the event loop.
+            refused: takes the reason, where it turns out later that the service lets nobody in.
 
         Raises:
             ElectionError: the service is not there, is another, or lets nobody in.
@@ -90,5 +91,6 @@ class Service(Protocol):
     def ask(self, ask: Ask) -> None:
         """Begin to ask."""
 
-    async def close(self) -> None:
-        """Ask no more."""
+    async def close(self, *, settled: bool) -> None:
+        """Ask no more. Unless it is ``settled``, something is left that others wait for, and that
+        has to end with a session, whoever else has a share in it."""

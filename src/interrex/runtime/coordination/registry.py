@@ -30,11 +30,13 @@ def new_client(
         return etcd.EtcdClient(connection, folder, post)
     if spec.election == "zookeeper":
         try:
-            from interrex.runtime.coordination.zookeeper import ZooKeeperClient
+            from interrex.runtime.coordination import zookeeper, zookeeper_session
         except ImportError as error:
             raise missing_client("zookeeper", error) from error
         folder = f"{spec.zookeeper.root}/{spec.name}/{cluster_id}"
-        return ZooKeeperClient(spec.zookeeper, folder, host, post)
+        access = zookeeper_session.access_from(spec.zookeeper, host)
+        ensemble = zookeeper_session.ZooKeeperConnection(access)
+        return zookeeper.ZooKeeperClient(ensemble, folder, post)
     return None
 
 

@@ -1,0 +1,268 @@
+"""A session with a ZooKeeper ensemble, through kazoo, that elections share.
+
+kazoo's threads do the talking, everything is handed to the one event loop, in its order. kazoo
+keeps the session alive and, when it has ended, begins another by itself.
+"""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+from kazoo.client import KazooClient
+from kazoo.protocol.serialization import Connect
+from kazoo.protocol.states import KazooState, KeeperState
+from kazoo.retry import KazooRetry
+from kazoo.security import make_acl
+
+from interrex.core.errors import InterrexError
+from interrex.core.ids import HostName
+from interrex.core.placeholders import fill
+from interrex.core.spec import ZooKeeper
+from interrex.elections.interface import Noticed
+from interrex.elections.zookeeper import questions as q
+from interrex.runtime.coordination.interface import Unreachable, WrongService
+
+_SILENT = logging.getLogger("interrex.kazoo")
+_SILENT.setLevel(logging.CRITICAL)
+
+OLDEST = (3, 5)
+"""The oldest ZooKeeper that is known to do."""
+
+
+class ZooKeeperAccess(msgspec.Struct, frozen=True):
+    """How an ensemble is reached. ``hosts`` are ``host:port``; ``session`` is in seconds; files are
+    paths, empty where there is none."""
+
+    hosts: tuple[str, ...]
+    session: float
+    user: str = ""
+    password: str = ""
+    tls: bool = False
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
+
+
+def access_from(options: ZooKeeper, host: HostName) -> ZooKeeperAccess:
+    """What a cluster file says, for one machine.
+
+    Raises:
+        InterrexError: the password cannot be read.
+    """
+    values = {"host": host}
+    return ZooKeeperAccess(
+        hosts=options.hosts,
+        session=options.session,
+        user=options.user,
+        password=_password(options),
+        tls=bool(options.ca or options.certificate),
+        ca=fill(options.ca, values),
+        certificate=fill(options.certificate, values),
+        key=fill(options.key, values),
+    )
+
+
+class Follower(Protocol):
+    """An election, as the connection speaks to it."""
+
+    def connected(self, session: int, granted_ms: int) -> None: ...
+
+    def refused(self, text: str, /) -> None: ...
+
+    def say(self, event: Noticed, /) -> None: ...
+
+
+class ZooKeeperConnection:
+    """One session with an ensemble. Any number of elections on one event loop may share it.
+
+    Args:
+        access: servers and how to reach them.
+    """
+
+    def __init__(self, access: ZooKeeperAccess) -> None:
+        self._access = access
+        self._loop = asyncio.get_running_loop()
+        self._closed = False
+        self._granted_ms = 0
+        self._session = 0
+        self._reset: asyncio.Task[None] | None = None
+        self._clients: list[Follower] = []
+        self.user = access.user
+        self.acl = [make_acl("sasl", access.user, all=True)] if access.user else None
+        retry = KazooRetry(max_tries=-1, delay=0.05, backoff=2, max_delay=1.0)
+        self.kazoo = KazooClient(
+            hosts=",".join(access.hosts),
+            timeout=access.session,
+            connection_retry=retry,
+            logger=_SILENT,
+            **_security(access),
+        )
+        self._note_granted_time()
+        self.kazoo.add_listener(self._state_changed)
+        self.kazoo.start_async()
+
+    def join(self, client: Follower) -> None:
+        """Let an election hear of the session, beginning with the one that there is."""
+        self._clients.append(client)
+        if self.kazoo.connected and self._session:
+            self._loop.call_soon(client.connected, self._session, self._granted_ms)
+
+    def leave(self, client: Follower) -> None:
+        """It hears no more."""
+        self._clients.remove(client)
+
+    async def close(self) -> None:
+        """End the session."""
+        self._closed = True
+        await asyncio.to_thread(self._end)
+
+    def _end(self) -> None:
+        self.kazoo.stop()
+        self.kazoo.close()
+
+    def hand(self, take: Callable[..., None], *arguments: Any) -> None:
+        """From one of kazoo's threads to the event loop."""
+        if not self._closed:
+            self._loop.call_soon_threadsafe(take, *arguments)
+
+    async def reset(self) -> None:
+        """Let kazoo end its session, and begin another; once for all who ask meanwhile."""
+        if self._reset is None or self._reset.done():
+            self._reset = self._loop.create_task(self._begin_anew())
+        await asyncio.shield(self._reset)
+
+    async def _begin_anew(self) -> None:
+        await asyncio.to_thread(self.kazoo.stop)
+        if not self._closed:
+            self.kazoo.start_async()
+
+    async def introduce(self) -> None:
+        """Whether these servers are ZooKeeper's.
+
+        Raises:
+            Unreachable: none of them answers.
+            WrongService: what answers is no ZooKeeper, or too old a one.
+        """
+        problems: list[InterrexError] = []
+        for host in self._access.hosts:
+            try:
+                async with asyncio.timeout(self._access.session):
+                    text = await self._said_by(host)
+            except (OSError, TimeoutError) as error:
+                problems.append(Unreachable(f"{host}: {str(error) or 'no answer in time'}"))
+                continue
+            problem = _judge(host, text)
+            if problem is None:
+                return
+            problems.append(problem)
+        raise next((one for one in problems if isinstance(one, WrongService)), problems[0])
+
+    async def _said_by(self, host: str) -> str:
+        """A server's own account of itself."""
+        name, _, port = host.rpartition(":")
+        context = _tls(self._access)
+        reader, writer = await asyncio.open_connection(name.strip("[]"), int(port), ssl=context)
+        try:
+            writer.write(b"srvr")
+            return (await reader.read(4096)).decode(errors="replace")
+        finally:
+            writer.close()
+
+    # News
+
+    def _note_granted_time(self) -> None:
+        """kazoo keeps the time-out that ZooKeeper grants to itself, so it is read on its way."""
+        connection = self.kazoo._connection
+        invoke = connection._invoke
+
+        def noting(timeout_s: float, request: Any, xid: int | None = None) -> Any:
+            answer = invoke(timeout_s, request, xid)
+            if isinstance(request, Connect):
+                self._granted_ms = answer[0].time_out
+            return answer
+
+        connection._invoke = noting
+
+    def _state_changed(self, state: str) -> None:
+        """In one of kazoo's threads."""
+        if state == KazooState.CONNECTED:
+            self.hand(self._connected, self.kazoo.client_id[0], self._granted_ms)
+        elif state == KazooState.SUSPENDED:
+            self.hand(self._tell, q.Suspended())
+        else:
+            self.hand(self._lost, self.kazoo.client_state == KeeperState.AUTH_FAILED)
+
+    def _connected(self, session: int, granted_ms: int) -> None:
+        self._session = session
+        for client in list(self._clients):
+            client.connected(session, granted_ms)
+
+    def _lost(self, is_refused: bool) -> None:
+        self._session = 0
+        self._tell(q.Lost())
+        if is_refused:
+            text = f"ZooKeeper refuses the user {self._access.user!r}"
+            for client in list(self._clients):
+                client.refused(text)
+
+    def _tell(self, news: q.News) -> None:
+        for client in list(self._clients):
+            client.say(Noticed(news))
+
+
+def _judge(host: str, text: str) -> InterrexError | None:
+    """What is wrong with a server that said this of itself."""
+    if text.startswith("Zookeeper version: "):
+        version = text.split()[2].split("-")[0]
+        numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
+        if numbers < OLDEST:
+            oldest = ".".join(map(str, OLDEST))
+            return WrongService(f"ZooKeeper at {host} is {version}, and {oldest} is the oldest")
+        return None
+    if "whitelist" in text or "not currently serving" in text:
+        return None  # it does not say, or will serve later
+    return WrongService(f"what answers at {host} is no ZooKeeper")
+
+
+def _password(options: ZooKeeper) -> str:
+    if not options.user:
+        return ""
+    try:
+        return Path(options.password_file).read_text().rstrip("\n")
+    except OSError as error:
+        raise InterrexError(
+            f"the password of ZooKeeper's user {options.user} cannot be read: {error}"
+        ) from error
+
+
+def _tls(access: ZooKeeperAccess) -> ssl.SSLContext | None:
+    """As kazoo makes it of the same files. Raises InterrexError."""
+    if not access.tls:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=access.ca or None)
+        context.check_hostname = False
+        if access.certificate:
+            context.load_cert_chain(access.certificate, access.key)
+    except (OSError, ssl.SSLError) as error:
+        raise InterrexError(f"the certificates for ZooKeeper cannot be used: {error}") from error
+    return context
+
+
+def _security(access: ZooKeeperAccess) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if access.tls:
+        found |= {"use_ssl": True, "ca": access.ca or None}
+    if access.certificate:
+        found |= {"certfile": access.certificate, "keyfile": access.key}
+    if access.user:
+        found["sasl_options"] = {
+            "mechanism": "DIGEST-MD5",
+            "username": access.user,
+            "password": access.password,
+        }
+    return found
