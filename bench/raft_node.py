@@ -31,6 +31,7 @@ from interrex.elections.interface import (
     Persisted,
     ProposalSettled,
     Propose,
+    RaiseEpoch,
     ReadConfirmed,
     Restored,
     SendPayload,
@@ -110,8 +111,8 @@ class RaftNode:
                     self._loop.call_later(WARM_UP_S, self._begin)
                     for _ in range(self._in_flight):
                         self._propose()
-            case Committed() | Restored() | ChangesLost() | Ask():
-                """Nothing is applied here, and nobody is asked."""
+            case Committed() | Restored() | ChangesLost() | Ask() | RaiseEpoch():
+                """Nothing is applied here, nobody is asked, and nothing commanded."""
             case _:
                 assert_never(effect)
 

@@ -11,18 +11,21 @@ from itertools import count
 
 import msgspec
 import pytest
+from kazoo.client import KazooClient
 
 from bench.fleet import Fleet
 from bench.zookeeper_ensemble import ZooKeeperEnsemble
-from interrex.core.ids import ChangeId, ServiceName
-from interrex.core.spec import ZooKeeper
+from interrex.core.ids import ChangeId, ServiceName, WorkerName
+from interrex.core.spec import Timing, ZooKeeper
 from interrex.core.state import Scale
+from interrex.runtime.genesis import find_genesis
 from interrex.runtime.questions import ChangeBody
 from tests.system.conftest import shop
 from tests.system.test_deaths import assert_each_slot_runs_once, wait_without
 
 LONG_SESSION_S = 60.0
 NUMBERS = count()
+USUAL = Timing()
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +35,15 @@ def ensemble() -> Iterator[ZooKeeperEnsemble]:
         yield ensemble
 
 
-def fleet_on(ensemble: ZooKeeperEnsemble, worker_id: str, session_s: float) -> Fleet:
+def fleet_on(
+    ensemble: ZooKeeperEnsemble, worker_id: str, session_s: float, timing: Timing = USUAL
+) -> Fleet:
     options = ZooKeeper(hosts=tuple(ensemble.hosts.split(",")), session=session_s)
-    spec = msgspec.structs.replace(shop(worker_id), election="zookeeper", zookeeper=options)
-    return Fleet(spec)
+    return Fleet(
+        msgspec.structs.replace(
+            shop(worker_id), election="zookeeper", zookeeper=options, timing=timing
+        )
+    )
 
 
 @pytest.fixture
@@ -80,6 +88,47 @@ def test_a_hung_leader_is_killed_and_succeeded(fleet: Fleet) -> None:
     os.kill(victim, signal.SIGSTOP)
     wait_without(fleet, {victim})
     assert fleet.replica_pids() == before
+
+
+def test_a_leader_that_may_live_is_fenced_before_its_successor_leads(
+    ensemble: ZooKeeperEnsemble, worker_id: str
+) -> None:
+    """It is stopped, nobody kills it, and its session runs out: every other worker refuses its
+    epoch, which the ensemble is told of, before the next one leads."""
+    patient = Timing(silent_worker=600.0)
+    with fleet_on(ensemble, worker_id, 2.0, timing=patient) as fleet:
+        fleet.wait_ready()
+        old = fleet.leader()
+        survivors = [name for name in fleet.workers if name != old]
+        before, epoch, pid = fleet.replica_pids(), epoch_of(fleet), fleet.pid_of(old)
+        os.kill(pid, signal.SIGSTOP)
+        fleet.wait_until(lambda: all(led_anew(fleet, name, old) for name in survivors))
+        status = fleet.status(survivors[0])
+        assert status is not None
+        assert fenced_in(ensemble, fleet) == status.epoch > epoch
+        os.kill(pid, signal.SIGCONT)
+        fleet.wait_ready()
+        assert fleet.pid_of(old) == pid
+        assert fleet.replica_pids() == before
+        assert_each_slot_runs_once(fleet)
+
+
+def led_anew(fleet: Fleet, worker: WorkerName, old: WorkerName) -> bool:
+    status = fleet.status(worker)
+    return status is not None and status.leader not in (None, old)
+
+
+def fenced_in(ensemble: ZooKeeperEnsemble, fleet: Fleet) -> int:
+    """Up to which epoch whoever led before is fenced, as ZooKeeper has it."""
+    client = KazooClient(ensemble.hosts)
+    client.start()
+    try:
+        cluster = find_genesis(fleet.layout).cluster_id
+        data, _ = client.get(f"/interrex/{fleet.spec.name}/{cluster}/fenced")
+        return int(data)
+    finally:
+        client.stop()
+        client.close()
 
 
 def test_an_acknowledged_change_survives_the_death_of_all_workers(fleet: Fleet) -> None:

@@ -58,3 +58,20 @@ def test_an_assignment_that_waits_for_the_disk_is_not_the_one_to_be_obeyed() -> 
     assert gate.assignment == assignment(3, 1)
     gate.release(9)
     assert gate.assignment == assignment(3, 2)
+
+
+def test_a_raised_epoch_refuses_older_commands_at_once_and_after_a_restart() -> None:
+    gate = EpochGate({EPOCH_FACT: b"3"})
+    facts = gate.raise_to(5, token=8)
+    assert not gate.admits(routes(4, 1))
+    assert not EpochGate({fact.key: fact.value for fact in facts}).admits(routes(4, 1))
+
+
+def test_a_command_of_a_raised_epoch_waits_until_that_is_on_disk() -> None:
+    gate = EpochGate({EPOCH_FACT: b"3"})
+    gate.raise_to(5, token=8)
+    assert gate.take(routes(5, 1), token=9) == ()
+    assert gate.must_wait
+    assert gate.release(8) == [routes(5, 1)]
+    gate.raise_to(4, token=9)
+    assert gate.highest == 5

@@ -201,6 +201,18 @@ class Ask(msgspec.Struct, frozen=True):
     question: msgspec.Struct
 
 
+class RaiseEpoch(msgspec.Struct, frozen=True):
+    """Let this worker obey no command of an older epoch from now on, then answer
+    ``Persisted(token)`` when that holds after a restart, too.
+
+    Only an election that fences says so: before it leads it has every receiver do this. Tokens
+    rise as those of ``Persist`` do.
+    """
+
+    token: int
+    epoch: int
+
+
 class LeaderChanged(msgspec.Struct, frozen=True):
     """Who leads as far as this worker knows; sent whenever leader or epoch changes.
 
@@ -222,6 +234,7 @@ ElectionEffect = (
     | ChangesLost
     | ReadConfirmed
     | Ask
+    | RaiseEpoch
     | LeaderChanged
 )
 

@@ -24,7 +24,8 @@ class EpochGate:
     def __init__(self, facts: dict[str, bytes]) -> None:
         self._highest = int(facts.get(EPOCH_FACT, b"0"))
         self._durable = self._highest
-        self._waiting: list[tuple[int, Command]] = []
+        self._waiting: list[tuple[int, Command | None]] = []
+        """What waits for which token; None: an epoch that was raised without a command."""
         stored = facts.get(ASSIGNMENT_FACT)
         self._newest = _stored_assignment(stored) if stored is not None else None
         self._assignment = self._newest
@@ -76,6 +77,17 @@ class EpochGate:
             self._waiting.append((self._waiting[-1][0], command))
         return tuple(records)
 
+    def raise_to(self, epoch: int, token: int) -> tuple[SetFact, ...]:
+        """Obey nothing of an older epoch from now on.
+
+        Args:
+            epoch: of somebody who is about to lead.
+            token: the token of the ``Persist`` that the returned records go into.
+        """
+        self._highest = max(self._highest, epoch)
+        self._waiting.append((token, None))
+        return (SetFact(EPOCH_FACT, b"%d" % self._highest),)
+
     @property
     def must_wait(self) -> bool:
         """Whether some command waits for the disk: later ones queue behind it."""
@@ -83,7 +95,8 @@ class EpochGate:
 
     def release(self, token: int) -> list[Command]:
         """The commands that may be obeyed now that everything up to ``token`` is on disk."""
-        ready = [command for needed, command in self._waiting if needed <= token]
+        done = [command for needed, command in self._waiting if needed <= token]
+        ready = [command for command in done if command is not None]
         self._waiting = [item for item in self._waiting if item[0] > token]
         for command in ready:
             self._durable = max(self._durable, epoch_of(command))

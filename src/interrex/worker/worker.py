@@ -57,6 +57,7 @@ from interrex.elections.interface import (
     Persisted,
     ProposalSettled,
     Propose,
+    RaiseEpoch,
     ReadConfirmed,
     ReplaceMember,
     Restored,
@@ -347,6 +348,9 @@ class Worker:
                         self._effects.append(effect)
                     case Persist():
                         self._election_tokens[self._persist(effect.records)] = effect.token
+                    case RaiseEpoch():
+                        records = self._gate.raise_to(effect.epoch, self._token + 1)
+                        self._election_tokens[self._persist(records)] = effect.token
                     case Committed():
                         apply(self.state, decode_change(effect.data), effect.index)
                         self._looks.changed = True

@@ -28,8 +28,10 @@ from interrex.elections.interface import (
     PayloadReceived,
     PeerConnected,
     PeerLost,
+    Persisted,
     ProposalSettled,
     Propose,
+    RaiseEpoch,
     ReadConfirmed,
     Restored,
     SendPayload,
@@ -40,6 +42,7 @@ from interrex.elections.interface import (
 )
 
 HALF_TRIP = MS
+SYNC = MS
 SEPARATOR = b","
 
 
@@ -79,6 +82,8 @@ class Server:
         self.reads: dict[int, bool] = {}
         self.changes: list[LeaderChanged] = []
         self.restored = 0
+        self.gate = 0
+        """Commands of an older epoch are refused; it is kept on disk."""
 
     @property
     def election(self) -> Election:
@@ -234,6 +239,10 @@ class World(ABC, Generic[AnyServer, AnyStore, Question]):
                     self.acknowledged[change] = index
             case ReadConfirmed(read, confirmed):
                 server.reads[read] = confirmed
+            case RaiseEpoch(token, epoch):
+                server.gate = max(server.gate, epoch)
+                life = server.life
+                self.at(self.now + SYNC, lambda: self.deliver(server, life, Persisted(token)))
             case LeaderChanged(leader, epoch):
                 server.changes.append(effect)
                 if leader == server.name:

@@ -14,10 +14,17 @@ from interrex.core.ids import WorkerName
 from interrex.elections.coordinated.backoff import Backoff
 from interrex.elections.coordinated.candidacy import Candidacy, Rival, Who
 from interrex.elections.coordinated.desk import Desk
+from interrex.elections.coordinated.fencing import Fencing
 from interrex.elections.coordinated.leading import Leading
 from interrex.elections.coordinated.line import Line
 from interrex.elections.coordinated.log import Log
-from interrex.elections.coordinated.payload import MarkTold, decode_payload, encode_payload
+from interrex.elections.coordinated.payload import (
+    MarkTold,
+    Raise,
+    Raised,
+    decode_payload,
+    encode_payload,
+)
 from interrex.elections.coordinated.settings import CoordinatedSettings
 from interrex.elections.guarantees import Guarantees
 from interrex.elections.interface import (
@@ -85,6 +92,7 @@ class CoordinatedElection(ABC, Generic[Answer]):
         """What the connected peers have told of their processes."""
         self._wanted = Candidacy(stands=not who)
         self._rival = Rival()
+        self._fencing = Fencing(self._desk, settings.fence_patience)
         self._leading: Leading[Answer] | None = None
         self._led = 0
         """The last epoch in which this worker led."""
@@ -275,7 +283,9 @@ class CoordinatedElection(ABC, Generic[Answer]):
                 self._on_replace_member(event)
             case Candidacy():
                 self._wanted = event
-            case WakeUp() | TimesChanged() | Persisted():
+            case Persisted(token):
+                self._fencing.persisted(token)
+            case WakeUp() | TimesChanged():
                 pass
             case _:
                 assert_never(event)
@@ -294,9 +304,11 @@ class CoordinatedElection(ABC, Generic[Answer]):
         self._members[peer] = member
         self._marks.pop(peer, None)
         self._tell(peer)
+        self._fencing.joined(peer)
 
     def _on_peer_lost(self, peer: WorkerName, proved_dead: bool) -> None:
         self._connected.discard(peer)
+        self._fencing.left(peer)
         mark = self._marks.pop(peer, "") if proved_dead else ""
         if mark:
             holder = self._line.holder
@@ -306,9 +318,18 @@ class CoordinatedElection(ABC, Generic[Answer]):
 
     def _on_payload(self, sender: WorkerName, payload: bytes) -> None:
         try:
-            self._marks[sender] = decode_payload(payload).mark
+            message = decode_payload(payload)
         except msgspec.MsgspecError as error:
             raise MalformedPayload(str(error)) from error
+        match message:
+            case MarkTold(mark):
+                self._marks[sender] = mark
+            case Raise(epoch):
+                self._fencing.asked(sender, epoch)
+            case Raised(epoch):
+                self._fencing.raised(sender, epoch)
+            case _:
+                assert_never(message)
 
     def _tell(self, *peers: WorkerName) -> None:
         """Let peers know this process's mark: on its proved death they end that very one."""
@@ -345,6 +366,7 @@ class CoordinatedElection(ABC, Generic[Answer]):
             self._reason = reason
             leading, self._leading = self._leading, None
             leading.end()
+            self._fencing.over()
 
     def _claim_at(self) -> int | None:
         """When this worker tries to lead (ns), None while it does not."""

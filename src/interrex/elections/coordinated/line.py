@@ -62,6 +62,10 @@ class Line(ABC):
         """The process of this mark is proved dead."""
         self._dead.append(mark)
 
+    def is_proved_dead(self, mark: str) -> bool:
+        """Whether the process of this mark is."""
+        return mark in self._dead
+
     @property
     def is_vacant(self) -> bool:
         """Whether nobody leads, or nobody who lives."""

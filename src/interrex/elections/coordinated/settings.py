@@ -11,13 +11,15 @@ class CoordinatedSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Durations in nanoseconds, sizes in bytes.
 
     ``stagger``: the distance between two ranks of candidates. ``transfer_patience``: how long the
-    others wait for the one who was chosen. ``first_retry`` and ``last_retry``: how long after a
+    others wait for the one who was chosen. ``fence_patience``: how long a worker that says nothing
+    is waited for before a leadership begins. ``first_retry`` and ``last_retry``: how long after a
     failure the service is asked again.
     """
 
     priority: int = 0
     stagger: int = 50 * MS
     transfer_patience: int = S
+    fence_patience: int = 2 * S
     first_retry: int = 20 * MS
     last_retry: int = S
     batch_entries: int = 64

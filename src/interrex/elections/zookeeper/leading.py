@@ -70,7 +70,7 @@ class ZooKeeperLeading(Leading[q.Answer]):
         """What the breadcrumb is to say when it gives up; None while it does not."""
         if not self.handing_over:
             return None
-        return msgspec.structs.replace(self._crumb, released=True, heir=self.chosen)
+        return msgspec.structs.replace(self._crumb, fenced=True, released=True, heir=self.chosen)
 
     def _held(self, answer: q.Answer) -> bool | None:
         match answer:

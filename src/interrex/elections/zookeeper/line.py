@@ -17,6 +17,9 @@ class ZooKeeperLine(Line):
         self._places: list[Place] = []
         self._is_known = False
         self.crumb: Crumb | None = None
+        self.fenced = 0
+        """Up to which epoch whoever led before is known to have been fenced."""
+        self._is_blank = False
         self.stat = Stat(0, 0)
         self.epoch = 0
 
@@ -28,6 +31,7 @@ class ZooKeeperLine(Line):
             return
         self.stat = active.stat
         self.crumb = None
+        self._is_blank = not active.data
         if active.data:
             try:
                 self.crumb = msgspec.json.decode(active.data, type=Crumb)
@@ -72,6 +76,26 @@ class ZooKeeperLine(Line):
         """The leader's node, where that is still there and its process is certainly dead."""
         holder = self.holder
         return "" if holder is None else holder.mark
+
+    @property
+    def is_fenced(self) -> bool:
+        """Whether nobody that ever led can be obeyed any more: each gave up, is proved dead, was
+        this worker itself, or was fenced by who led after it."""
+        crumb = self.crumb
+        if crumb is None:
+            return self._is_blank
+        is_last = crumb.released or crumb.worker == self._me or self.is_proved_dead(crumb.node)
+        return is_last and self.has_fenced(crumb)
+
+    def has_fenced(self, crumb: Crumb) -> bool:
+        """Whether who led before this breadcrumb's leader was fenced."""
+        return crumb.fenced or self.fenced >= self.stat.modified
+
+    def stale(self, node: str) -> list[str]:
+        """This worker's places of earlier sessions, as their GUIDs tell, but for the leader's."""
+        leader = "" if self.crumb is None else self.crumb.node
+        mine = (place.node for place in self._places if place.worker == self._me)
+        return [place for place in mine if place not in (node, leader)]
 
     @property
     def claim_at(self) -> int | None:

@@ -5,6 +5,7 @@
                          name
 ``active``               the breadcrumb: who leads, or led last. It stays when they die. The zxid
                          of the transaction that wrote it is the epoch
+``fenced``               up to which epoch whoever led before was fenced
 ``log/INDEX``            one change
 ``tip``                  up to which index there are changes
 ``snapshot``             up to which index the state is in parts, and which these are
@@ -16,9 +17,10 @@ import msgspec
 
 from interrex.core.ids import WorkerName
 
-LINE, ACTIVE, LOG, TIP, SNAPSHOT, PARTS = "line", "active", "log", "tip", "snapshot", "part"
+LINE, ACTIVE, FENCED = "line", "active", "fenced"
+LOG, TIP, SNAPSHOT, PARTS = "log", "tip", "snapshot", "part"
 
-FOLDERS = (LINE, ACTIVE, LOG, TIP, SNAPSHOT, PARTS)
+FOLDERS = (LINE, ACTIVE, FENCED, LOG, TIP, SNAPSHOT, PARTS)
 """The nodes that are always there."""
 
 _ABOVE = 5000
@@ -27,11 +29,13 @@ _ABOVE = 5000
 
 class Crumb(msgspec.Struct, frozen=True, kw_only=True):
     """Who leads: worker, its node in the line, its session. ``released``: it gave up, in favour of
-    ``heir`` (None: of whoever is next)."""
+    ``heir`` (None: of whoever is next). ``fenced``: whoever led before was fenced by then; what is
+    not so yet the node of that name says when it is."""
 
     worker: WorkerName
     node: str
     session: int
+    fenced: bool = False
     released: bool = False
     heir: WorkerName | None = None
 

@@ -9,6 +9,9 @@ from enum import StrEnum
 
 import msgspec
 
+ANY = -1
+"""Of versions: whichever it is."""
+
 # What transactions are made of
 
 
@@ -30,7 +33,7 @@ class Create(msgspec.Struct, frozen=True):
 
 
 class Write(msgspec.Struct, frozen=True):
-    """Replace a node's data, if it has this version."""
+    """Replace a node's data, if it has this version, or whichever it has."""
 
     path: str
     data: bytes
@@ -38,10 +41,10 @@ class Write(msgspec.Struct, frozen=True):
 
 
 class Remove(msgspec.Struct, frozen=True):
-    """Delete a node, if it has this version; -1: any."""
+    """Delete a node, if it has this version."""
 
     path: str
-    version: int = -1
+    version: int = ANY
 
 
 Operation = Check | Create | Write | Remove

@@ -39,6 +39,7 @@ from interrex.elections.zookeeper.leading import ZooKeeperLeading
 from interrex.elections.zookeeper.line import ZooKeeperLine
 from interrex.elections.zookeeper.nodes import (
     ACTIVE,
+    FENCED,
     LINE,
     TIP,
     Crumb,
@@ -143,6 +144,7 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
             None if is_busy else self._backoff.at if is_due else self._look_at,
             self._claim_at(),
             self._reader.wake_at,
+            self._fencing.wake_at,
         )
 
     def _look(self) -> None:
@@ -301,7 +303,8 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
         """Read the breadcrumb and the line, and watch who stands before this worker."""
         # Only who leads hears of the whole line: it has to know to whom it may hand over.
         line = q.List(LINE, watch=bool(self._who) and self._leading is not None)
-        _, active, names = yield (q.Sync(), q.Read(ACTIVE, watch=True), line)
+        questions = (q.Sync(), q.Read(ACTIVE, watch=True), line, q.Read(FENCED))
+        _, active, names, fenced = yield questions
         if not isinstance(active, q.Found) or not isinstance(names, q.Names):
             self._is_looking, self._must_look = False, True
             self._backoff.failed(self._desk.now)
@@ -309,12 +312,21 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
         places = [place for name in names.names if (place := place_of(name)) is not None]
         self._line.saw(places, active)
         self._has_looked = True
+        if isinstance(fenced, q.Found) and fenced.data.isdigit():
+            self._line.fenced = max(self._line.fenced, int(fenced.data))
+        if not self._who:
+            self._remove_stale(node)
         before = self._line.before(node)
         if before:
             (found,) = yield (q.Read(before, watch=True),)
             if not isinstance(found, q.Found):
                 self._must_look = True
         self._is_looking = False
+
+    def _remove_stale(self, node: str) -> None:
+        """Remove this worker's places of earlier sessions: nobody else has its name."""
+        for stale in self._line.stale(node):
+            self._desk.ask(q.Transact((q.Remove(stale),)), lambda answer: None)
 
     def _follow_crumb(self) -> None:
         """Lead once the breadcrumb names this worker's node and the log before it is read."""
@@ -324,6 +336,7 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
                 self._end("another is the active one")
             return
         if crumb is None or session is None or crumb.released or crumb.node != self._node:
+            self._fencing.over()
             return
         if not self._node or stat.modified <= self._led:
             return
@@ -332,6 +345,9 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
                 self._reader.read(stat.modified)
             return
         if self._log.problem:
+            return
+        if not self._line.has_fenced(crumb):
+            self._fence(stat.modified)
             return
         if self._desk.now >= self._deadline:
             self._confirm()
@@ -358,23 +374,32 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
         )
         return leading
 
-    def _confirm(self) -> None:
-        """That the claim was done only the breadcrumb has said: the ensemble has to say it too."""
+    def _fence(self, epoch: int) -> None:
+        """Let nobody be obeyed that the breadcrumb has named before; then write that it is so."""
+        self._fencing.begin(epoch, self._connected)
+        if self._fencing.is_done(epoch):
+            self._confirm(q.Write(FENCED, b"%d" % epoch, q.ANY))
+
+    def _confirm(self, *writes: q.Write) -> None:
+        """The ensemble has to say that the breadcrumb still names this worker, and what it is to
+        write if so."""
         if self._claiming or not self._backoff.is_due(self._desk.now):
             return
         self._claiming = True
-        asked = self._desk.now
+        asked, epoch = self._desk.now, self._line.stat.modified
         guards = (q.Check(ACTIVE, self._line.stat.version), q.Check(self._node, 0))
 
         def confirmed(answer: q.Answer) -> None:
             self._claiming = False
             if isinstance(answer, q.Transacted):
                 self._renewed(asked)
+                if writes:
+                    self._line.fenced = max(self._line.fenced, epoch)
             else:
                 self._must_look = True
                 self._backoff.failed(self._desk.now)
 
-        self._desk.ask(q.Transact(guards), confirmed)
+        self._desk.ask(q.Transact((*guards, *writes)), confirmed)
 
     def _end(self, reason: str) -> None:
         if self._leading is not None:
@@ -387,7 +412,12 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
         session = self._session
         assert session is not None
         self._claiming = True
-        crumb = Crumb(worker=self._me, node=self._node, session=session.session)
+        crumb = Crumb(
+            worker=self._me,
+            node=self._node,
+            session=session.session,
+            fenced=self._line.is_fenced,
+        )
         dead = self._line.dead_node
         operations: tuple[q.Operation, ...] = (
             q.Check(self._node, 0),
