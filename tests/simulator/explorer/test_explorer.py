@@ -5,7 +5,7 @@ import pytest
 from interrex.simulator.explorer import __main__ as command
 from interrex.simulator.explorer.bounds import Bounds
 from interrex.simulator.explorer.bugs import BUGS, hunted, planted
-from interrex.simulator.explorer.freezing import Disk, Local
+from interrex.simulator.explorer.frozen import Disk, Local
 from interrex.simulator.explorer.history import (
     ELECTION_SAFETY,
     EMPTY,

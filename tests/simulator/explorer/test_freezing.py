@@ -23,19 +23,8 @@ from interrex.elections.raft.candidate import Candidate
 from interrex.elections.raft.follower import Follower
 from interrex.elections.raft.leader import Leader
 from interrex.simulator.explorer.bounds import Bounds
-from interrex.simulator.explorer.freezing import (
-    NO_CHANCE,
-    Disk,
-    Local,
-    Write,
-    freeze,
-    freeze_record,
-    own_round,
-    swapped,
-    thaw,
-    without_round,
-    written,
-)
+from interrex.simulator.explorer.freezing import NO_CHANCE, freeze, freeze_record, own_round, thaw
+from interrex.simulator.explorer.frozen import Disk, Local, Write, swapped, without_round, written
 from interrex.simulator.explorer.letters import (
     LIVE,
     WORKERS,

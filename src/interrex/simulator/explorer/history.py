@@ -7,7 +7,7 @@ is given once per term, across restarts.
 
 from typing import NamedTuple
 
-from interrex.simulator.explorer.freezing import Leading, Local, Log
+from interrex.simulator.explorer.frozen import Leading, Local, Log
 from interrex.simulator.explorer.steps import Notes
 
 ELECTION_SAFETY = "election safety"

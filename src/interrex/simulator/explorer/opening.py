@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from interrex.core.errors import InvariantViolation
 from interrex.elections.replicated.detection import Loss
-from interrex.simulator.explorer.freezing import Core, Leading, Standing
+from interrex.simulator.explorer.frozen import Core, Leading, Standing
 from interrex.simulator.explorer.steps import Happening
 from interrex.simulator.explorer.world import LETTERS, Action, State, World, ends
 

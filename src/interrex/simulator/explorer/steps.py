@@ -28,6 +28,13 @@ from interrex.simulator.explorer.bounds import Bounds
 from interrex.simulator.explorer.freezing import (
     NEVER,
     NOW,
+    born,
+    freeze,
+    freeze_record,
+    own_round,
+    thaw,
+)
+from interrex.simulator.explorer.frozen import (
     Core,
     Disk,
     Leading,
@@ -35,12 +42,7 @@ from interrex.simulator.explorer.freezing import (
     Log,
     Standing,
     Write,
-    born,
-    freeze,
-    freeze_record,
-    own_round,
     swapped,
-    thaw,
     without_round,
     written,
 )

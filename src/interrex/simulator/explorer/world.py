@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from interrex.core.errors import InvariantViolation, ensure
 from interrex.simulator.explorer.bounds import Bounds
-from interrex.simulator.explorer.freezing import Disk, Local, Log
+from interrex.simulator.explorer.frozen import Disk, Local, Log
 from interrex.simulator.explorer.history import (
     EMPTY,
     OWN,
