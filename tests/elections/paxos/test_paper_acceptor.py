@@ -16,7 +16,7 @@ def test_p1_an_acceptor_accepts_the_first_proposal_that_it_receives() -> None:
     """P1."""
     server = Solo()
     server.accept(2, 1, 1, "a")
-    assert server.slots == [(1, 1)]
+    assert server.log == [(1, 1)]
     assert [one.matched for one in server.taken(m.Accepted)] == [1]
 
 
@@ -25,10 +25,10 @@ def test_p1a_a_proposal_is_accepted_iff_no_later_prepare_was_answered() -> None:
     server = Solo()
     assert isinstance(server.prepare(3, 5), m.Promise)
     server.accept(2, 4, 1, "old")
-    assert server.slots == []
+    assert server.log == []
     assert [one.round for one in server.taken(m.Preempted)] == [5]
     server.accept(3, 5, 1, "new")
-    assert server.slots == [(1, 5)]
+    assert server.log == [(1, 5)]
 
 
 def test_phase_1b_a_greater_number_gets_a_promise_and_the_highest_numbered_proposal() -> None:
@@ -99,10 +99,10 @@ def test_slots_are_independent_what_comes_out_of_order_is_accepted() -> None:
     """3: each slot is a separate instance; a gap is no reason to refuse, only not to answer yet."""
     server = Solo()
     server.accept(2, 1, 3, "c")
-    assert server.slots == [(1, 0), (2, 0), (3, 1)]
+    assert server.log == [(1, 0), (2, 0), (3, 1)]
     assert [one.matched for one in server.taken(m.Accepted)] == [0]
     server.accept(2, 1, 1, "a", "b")
-    assert server.slots == [(1, 1), (2, 1), (3, 1)]
+    assert server.log == [(1, 1), (2, 1), (3, 1)]
     assert [one.matched for one in server.taken(m.Accepted)] == [3]
 
 
@@ -110,7 +110,7 @@ def test_a_slot_accepted_again_leaves_those_behind_it_as_they_are() -> None:
     """3: a later round in one slot says nothing about another."""
     server = Solo(stored=stored(1, 1, 1))
     server.accept(2, 2, 1, "new")
-    assert server.slots == [(1, 2), (2, 1), (3, 1)]
+    assert server.log == [(1, 2), (2, 1), (3, 1)]
     assert server.disk.entries[1:] == [accepted(2, 1), accepted(3, 1)]
 
 
@@ -118,7 +118,7 @@ def test_what_is_far_ahead_is_left_until_the_leader_goes_back() -> None:
     """No acceptor holds more holes than a window."""
     server = Solo()
     server.accept(2, 1, server.settings.window + 2, "far")
-    assert server.slots == []
+    assert server.log == []
 
 
 def test_a_value_that_is_held_in_this_round_is_not_written_again() -> None:

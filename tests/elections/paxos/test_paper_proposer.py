@@ -107,7 +107,7 @@ def test_a_new_leader_that_finds_nothing_proposes_nothing() -> None:
     (beat,) = [one for one in server.taken(m.Heartbeat) if one.target == 2]
     server.receive(m.HeartbeatAnswer(1, 2, 1, beat.beat, 0, 0))
     assert confirmed(server) == {1: True}
-    assert server.slots == []
+    assert server.log == []
 
 
 def test_a_read_waits_until_all_that_was_found_is_learned() -> None:
@@ -243,9 +243,9 @@ def test_no_more_than_a_window_is_proposed_ahead_of_what_is_learned() -> None:
     for index in range(10):
         server.propose(f"c{index}")
         server.accepts(3, 0)
-    assert [index for index, _ in server.slots] == [1, 2, 3, 4]
+    assert [index for index, _ in server.log] == [1, 2, 3, 4]
     server.accepts(2, 3)
-    assert [index for index, _ in server.slots] == [1, 2, 3, 4, 5, 6, 7]
+    assert [index for index, _ in server.log] == [1, 2, 3, 4, 5, 6, 7]
     assert [one for one, at in server.settled.items() if at] == ["c0", "c1", "c2"]
 
 
