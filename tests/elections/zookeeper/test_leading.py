@@ -6,9 +6,16 @@ import pytest
 
 from interrex.core.ids import WorkerName
 from interrex.core.time import MS, S
-from interrex.elections.interface import PeerLost, StepDown
+from interrex.elections.interface import (
+    Ask,
+    Noticed,
+    PeerLost,
+    StepDown,
+    Told,
+    WakeUp,
+)
 from interrex.elections.zookeeper import questions as q
-from interrex.elections.zookeeper.nodes import ACTIVE, LINE, LOG, SNAPSHOT
+from interrex.elections.zookeeper.nodes import ACTIVE, LINE, LOG, SNAPSHOT, TIP
 from tests.elections.zookeeper.world import Fate, World
 
 SEEDS = int(os.environ.get("ZOOKEEPER_SEEDS", "60"))
@@ -217,3 +224,55 @@ def test_nothing_that_was_acknowledged_is_lost_under_random_faults(seed: int) ->
     assert all(log == logs[0] for log in logs)
     assert logs[0][-1] == b"last"
     world.check_logs()
+
+
+def test_a_leader_that_is_cut_off_does_not_ask_to_be_woken_for_what_it_cannot_read() -> None:
+    """It would be woken at once, again and again, until it is connected or its deadline is over."""
+    world = World()
+    leader = world.elect()
+    world.stop(leader.name)
+    core, now = leader.election, world.now
+    effects = core.step(Noticed(q.Connected(leader.session, 4000)), now)
+    core.step(Noticed(q.Suspended()), now)
+    for effect in effects:
+        if isinstance(effect, Ask):
+            core.step(Told(effect.request, q.Failed(may_be_done=True, text="lost")), now)
+    later = now + 500 * MS
+    core.step(WakeUp(), later)
+    assert core.leading
+    assert core.wake_at is not None
+    assert core.wake_at > later
+
+
+def test_a_write_that_was_read_before_its_answer_was_lost_counts_once() -> None:
+    """The tip's version guards the next write: counted twice it would end the leadership."""
+    lost = [True]
+
+    def fate(worker: WorkerName, question: q.Question) -> Fate:
+        return Fate(back=None) if writes(question, LOG) and lost[0] else Fate()
+
+    world = World(fate=fate)
+    leader = world.elect()
+    epoch = leader.election.epoch
+    world.propose(leader.name, "a")
+    lost[0] = False
+    world.run(5 * MS)
+    world.step(leader, Noticed(q.Connected(leader.session, 4000)))
+    world.run(1500 * MS)
+    world.propose(leader.name, "b")
+    world.run(100 * MS)
+    assert (leader.settled["a"], leader.settled["b"]) == (1, 2)
+    assert (world.leader, leader.election.epoch) == (leader, epoch)
+
+
+def test_a_leader_whose_log_was_touched_by_others_leaves_its_place() -> None:
+    """Its node and the breadcrumb stand as they did: nobody could lead while its session lives."""
+    world = World()
+    leader = world.elect()
+    epoch, session = leader.election.epoch, leader.session
+    world.store.transact(session, (q.Write(TIP, world.store.nodes[TIP].data, -1),))
+    world.propose(leader.name, "a")
+    world.run_until(lambda: world.leader is None)
+    successor = world.elect()
+    assert successor.election.epoch > epoch
+    assert session not in world.store.sessions

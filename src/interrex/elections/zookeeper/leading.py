@@ -40,6 +40,7 @@ class ZooKeeperLeading(Leading[q.Answer]):
         granted_ms: the session's time-out.
         renewed: called with the time of asking (ns) when the ensemble has confirmed it.
         deposed: called with the reason when a guard did not hold.
+        gives_up: called with the reason when it must not go on, though its guards hold.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class ZooKeeperLeading(Leading[q.Answer]):
         granted_ms: int,
         renewed: Callable[[int], None],
         deposed: Callable[[str], None],
+        gives_up: Callable[[str], None],
     ) -> None:
         super().__init__(desk, settings, reader.log, stat.modified)
         self._reader = reader
@@ -59,9 +61,12 @@ class ZooKeeperLeading(Leading[q.Answer]):
         self._version = stat.version
         self._renewed = renewed
         self._deposed = deposed
+        self._gives_up = gives_up
         self._guards = (q.Check(ACTIVE, stat.version), q.Check(crumb.node, 0))
         self._renewal = settings.renewal(granted_ms)
         self._next_renewal = 0
+        self._tip_version = reader.tip_version
+        """Counted here: a reading that is under way may have seen a write whose answer was lost."""
         self._jobs: deque[tuple[q.Operation, ...]] = deque()
         """What is left to do for a snapshot, a transaction each."""
 
@@ -98,15 +103,15 @@ class ZooKeeperLeading(Leading[q.Answer]):
     def _write_batch(self, batch: Sequence[Written]) -> None:
         creates = [q.Create(log_path(one.at), one.entry) for one in batch]
         tip = msgspec.json.encode(Tip(batch[-1].at))
-        write = q.Write(TIP, tip, self._reader.tip_version)
+        write = q.Write(TIP, tip, self._tip_version)
         self._ask(q.Transact((*self._guards, *creates, write)), self._wrote)
 
     def _wrote(self, answer: q.Answer) -> None:
         """A first create that is objected to was done by an attempt whose answer was lost."""
         if isinstance(answer, q.NotHeld) and answer.objection is not q.Objection.EXISTS:
-            self._deposed(f"the log is not as this leader left it: {answer.objection}")
+            self._gives_up(f"the log is not as this leader left it: {answer.objection}")
             return
-        self._reader.tip_version += 1
+        self._tip_version += 1
         self._batch_done()
 
     def _write_hand_over(self) -> None:

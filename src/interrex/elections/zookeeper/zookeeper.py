@@ -135,7 +135,8 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
     def _next_wake(self) -> int | None:
         leading = self._leading
         if leading is not None:
-            return earliest(self._deadline, leading.wake_at, self._reader.wake_at)
+            reads_at = self._reader.wake_at if self._is_connected else None
+            return earliest(self._deadline, leading.wake_at, reads_at)
         if not self._is_connected:
             return None
         is_due = self._must_look or self._must_stand_up or self._must_stand_down
@@ -194,8 +195,7 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
     def _keep_time(self) -> None:
         """The holder stops by its own clock, whatever its client says or does not say."""
         if self._leading is not None and self._desk.now >= self._deadline:
-            self._end("ZooKeeper has not confirmed its session in time")
-            self._desk.ask(q.Reset(), lambda answer: None)
+            self._give_up("ZooKeeper has not confirmed its session in time")
 
     def _renewed(self, asked: int) -> None:
         if self._session is not None:
@@ -371,6 +371,7 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
             granted_ms,
             self._renewed,
             deposed,
+            self._give_up,
         )
         return leading
 
@@ -400,6 +401,12 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
                 self._backoff.failed(self._desk.now)
 
         self._desk.ask(q.Transact((*guards, *writes)), confirmed)
+
+    def _give_up(self, reason: str) -> None:
+        """Lead no more, and let nobody wait: the breadcrumb would name this worker for as long as
+        its session lives."""
+        self._end(reason)
+        self._desk.ask(q.Reset(), lambda answer: None)
 
     def _end(self, reason: str) -> None:
         if self._leading is not None:
