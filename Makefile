@@ -47,6 +47,8 @@ test: $(VENV)/.dev check
 	@tools/system-packages
 	@tools/as-root $(BIN)/pytest $(PYTEST_ARGS) $(ARGS)
 	@$(BIN)/interrex sim --seeds 300
+	@for election in paxos bully etcd zookeeper; do \
+	  $(BIN)/interrex sim --seeds 16 --election $$election || exit; done
 
 sim: $(VENV)/.dev
 	@$(BIN)/interrex sim $(or $(ARGS),--minutes 2)

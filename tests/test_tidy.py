@@ -79,6 +79,7 @@ def _knows_the_algorithm(relative: Path) -> bool:
         or (name.startswith("raft_") and folder in {(), ("checkers",)})
         or (name == "__init__.py" and folder == ("checkers",))
         or (name == "trace.py" and folder == ())
+        or (name == "electing.py" and folder == ("faults",))
     )
 
 

@@ -18,6 +18,6 @@ def test_there_are_some() -> None:
 @pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
 def test_it_breaks_no_promise_any_more(path: Path) -> None:
     plan = decode_plan(path.read_bytes())
-    outcome = replay(plan, all_checkers())
+    outcome = replay(plan, all_checkers(plan.spec))
     assert outcome.broken is None, f"{outcome.broken.promise}: {outcome.broken.text}"
     assert outcome.faults

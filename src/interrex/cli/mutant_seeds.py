@@ -1,7 +1,7 @@
 """One planted bug in one process: runs seeds, prints what each comes to as a line of JSON.
 
-Arguments: the bug's name (or ``none``), the first and the last seed. Nothing of a core is
-imported before the bug is planted.
+Arguments: the bug's name (or ``none``), the election (empty for the usual one), the first and the
+last seed. Nothing of a core is imported before the bug is planted.
 """
 
 import re
@@ -46,25 +46,27 @@ def _too_long(number: int, frame: FrameType | None) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    name, first, last = arguments
+    name, election, first, last = arguments
     if name != NO_BUG:
         plant(MUTANTS[name])
     signal.signal(signal.SIGVTALRM, _too_long)
     for seed in range(int(first), int(last) + 1):
-        result = _run(seed)
+        result = _run(seed, election)
         sys.stdout.write(msgspec.json.encode(result).decode() + "\n")
         sys.stdout.flush()
     return 0
 
 
-def _run(seed: int) -> SeedResult:
+def _run(seed: int, election: str) -> SeedResult:
     # Here, because these load the cores.
     from interrex.simulator.checkers import all_checkers
-    from interrex.simulator.run import INTERNAL_ERROR, run_seed
+    from interrex.simulator.faults.drawing import draw_plan
+    from interrex.simulator.run import ALL, DURATION, INTERNAL_ERROR, replay
 
     signal.setitimer(signal.ITIMER_VIRTUAL, MOST_SECONDS)
     try:
-        broken = run_seed(None, seed, checkers=all_checkers()).broken
+        plan = draw_plan(None, seed, DURATION, ALL, election)
+        broken = replay(plan, all_checkers(plan.spec)).broken
     except _TooLong:
         return SeedResult(seed, problem=f"seed {seed} did not end in {MOST_SECONDS} s")
     finally:

@@ -52,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if options.write is not None:
                 _write(options.write, result)
     if sound.broken:
-        print(f"these seeds fail without any bug, and count for none: {sorted(sound.broken)}")
+        names_of_seeds = ", ".join(sorted(sound.broken))
+        print(f"these seeds fail without any bug, and count for none: {names_of_seeds}")
     survivors = [name for name in names if not results[name].caught]
     print(f"{len(names) - len(survivors)} of {len(names)} planted bugs are caught")
     if survivors:
@@ -65,19 +66,26 @@ class SoundSeeds:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._known: dict[int, bool] = {}
+        self._known: dict[tuple[str, int], bool] = {}
 
     @property
-    def broken(self) -> list[int]:
-        """The seeds that fail without any bug."""
-        return [seed for seed, sound in self._known.items() if not sound]
+    def broken(self) -> list[str]:
+        """The seeds that fail without any bug, and their election where it is not the usual one."""
+        return [
+            f"{election} {seed}".strip()
+            for (election, seed), sound in self._known.items()
+            if not sound
+        ]
 
-    def __contains__(self, seed: int) -> bool:
+    def has(self, election: str, seed: int) -> bool:
+        """Whether a seed of fleets of this election is sound."""
+        key = (election, seed)
         with self._lock:
-            if seed not in self._known:
-                found = [result for result in _seeds(NO_BUG, seed, seed) if result.seed == seed]
-                self._known[seed] = bool(found) and not (found[0].promise or found[0].problem)
-            return self._known[seed]
+            if key not in self._known:
+                runs = _seeds(NO_BUG, election, seed, seed)
+                found = [result for result in runs if result.seed == seed]
+                self._known[key] = bool(found) and not (found[0].promise or found[0].problem)
+            return self._known[key]
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -99,10 +107,11 @@ def _run(name: str, seeds: int, enough: int, sound: SoundSeeds) -> Result:
     """Run one bug until enough seeds have caught it, or all have had their turn."""
     promises: Counter[str] = Counter()
     first, ran, problem = None, 0, ""
-    with closing(_seeds(name, 1, seeds)) as found:
+    election = MUTANTS[name].election
+    with closing(_seeds(name, election, 1, seeds)) as found:
         for result in found:
             problem = problem or result.problem
-            if result.promise and result.seed not in sound:
+            if result.promise and not sound.has(election, result.seed):
                 continue
             ran += 1
             if result.promise:
@@ -114,9 +123,10 @@ def _run(name: str, seeds: int, enough: int, sound: SoundSeeds) -> Result:
     return Result(name, ran, promises.total(), first, by, problem)
 
 
-def _seeds(name: str, first: int, last: int) -> Generator[SeedResult, None, None]:
+def _seeds(name: str, election: str, first: int, last: int) -> Generator[SeedResult, None, None]:
     """What each seed comes to, as it does."""
-    command = [sys.executable, "-m", "interrex.cli.mutant_seeds", name, str(first), str(last)]
+    words = [name, election, str(first), str(last)]
+    command = [sys.executable, "-m", "interrex.cli.mutant_seeds", *words]
     with (
         TemporaryFile() as errors,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors) as process,

@@ -20,12 +20,12 @@ from interrex.cli.sim_seeds import Asked, SeedResult, run_plan, run_seeds, shrin
 from interrex.cli.sim_words import Progress, lines_of, summary_document
 from interrex.cli.values import whole_number
 from interrex.config import check as check_file
-from interrex.core.spec import ClusterSpec
+from interrex.core.spec import COORDINATED, ELECTIONS, ClusterSpec
 from interrex.core.time import S
 from interrex.simulator.checkers import all_watches
 from interrex.simulator.checkers.watch import Panel
-from interrex.simulator.faults.catalogue import FAMILIES
-from interrex.simulator.faults.drawing import draw_plan
+from interrex.simulator.faults.catalogue import families_of
+from interrex.simulator.faults.drawing import usual_spec
 from interrex.simulator.plan import FaultPlan
 from interrex.simulator.report import html_report
 from interrex.simulator.run import replay
@@ -53,6 +53,7 @@ def sim(
     minutes: Annotated[float | None, Parameter(metavar="M")] = None,
     duration: Annotated[int, Parameter(metavar="SECONDS", converter=whole_number)] = DURATION_S,
     jobs: Number = None,
+    election: Annotated[str | None, Parameter(metavar="NAME")] = None,
     faults: Annotated[str | None, Parameter(metavar="LIST")] = None,
     only: Annotated[str | None, Parameter(metavar="LIST")] = None,
     report: Annotated[Path | None, Parameter(metavar="FILE")] = None,
@@ -77,6 +78,7 @@ def sim(
         minutes: Run new seeds for so long (wall time).
         duration: For how many simulated seconds of a seed faults happen.
         jobs: How many processes to use; by default one for each core.
+        election: Without a file: by what the fleets elect, as a file names it.
         faults: Which families of faults may happen, as processes,network; by default all.
         only: With --seed: of the seed's faults, those with these numbers, as 3,17.
         report: Write an HTML page with the worst seed's timeline and a histogram here.
@@ -89,15 +91,20 @@ def sim(
         print("\n".join(scenario_lines()))
         return Exit.OK
     if scenario is not None:
-        if file is not None or any((minutes, faults, only, report, json)):
+        if file is not None or any((minutes, election, faults, only, report, json)):
             raise CommandError("--scenario goes with --seeds, --seed and --trace only", Exit.USAGE)
         _check_words(seeds, seed, minutes, only, trace)
         check_writable(trace)
         chosen_seeds = range(1, (seeds or SCENARIO_SEEDS) + 1) if seed is None else (seed,)
         return play(scenario, chosen_seeds, trace)
-    families = _families(faults)
-    asked = Asked(spec=_spec(file), duration=_positive("--duration", duration) * S,
-                  families=families)  # fmt: skip
+    spec = _spec(file)
+    election = _election(election, file)
+    asked = Asked(
+        spec=spec,
+        duration=_positive("--duration", duration) * S,
+        families=_families(faults, _possible(spec, election)),
+        election=election,
+    )
     _check_words(seeds, seed, minutes, only, trace)
     for path in (report, trace):
         check_writable(path)
@@ -142,7 +149,7 @@ class _Campaign:
         results = run_seeds(self._asked, chosen(), jobs)
         try:
             for result in results:
-                self.take(result, self._draw(result.seed))
+                self.take(result, self._asked.plan(result.seed))
                 progress.show(self._summary, len(self._broken))
         except KeyboardInterrupt:
             self._interrupted = True
@@ -168,7 +175,7 @@ class _Campaign:
             return
         plan = self._worst[1]
         timeline = Timeline()
-        outcome = replay(plan, [Panel([*all_watches(), timeline])])
+        outcome = replay(plan, [Panel([*all_watches(plan.spec), timeline])])
         path.write_text(html_report(self._summary, timeline, outcome), encoding="utf-8")
 
     def finish(self) -> int:
@@ -205,7 +212,9 @@ class _Campaign:
         words += ["--seed", str(result.seed)]
         if self._asked.duration != DURATION_S * S:
             words += ["--duration", str(self._asked.duration // S)]
-        if self._asked.families != tuple(FAMILIES):
+        if self._asked.election:
+            words += ["--election", self._asked.election]
+        if self._asked.families != _possible(self._asked.spec, self._asked.election):
             words += ["--faults", ",".join(self._asked.families)]
         command = " ".join(["interrex", "sim", *words, "--only", numbers or "none"])
         self._findings.append(
@@ -239,9 +248,6 @@ class _Campaign:
         finally:
             progress.end()
 
-    def _draw(self, seed: int) -> FaultPlan:
-        return draw_plan(self._asked.spec, seed, self._asked.duration, self._asked.families)
-
 
 def _one(plan: FaultPlan, trace: Path | None) -> SeedResult:
     with contextlib.ExitStack() as stack:
@@ -263,7 +269,7 @@ def _one(plan: FaultPlan, trace: Path | None) -> SeedResult:
 
 
 def _plan(asked: Asked, seed: int, only: str | None) -> FaultPlan:
-    plan = draw_plan(asked.spec, seed, asked.duration, asked.families)
+    plan = asked.plan(seed)
     if only is None:
         return plan
     words = [word.strip() for word in only.split(",") if word.strip() not in ("", "none")]
@@ -293,14 +299,32 @@ def _seeds_for(seeds: int | None, minutes: float | None) -> Callable[[], Iterato
     return chosen
 
 
-def _families(words: str | None) -> tuple[str, ...]:
+def _election(name: str | None, file: Path | None) -> str:
+    if name is None:
+        return ""
+    if file is not None:
+        raise CommandError("--election goes without a file: the file names its own", Exit.USAGE)
+    known = (*ELECTIONS, *COORDINATED)
+    if name not in known:
+        raise unknown("election", name, known)
+    return name
+
+
+def _possible(spec: ClusterSpec | None, election: str) -> tuple[str, ...]:
+    """The families of faults that can befall such clusters."""
+    usual = usual_spec()
+    drawn = msgspec.structs.replace(usual, election=election or usual.election)
+    return families_of(spec or drawn)
+
+
+def _families(words: str | None, possible: tuple[str, ...]) -> tuple[str, ...]:
     if words is None:
-        return tuple(FAMILIES)
+        return possible
     names = [word.strip() for word in words.split(",") if word.strip()]
     for name in names:
-        if name not in FAMILIES:
-            raise unknown("family of faults", name, FAMILIES)
-    return tuple(name for name in FAMILIES if name in names)
+        if name not in possible:
+            raise unknown("family of faults", name, possible)
+    return tuple(name for name in possible if name in names)
 
 
 def _spec(file: Path | None) -> ClusterSpec | None:

@@ -24,11 +24,19 @@ MOST_SECONDS = 300
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What every seed has in common. ``spec`` None: the cluster is drawn too."""
+    """What every seed has in common.
+
+    ``spec`` None: the cluster is drawn too, with this ``election``; empty: the usual one.
+    """
 
     spec: ClusterSpec | None
     duration: int
     families: tuple[str, ...]
+    election: str = ""
+
+    def plan(self, seed: int) -> FaultPlan:
+        """What a seed stands for."""
+        return draw_plan(self.spec, seed, self.duration, self.families, self.election)
 
 
 class SeedResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +60,7 @@ class _TooLong(BaseException):
 def run_plan(plan: FaultPlan, trace: Trace | None = None) -> tuple[Outcome, Numbers]:
     """One run with every promise watched."""
     statistics = Statistics()
-    outcome = replay(plan, [Panel([*all_watches(), statistics])], trace)
+    outcome = replay(plan, [Panel([*all_watches(plan.spec), statistics])], trace)
     return outcome, statistics.numbers(outcome.until)
 
 
@@ -89,8 +97,7 @@ def _run_seed(work: tuple[Asked, int]) -> SeedResult:
     signal.signal(signal.SIGALRM, _too_long)
     signal.alarm(MOST_SECONDS)
     try:
-        plan = draw_plan(asked.spec, seed, asked.duration, asked.families)
-        outcome, numbers = run_plan(plan)
+        outcome, numbers = run_plan(asked.plan(seed))
     except _TooLong:
         return _nothing(seed, f"no end after {MOST_SECONDS} s of wall time")
     except Exception:  # noqa: BLE001 - an internal error is a finding too

@@ -12,9 +12,10 @@ from interrex.core.ids import HostName, WorkerName
 from interrex.core.journal import Note
 from interrex.core.messages import ElectionMail, encode
 from interrex.core.time import MS
-from interrex.elections.interface import Persist, Persisted
+from interrex.elections.interface import Ask, Persist, Persisted
 from interrex.simulator.agenda import StandsStill
 from interrex.simulator.chance import Chance
+from interrex.simulator.coordination.ensemble import Client
 from interrex.simulator.disk import Disk
 from interrex.simulator.machine import Machine
 from interrex.simulator.network import Network, Peer
@@ -87,6 +88,8 @@ class Node:
         self.disk = disk
         self.alive = True
         self.core: Worker | None = None
+        self.client: Client | None = None
+        """Asks the coordination service, where the election rests on one."""
         self.member = 0
         self.unproven = False
         self.known: dict[WorkerName, Peer] = {}
@@ -108,6 +111,7 @@ class Node:
         machine = self.machine
         return {
             Persist: self._persist,
+            Ask: self._ask,
             Send: self._send,
             Note: self._world.noted,
             Claim: lambda effect: machine.claim(self, effect),
@@ -249,6 +253,10 @@ class Node:
 
     def _persist(self, effect: Persist) -> None:
         self.disk.submit(effect.token, effect.records)
+
+    def _ask(self, effect: Ask) -> None:
+        assert self.client is not None
+        self.client.ask(effect)
 
     def persisted(self, token: int) -> None:
         """The disk has it."""

@@ -168,6 +168,20 @@ class Answered(msgspec.Struct, frozen=True):
     index: int | None
 
 
+class CoordinationAway(msgspec.Struct, frozen=True):
+    """No majority of the coordination service's servers agrees on anything from now on."""
+
+
+class CoordinationBack(msgspec.Struct, frozen=True):
+    """They do again."""
+
+
+class HoldExpired(msgspec.Struct, frozen=True):
+    """The coordination service let the session run out under which the leader of an epoch leads."""
+
+    epoch: int
+
+
 class FaultBegan(msgspec.Struct, frozen=True):
     """``kind`` is one of the fault families' names; ``number`` pairs it with its end."""
 
@@ -197,6 +211,9 @@ Occurrence = (
     | RequestServed
     | Asked
     | Answered
+    | CoordinationAway
+    | CoordinationBack
+    | HoldExpired
     | FaultBegan
     | FaultEnded
     | Healed

@@ -24,6 +24,26 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     when: str = ""
 
 
+class CoordinationConditions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What holds of a coordination service throughout a run. Durations in ns, sessions in ms.
+
+    ``servers``: how many it has. ``near``: how long a message to one of them usually takes, and
+    ``commit`` until a majority of them agrees; ``lag``: for how long the others do not know what
+    was agreed. ``election``: how long they have no leader after they lost theirs. ``ppm``: how many
+    millionths faster than the world their clock runs. Sessions are granted between ``least`` and
+    ``most``.
+    """
+
+    servers: int = 3
+    near: int = 300_000
+    commit: int = 1_000_000
+    lag: int = 1_000_000
+    election: int = 500_000_000
+    ppm: int = 0
+    least: int = 2000
+    most: int = 40_000
+
+
 class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     """What holds throughout a run, drawn once. Durations in ns.
 
@@ -33,6 +53,7 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     ``systemd``: a machine without any live worker has them started.
     ``compact_after``: so many changes make a log longer than it is kept; 0: as in production.
     ``sound``: no disk loses what it acknowledged without this being found when it is read.
+    ``coordination``: what the election rests on, where it rests on one.
     """
 
     datagrams: bool = False
@@ -50,6 +71,7 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     systemd: bool = True
     compact_after: int = 0
     sound: bool = True
+    coordination: CoordinationConditions = CoordinationConditions()
 
 
 class FaultPlan(msgspec.Struct, frozen=True, kw_only=True):

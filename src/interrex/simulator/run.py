@@ -73,6 +73,7 @@ def run_seed(
     faults: Collection[str] = ALL,
     checkers: Sequence[Checker] = (),
     trace: "Trace | None" = None,
+    election: str = "",
 ) -> Outcome:
     """Run one seed.
 
@@ -83,8 +84,9 @@ def run_seed(
         faults: the names of the families to draw from.
         checkers: made anew for this run.
         trace: written to, where there is one.
+        election: of a cluster that is drawn, by its name; empty: the usual one.
     """
-    return replay(draw_plan(spec, seed, duration, faults), checkers, trace)
+    return replay(draw_plan(spec, seed, duration, faults, election), checkers, trace)
 
 
 def replay(

@@ -14,11 +14,13 @@ from interrex.core.spec import hosts_of
 from interrex.core.state import ClusterState, genesis, workers_of
 from interrex.core.storage import Record, Stored
 from interrex.core.time import MS, S
+from interrex.elections.guarantees import guarantees_of
 from interrex.elections.registry import new_election
 from interrex.simulator.agenda import Agenda
 from interrex.simulator.chance import Chance
 from interrex.simulator.client import Clients
 from interrex.simulator.clock import Clock
+from interrex.simulator.coordination.registry import new_ensemble
 from interrex.simulator.disk import Disk, DiskBroken
 from interrex.simulator.faults.running import RunningFaults
 from interrex.simulator.harm import Harm
@@ -101,6 +103,9 @@ class World:
             for host in hosts_of(plan.spec)
             if host.address
         }
+        self.coordination = new_ensemble(
+            plan.spec, self.agenda, chance.fork(), plan.conditions.coordination, self.tell
+        )
         for member, worker in self._genesis_members.items():
             self._welcome(worker, workers_of(plan.spec)[worker], member)
 
@@ -254,12 +259,17 @@ class World:
             election,
             random,
             node.machine.clock.read(self.agenda.now),
-            self._probation(worker) if node.unproven and self.spec.hosts else None,
+            self._probation(worker) if node.unproven else None,
         )
+        if self.coordination is not None:
+            node.client = self.coordination.client(node)
         node.post(Started())
         self.network.began(node)
 
-    def _probation(self, worker: WorkerName) -> Probation:
+    def _probation(self, worker: WorkerName) -> Probation | None:
+        votes = not guarantees_of(self.spec).coordinated
+        if not (votes and self.spec.hosts):
+            return None
         return Probation(name for name in self._genesis_members.values() if name != worker)
 
     def end(self, node: Node, cause: Cause, reason: str, again: bool = False) -> None:
@@ -268,6 +278,8 @@ class World:
             return
         core, node.alive = node.core, False
         node.machine.let_go(node)
+        if node.client is not None:
+            node.client.end(silently=cause is Cause.MACHINE, closes=cause is Cause.OWN)
         if core is not None:
             node.disk.process_died()
             self.network.ended(node, silently=cause is Cause.MACHINE)

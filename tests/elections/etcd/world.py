@@ -9,7 +9,7 @@ from interrex.elections.etcd import questions as q
 from interrex.elections.etcd.etcd import Etcd
 from interrex.elections.etcd.keys import LEADER
 from interrex.elections.etcd.settings import EtcdSettings
-from interrex.simulator.coordinator.etcd_store import EtcdStore
+from interrex.simulator.coordination.etcd_store import EtcdStore
 from tests.elections.coordinated import world
 from tests.elections.coordinated.world import Fate
 

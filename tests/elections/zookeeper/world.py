@@ -9,7 +9,7 @@ from interrex.core.time import MS, S
 from interrex.elections.zookeeper import questions as q
 from interrex.elections.zookeeper.settings import ZooKeeperSettings
 from interrex.elections.zookeeper.zookeeper import ZooKeeper
-from interrex.simulator.coordinator.zookeeper_store import ZooKeeperStore
+from interrex.simulator.coordination.zookeeper_store import ZooKeeperStore
 from tests.elections.coordinated import world
 from tests.elections.coordinated.world import Fate
 

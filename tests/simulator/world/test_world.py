@@ -10,6 +10,7 @@ import interrex.runtime.node as runtime_node
 import interrex.simulator.world as simulator_world
 from interrex.core.errors import InvariantViolation
 from interrex.core.ids import WorkerName
+from interrex.core.spec import COORDINATED
 from interrex.core.time import MS, S
 from interrex.simulator.checkers import all_checkers
 from interrex.simulator.faults.catalogue import FAMILIES
@@ -177,10 +178,15 @@ def test_a_worker_whose_log_is_damaged_comes_back_as_another_member() -> None:
 KINDS = [(family.name, kind.name) for family in FAMILIES.values() for kind in family.kinds]
 
 
+def _election(family: str, seed: int) -> str:
+    """What a coordination service is for, where its faults are asked for."""
+    return COORDINATED[seed % len(COORDINATED)] if family == "coordination" else ""
+
+
 def _plans_with(kind: tuple[str, str]) -> FaultPlan:
     """The first drawn plan that holds this kind of fault, with it alone."""
     for seed in range(1, 400):
-        plan = draw_plan(None, seed, 20 * S, (kind[0],))
+        plan = draw_plan(None, seed, 20 * S, (kind[0],), _election(kind[0], seed))
         for fault in plan.faults:
             if (fault.kind, fault.name) == kind and not fault.when:
                 return msgspec.structs.replace(plan, faults=(fault,), duration=12 * S)
@@ -189,7 +195,8 @@ def _plans_with(kind: tuple[str, str]) -> FaultPlan:
 
 @pytest.mark.parametrize("kind", KINDS, ids="/".join)
 def test_a_fleet_survives_each_kind_of_fault_alone(kind: tuple[str, str]) -> None:
-    outcome = replay(_plans_with(kind), all_checkers())
+    plan = _plans_with(kind)
+    outcome = replay(plan, all_checkers(plan.spec))
     assert outcome.broken is None, outcome.broken.text
     assert outcome.converged_in is not None
 

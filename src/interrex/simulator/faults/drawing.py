@@ -2,6 +2,8 @@
 
 from collections.abc import Collection
 
+import msgspec
+
 from interrex.core.ids import HostName, ServiceName
 from interrex.core.spec import (
     BalancerSpec,
@@ -18,8 +20,10 @@ from interrex.core.spec import (
 )
 from interrex.core.state import workers_of
 from interrex.core.time import MS, US, S, seconds
+from interrex.elections.guarantees import guarantees_of
 from interrex.simulator.chance import Chance
-from interrex.simulator.faults.catalogue import FAMILIES
+from interrex.simulator.faults.catalogue import FAMILIES, families_of
+from interrex.simulator.faults.electing import draw_coordination, draw_election
 from interrex.simulator.faults.kind import Scene
 from interrex.simulator.plan import Conditions, Fault, FaultPlan
 
@@ -61,7 +65,11 @@ def _service(name: str, replicas: int, port: int | None) -> ServiceSpec:
 
 
 def draw_plan(
-    spec: ClusterSpec | None, seed: int, duration: int, faults: Collection[str]
+    spec: ClusterSpec | None,
+    seed: int,
+    duration: int,
+    faults: Collection[str],
+    election: str = "",
 ) -> FaultPlan:
     """Everything that a seed stands for.
 
@@ -70,12 +78,18 @@ def draw_plan(
         seed: what it is drawn from.
         duration: how long faults may begin (ns).
         faults: the names of the families to draw from.
+        election: of a cluster that is drawn, by its name; empty: the usual one.
     """
     chance = Chance(seed)
     shape, weather, mischief = chance.fork(), chance.fork(), chance.fork()
     if spec is None:
         spec = _draw_spec(shape)
+        if election:
+            spec = draw_election(spec, election, chance.fork())
     conditions = _draw_conditions(weather, seconds(spec.timing.election_timeout))
+    if guarantees_of(spec).coordinated:
+        coordination = draw_coordination(chance.fork())
+        conditions = msgspec.structs.replace(conditions, coordination=coordination)
     scene = Scene(
         chance=mischief,
         spec=spec,
@@ -89,7 +103,7 @@ def draw_plan(
         spec=spec,
         conditions=conditions,
         duration=duration,
-        faults=_draw_faults(scene, duration, [name for name in FAMILIES if name in faults]),
+        faults=_draw_faults(scene, duration, [n for n in families_of(spec) if n in faults]),
     )
 
 

@@ -19,7 +19,8 @@ class Mutant(msgspec.Struct, frozen=True):
     """One bug.
 
     ``rule`` is what the core does and the mutant does not, in words; ``source`` where the rule is
-    from, empty where it is this project's own. Several edits make one bug where a rule is kept at
+    from, empty where it is this project's own; ``election`` which fleets have it, empty: the usual
+    ones. Several edits make one bug where a rule is kept at
     two places.
     """
 
@@ -27,6 +28,7 @@ class Mutant(msgspec.Struct, frozen=True):
     rule: str
     edits: tuple[Edit, ...]
     source: str = ""
+    election: str = ""
 
     @property
     def modules(self) -> tuple[str, ...]:
@@ -50,6 +52,14 @@ def mutated(mutant: Mutant, module: str, source: str) -> str:
     return source
 
 
-def bug(name: str, rule: str, module: str, old: str, new: str, source: str = "") -> Mutant:
+def bug(
+    name: str,
+    rule: str,
+    module: str,
+    old: str,
+    new: str,
+    source: str = "",
+    election: str = "",
+) -> Mutant:
     """A mutant of one edit."""
-    return Mutant(name, rule, (Edit(module, old, new),), source)
+    return Mutant(name, rule, (Edit(module, old, new),), source, election)

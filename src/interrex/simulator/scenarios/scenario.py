@@ -122,7 +122,7 @@ def run_scenario(
     plan = plan_of(scenario, seed)
     account = Account()
     timeout = seconds(plan.spec.timing.election_timeout)
-    panel = Panel([*all_watches(), account])
+    panel = Panel([*all_watches(plan.spec), account])
     outcome = replay(plan, [panel], trace, converged_within=scenario.settles * timeout)
     tale = Tale(account, min(one.at for one in plan.faults[len(_prelude(scenario)) :]), timeout)
     if outcome.broken is None:

@@ -29,10 +29,12 @@ Tree = dict[str, Node]
 
 
 class Txn(NamedTuple):
-    """What one transaction left of each node that it touched; None: nothing."""
+    """What one transaction left of each node that it touched (None: nothing), and the session that
+    ended with it."""
 
     zxid: int
     nodes: tuple[tuple[str, Node | None], ...]
+    ended: int = 0
 
 
 def first_tree() -> Tree:
@@ -100,7 +102,7 @@ class ZooKeeperStore:
         if self.sessions.pop(session, None) is not None:
             del self._granted[session]
             gone = [path for path, node in self.nodes.items() if node.owner == session]
-            self._commit([(path, None) for path in gone])
+            self._commit([(path, None) for path in gone], session)
 
     @property
     def ends(self) -> list[int]:
@@ -174,9 +176,9 @@ class ZooKeeperStore:
         self._commit(list(tree.items()))
         return q.Transacted(tuple(created), tuple(written))
 
-    def _commit(self, nodes: list[tuple[str, Node | None]]) -> None:
+    def _commit(self, nodes: list[tuple[str, Node | None]], ended: int = 0) -> None:
         self.zxid += 1
-        txn = Txn(self.zxid, tuple(nodes))
+        txn = Txn(self.zxid, tuple(nodes), ended)
         apply_txn(self.nodes, txn)
         self.history.append(txn)
 

@@ -1,0 +1,75 @@
+"""Whole simulated fleets on each election, with every family of faults that can befall them."""
+
+import msgspec
+import pytest
+
+from interrex.core.spec import COORDINATED, ELECTIONS, Bully
+from interrex.core.time import S
+from interrex.simulator.checkers import all_checkers, all_watches
+from interrex.simulator.faults.catalogue import FAMILIES, families_of
+from interrex.simulator.faults.drawing import draw_plan, usual_spec
+from interrex.simulator.plan import FaultPlan, decode_plan, encode_plan
+from interrex.simulator.run import ALL, replay
+
+OTHERS = [name for name in (*ELECTIONS, *COORDINATED) if name != usual_spec().election]
+
+
+def plan_of(election: str, seed: int) -> FaultPlan:
+    return draw_plan(None, seed, 10 * S, ALL, election)
+
+
+def names(plan: FaultPlan) -> set[str]:
+    return {type(watch).__name__ for watch in all_watches(plan.spec)}
+
+
+@pytest.mark.parametrize("election", OTHERS)
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_every_promise_holds_and_all_comes_together(election: str, seed: int) -> None:
+    plan = plan_of(election, seed)
+    found = replay(plan, all_checkers(plan.spec))
+    assert found.broken is None, f"{found.broken.promise}: {found.broken.text}"
+    assert found.converged_in is not None
+
+
+@pytest.mark.parametrize("election", COORDINATED)
+def test_the_services_faults_happen(election: str) -> None:
+    happened: set[str] = set()
+    for seed in (1, 2, 3):
+        plan = draw_plan(None, seed, 20 * S, ("coordination",), election)
+        happened |= set(replay(plan).faults)
+    assert len(happened) > 5
+
+
+def test_a_services_faults_befall_only_those_who_rest_on_one() -> None:
+    assert "coordination" not in families_of(usual_spec())
+    assert set(families_of(plan_of("etcd", 1).spec)) == set(FAMILIES)
+    drawn = {fault.kind for seed in range(20) for fault in plan_of("paxos", seed).faults}
+    assert "coordination" not in drawn
+
+
+@pytest.mark.parametrize("election", OTHERS)
+def test_a_plan_of_any_election_can_be_written_down_and_replayed(election: str) -> None:
+    plan = plan_of(election, 5)
+    assert decode_plan(encode_plan(plan)) == plan
+    assert replay(plan).events == replay(decode_plan(encode_plan(plan))).events
+
+
+def test_the_usual_seeds_stand_for_what_they_did() -> None:
+    plan = draw_plan(None, 3, 10 * S, ALL)
+    without = draw_plan(None, 3, 10 * S, [name for name in ALL if name != "coordination"])
+    assert plan == without
+    assert plan.spec.election == usual_spec().election
+
+
+def test_each_is_held_to_what_it_promises() -> None:
+    plans = {election: plan_of(election, 1) for election in OTHERS}
+    spec = plans["bully"].spec
+    of_parts = msgspec.structs.replace(spec, bully=Bully(quorum=False))
+    of_majority = msgspec.structs.replace(spec, bully=Bully(quorum=True))
+    apart = {type(watch).__name__ for watch in all_watches(of_parts)}
+    together = {type(watch).__name__ for watch in all_watches(of_majority)}
+    assert {"LossesTold", "OneLeaderAPart"} == apart - together
+    assert {"Applied", "Acknowledged", "Linearizable"} == together - apart
+    assert "RaftWatch" in {type(watch).__name__ for watch in all_watches(usual_spec())}
+    assert "RaftWatch" not in names(plans["paxos"])
+    assert {"Sessions", "Away"} == names(plans["etcd"]) - names(plans["paxos"])
