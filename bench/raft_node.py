@@ -61,7 +61,7 @@ class RaftNode:
     def __init__(self, layout: Layout, worker: WorkerName, in_flight: int, seconds: float) -> None:
         genesis = read_genesis(layout.genesis)
         make_private(layout.worker(worker))
-        opened = open_log(layout.store(worker), genesis, worker)
+        opened = open_log(layout, genesis, worker)
         self._me = worker
         self._in_flight = in_flight
         self._seconds = seconds

@@ -36,7 +36,7 @@ class Shop:
         self.layout = layout
         self.genesis: Genesis = new_genesis(asked_for(1), "id")
         for worker in self.genesis.members.values():
-            create_log(layout.store(worker), self.genesis, worker)
+            create_log(layout, self.genesis, worker)
 
     def write(self, number: int, *records: Record) -> None:
         """Let a worker's log go on, a batch for each record."""

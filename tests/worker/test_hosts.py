@@ -3,10 +3,9 @@
 import msgspec
 import pytest
 
-from interrex.core.ids import HostName, WorkerName
+from interrex.core.ids import HostName
 from interrex.core.spec import ClusterSpec, HostSpec
 from interrex.core.time import S
-from interrex.worker.probation import Probation
 from tests.worker.town import Town, cluster, on_host, service
 
 pytestmark = pytest.mark.usefixtures("each_election")
@@ -91,19 +90,3 @@ def test_a_cut_off_host_heals_its_own_replicas(town: Town) -> None:
     town.kill_replica(slot)
     town.run_until(lambda: slot in on_host(town, "b"))
     assert town.leaders() != []
-
-
-def test_a_first_member_votes_only_when_everybody_is_as_new() -> None:
-    probation = Probation([WorkerName("b-1"), WorkerName("c-1")])
-    probation.heard(WorkerName("b-1"), unproven=True)
-    assert not probation.over
-    probation.heard(WorkerName("c-1"), unproven=True)
-    assert probation.over
-
-
-def test_a_first_member_whose_peers_have_a_log_has_lost_its_own() -> None:
-    probation = Probation([WorkerName("b-1"), WorkerName("c-1")])
-    probation.heard(WorkerName("b-1"), unproven=False)
-    probation.heard(WorkerName("c-1"), unproven=True)
-    assert probation.lost_log
-    assert not probation.over

@@ -117,6 +117,18 @@ class Known(Message, frozen=True):
     hosts: tuple[HostSpec, ...]
 
 
+class Founded(Message, frozen=True):
+    """What a worker of several hosts knows of its cluster's founding: said to whoever joins.
+
+    ``birthmark`` was drawn when the sender's part of the cluster was made; ``founders`` are those
+    of all first members, once they are on the sender's disk; ``waits``: it does not vote yet.
+    """
+
+    birthmark: int
+    founders: dict[WorkerName, int]
+    waits: bool
+
+
 class HandOver(Message, frozen=True):
     """Ask the leader to let another worker lead."""
 
@@ -135,6 +147,7 @@ PeerMessage = (
     | Submit
     | Submitted
     | Known
+    | Founded
     | HandOver
 )
 
@@ -173,6 +186,7 @@ _decoder: msgspec.msgpack.Decoder[PeerMessage | _PackedAssignment] = msgspec.msg
     | Submit
     | Submitted
     | Known
+    | Founded
     | HandOver
 )
 

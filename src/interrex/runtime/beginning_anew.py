@@ -162,6 +162,7 @@ def _replace_log(
     make_private(folder)
     quarantine(folder, IDENTITY_NAME)
     layout.genesis_copy(worker).unlink(missing_ok=True)
+    layout.unwritten(worker).unlink(missing_ok=True)
     store = LogStore(folder)
     try:
         store.load()

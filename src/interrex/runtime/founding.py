@@ -34,7 +34,7 @@ def found_cluster(layout: Layout, spec: ClusterSpec, host: HostName) -> bool:
     genesis = new_genesis(spec, new_cluster_id(spec))
     for worker, home in workers_of(spec).items():
         if home == host:
-            create_log(layout.store(worker), genesis, worker)
+            create_log(layout, genesis, worker)
     write_genesis(layout.genesis, genesis)
     return True
 

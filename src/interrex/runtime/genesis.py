@@ -7,6 +7,7 @@ is a genesis: so a copy proves that the cluster was founded, and was not merely 
 import logging
 import os
 from pathlib import Path
+from random import SystemRandom
 
 import msgspec
 
@@ -22,12 +23,14 @@ _log = logging.getLogger(__name__)
 class Genesis(msgspec.Struct, frozen=True):
     """The cluster's first file and its first voters (member identity -> worker).
 
-    ``cluster_id`` tells two clusters of the same name apart.
+    ``cluster_id`` tells two clusters of the same name apart; ``birthmark``, drawn when this
+    machine's part was made, tells it from a part that was made before and lost.
     """
 
     cluster_id: str
     spec: ClusterSpec
     members: dict[int, WorkerName]
+    birthmark: int = 0
 
     def member_of(self, worker: WorkerName) -> int | None:
         """A worker's first identity, None if it was added later."""
@@ -38,9 +41,9 @@ class Genesis(msgspec.Struct, frozen=True):
 
 
 def new_genesis(spec: ClusterSpec, cluster_id: str) -> Genesis:
-    """The same on every host that starts from the same file with the same id."""
+    """The same on every host that starts from the same file with the same id, but its birthmark."""
     members = dict(enumerate(workers_of(spec), start=1))
-    return Genesis(cluster_id, spec, members)
+    return Genesis(cluster_id, spec, members, SystemRandom().getrandbits(62))
 
 
 def write_genesis(path: Path, genesis: Genesis) -> None:

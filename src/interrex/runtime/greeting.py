@@ -26,8 +26,7 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):
 
     Unknown fields are ignored, so that another version is understood well enough to be refused.
     ``member`` is the identity under which its log votes; ``incarnation`` tells one start of a
-    worker from its next; ``unproven`` says that its log is empty though it
-    began with the cluster; ``boot_id`` and ``pid_namespace`` say where the pid counts; ``lifeline``
+    worker from its next; ``boot_id`` and ``pid_namespace`` say where the pid counts; ``lifeline``
     is the descriptor that this host's others may wait at for its death.
     """
 
@@ -43,7 +42,6 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):
     boot_id: str
     pid_namespace: int
     knock: bool = False
-    unproven: bool = False
     lifeline: int = NO_LIFELINE
 
     @property

@@ -79,6 +79,10 @@ class Layout:
     def store(self, worker: WorkerName) -> Path:
         return self.worker(worker) / "log"
 
+    def unwritten(self, worker: WorkerName) -> Path:
+        """Is there as long as nothing was ever written to a first member's log."""
+        return self.worker(worker) / "unwritten"
+
     def host(self, host: HostName) -> Path:
         return self.home / "hosts" / host
 

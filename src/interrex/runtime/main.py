@@ -50,7 +50,7 @@ def _run(layout: Layout, worker: WorkerName, host: HostName) -> int:
     lifeline = hold_lifeline()
 
     async def work() -> Ending:
-        opened = open_log(layout.store(worker), genesis, worker)
+        opened = open_log(layout, genesis, worker)
         return await Node(layout, genesis, worker, host, opened, lifeline).run()
 
     gc.freeze()

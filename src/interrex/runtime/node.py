@@ -272,7 +272,7 @@ class Node:
 
     def _take_new_identity(self, reason: str) -> None:
         """Put this log aside for good, and begin again as a new member."""
-        disown(self._layout.store(self.core.me))
+        disown(self._layout, self.core.me)
         self._stop(f"back under a new identity: {reason}", again=True)
 
     def _arm(self) -> None:
@@ -343,8 +343,6 @@ class Node:
     # The disk's answers
 
     def persisted(self, token: int) -> None:
-        if self._transport.hello.unproven:
-            self._transport.hello = msgspec.structs.replace(self._transport.hello, unproven=False)
         self.post(Persisted(token))
 
     def disk_full(self, error: Exception) -> None:
@@ -360,7 +358,7 @@ class Node:
     def peer_connected(self, hello: Hello) -> None:
         self._connected.add(hello.worker)
         self._not_ended.discard(hello.worker)
-        self.post(PeerJoined(hello.worker, hello.host, hello.member, hello.unproven))
+        self.post(PeerJoined(hello.worker, hello.host, hello.member))
 
     def peer_lost(self, hello: Hello, proved_dead: bool) -> None:
         self._connected.discard(hello.worker)
@@ -463,11 +461,12 @@ class Node:
 
 
 def _probation(genesis: Genesis, worker: WorkerName, opened: OpenedLog) -> Probation | None:
-    """Of a first member with an empty log, where several hosts made the cluster each by itself."""
-    votes = not guarantees_of(genesis.spec).coordinated
-    if not (votes and genesis.spec.hosts and opened.empty) or opened.first_members is None:
+    """Where several hosts make the cluster, each its own part, and where workers vote at all."""
+    if guarantees_of(genesis.spec).coordinated or not genesis.spec.hosts:
         return None
-    return Probation(name for name in opened.first_members.values() if name != worker)
+    first = opened.first_members
+    others = None if first is None else [name for name in first.values() if name != worker]
+    return Probation(worker, genesis.birthmark, others, opened.stored)
 
 
 def hello_of_this_process(
@@ -482,7 +481,6 @@ def hello_of_this_process(
         worker=worker,
         host=host,
         member=opened.member,
-        unproven=opened.empty and opened.first_members is not None,
         incarnation=SystemRandom().getrandbits(63),
         lifeline=lifeline,
         pid=process.pid,

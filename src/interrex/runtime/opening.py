@@ -3,20 +3,25 @@
 Invariant: an identity's votes are never forgotten. A log that is missing, short or corrupt is put
 aside, and the worker comes back as a new member that the others must let in; the old identity
 never votes again.
+
+Only a log that was never written is made again under its identity. A ticket beside it says so: it
+is made with the log, and used up, durably, before the first write. Who loses the ticket as well
+is a new member.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import SystemRandom
 
 import msgspec
 
 from interrex.core.ids import WorkerName
-from interrex.core.storage import Stored
-from interrex.runtime.disk_file import StoreCorrupt
+from interrex.core.storage import Record, Stored
+from interrex.runtime.disk import Store
+from interrex.runtime.disk_file import DiskFailed, StoreCorrupt, sync_folder
 from interrex.runtime.genesis import Genesis
 from interrex.runtime.identity import IDENTITY_NAME, Identity, load_identity, save_identity
-from interrex.runtime.layout import make_private
+from interrex.runtime.layout import Layout, make_private
 from interrex.runtime.log_store import LogStore, quarantine
 
 
@@ -27,20 +32,37 @@ class OpenedLog(msgspec.Struct, frozen=True):
     one that must be let in. ``loss`` says what was lost, empty if nothing was.
     """
 
-    store: LogStore
+    store: Store
     stored: Stored
     member: int
     first_members: Mapping[int, WorkerName] | None
     loss: str
 
-    @property
-    def empty(self) -> bool:
-        """Whether nothing was ever written to it: no vote, no entry."""
-        stored = self.stored
-        return not stored.facts and not stored.entries and stored.snapshot is None
+
+class Unwritten:
+    """A log to which nothing was ever written: its first write uses the ticket up.
+
+    Args:
+        store: the log.
+        ticket: says that nothing was written.
+    """
+
+    def __init__(self, store: LogStore, ticket: Path) -> None:
+        self._store = store
+        self._ticket: Path | None = ticket
+
+    def write(self, records: Sequence[Record]) -> None:
+        """Raises what ``LogStore.write`` does."""
+        if self._ticket is not None:
+            _use_up(self._ticket)
+            self._ticket = None
+        self._store.write(records)
+
+    def close(self) -> None:
+        self._store.close()
 
 
-def create_log(folder: Path, genesis: Genesis, worker: WorkerName) -> None:
+def create_log(layout: Layout, genesis: Genesis, worker: WorkerName) -> None:
     """Make the empty log of a worker that begins with its cluster, reserving its space.
 
     Raises:
@@ -48,15 +70,18 @@ def create_log(folder: Path, genesis: Genesis, worker: WorkerName) -> None:
     """
     member = genesis.member_of(worker)
     assert member is not None
-    _create(folder, genesis, worker, member)
+    _create(layout.store(worker), genesis, worker, member)
+    layout.unwritten(worker).touch()
+    sync_folder(layout.worker(worker))
 
 
-def open_log(folder: Path, genesis: Genesis, worker: WorkerName) -> OpenedLog:
+def open_log(layout: Layout, genesis: Genesis, worker: WorkerName) -> OpenedLog:
     """Open a worker's log; the caller holds the worker's lock.
 
     Raises:
         DiskFull, DiskFailed: the disk gives no space, or fails.
     """
+    folder, ticket = layout.store(worker), layout.unwritten(worker)
     make_private(folder)
     loss = ""
     try:
@@ -65,21 +90,45 @@ def open_log(folder: Path, genesis: Genesis, worker: WorkerName) -> OpenedLog:
             store = LogStore(folder, must_exist=True)
             stored = store.load()
             known = genesis.members if identity.member in genesis.members else None
-            return OpenedLog(store, stored, identity.member, known, store.repaired or "")
+            watched = _watched(store, stored, ticket)
+            return OpenedLog(watched, stored, identity.member, known, store.repaired or "")
     except StoreCorrupt as error:
         loss = str(error)
     aside = quarantine(folder, IDENTITY_NAME)
     if aside:
         loss += f"; put aside as {', '.join(path.name for path in aside)}"
-    member = SystemRandom().getrandbits(62) + (1 << 32)
+    first = genesis.member_of(worker) if ticket.exists() else None
+    member = SystemRandom().getrandbits(62) + (1 << 32) if first is None else first
     _create(folder, genesis, worker, member)
     store = LogStore(folder, must_exist=True)
-    return OpenedLog(store, store.load(), member, None, loss)
+    stored = store.load()
+    if first is None:
+        return OpenedLog(store, stored, member, None, loss)
+    loss += "; nothing was ever written to it: it is made again" if loss else ""
+    return OpenedLog(_watched(store, stored, ticket), stored, member, genesis.members, loss)
 
 
-def disown(folder: Path) -> None:
+def _watched(store: LogStore, stored: Stored, ticket: Path) -> Store:
+    if not ticket.exists():
+        return store
+    if stored != Stored():
+        _use_up(ticket)
+    return Unwritten(store, ticket)
+
+
+def disown(layout: Layout, worker: WorkerName) -> None:
     """Make sure that a log never votes again under its identity: the next start takes a new one."""
-    quarantine(folder, IDENTITY_NAME)
+    _use_up(layout.unwritten(worker))
+    quarantine(layout.store(worker), IDENTITY_NAME)
+
+
+def _use_up(ticket: Path) -> None:
+    """Raises DiskFailed where that cannot be done."""
+    try:
+        ticket.unlink(missing_ok=True)
+        sync_folder(ticket.parent)
+    except OSError as error:
+        raise DiskFailed(ticket, "removing it", str(error)) from error
 
 
 def _create(folder: Path, genesis: Genesis, worker: WorkerName, member: int) -> None:

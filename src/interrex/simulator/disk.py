@@ -120,6 +120,8 @@ class Disk:
         self.damage = ""
         """What the next opening finds wrong; empty where nothing is."""
         self.lost_identity = False
+        self.unwritten = True
+        """Whether the ticket is left that a log's first write uses up."""
         self.on_write: Callable[[], None] | None = None
         """Called once, within the next write."""
         self._durable: Contents | None = None
@@ -160,10 +162,11 @@ class Disk:
 
     def disown(self) -> None:
         """Put the log aside: the next opening begins anew under a new identity."""
-        self.lost_identity = True
+        self.lost_identity, self.unwritten = True, False
 
     def submit(self, token: int, records: tuple[Record, ...]) -> None:
         """Store these records after those before them, then say so."""
+        self.unwritten = False
         self._waiting.append((token, records))
         if not self._writing:
             self._begin()
@@ -249,5 +252,5 @@ class Disk:
     def replace(self) -> None:
         """Another, empty disk, that holds what a new cluster's does: no record at all."""
         self.contents = Contents()
-        self.damage, self.lost_identity = "", False
+        self.damage, self.lost_identity, self.unwritten = "", False, True
         self._durable = None

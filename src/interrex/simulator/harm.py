@@ -39,10 +39,13 @@ class Harm:
         )
 
     def _has_begun(self) -> bool:
-        """On several hosts the first start needs all logs: a lost one proves an older cluster."""
-        running = self._world.running()
-        return not self._world.spec.hosts or any(
-            node.core is not None and node.core.state.index > 0 for node in running
+        """On several hosts the founding needs all logs that hold something: a lost one proves an
+        older cluster."""
+        world = self._world
+        return (
+            not world.spec.hosts
+            or any(node.core is not None and node.core.state.index > 0 for node in world.running())
+            or all(disk.unwritten for disk in world.disks.values())
         )
 
     def harmed(self, worker: WorkerName) -> None:
@@ -66,7 +69,7 @@ class Harm:
         node = self._world.nodes.get(worker)
         if node is None or node.core is None:
             return False
-        return not node.unproven and node.core.state.index > 0
+        return node.core.state.index > 0
 
     def _beliefs(self) -> list[tuple[WorkerName, ...]]:
         """Who votes, as each log says: a change of that may be under way."""

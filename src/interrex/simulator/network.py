@@ -34,7 +34,6 @@ class Peer(Protocol):
     host: HostName
     life: int
     member: int
-    unproven: bool
     alive: bool
     known: dict[WorkerName, "Peer"]
     """The process that last was each peer: the kernel can tell its death, on one machine."""
@@ -368,7 +367,7 @@ class Network:
             old.up.pop(at, None)
             old.broken = True
             node.post(PeerLeft(peer.worker, proved_dead=False))
-        node.post(PeerJoined(peer.worker, peer.host, peer.member, peer.unproven))
+        node.post(PeerJoined(peer.worker, peer.host, peer.member))
 
     # Faults
 

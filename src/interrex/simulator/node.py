@@ -91,7 +91,6 @@ class Node:
         self.client: Client | None = None
         """Asks the coordination service, where the election rests on one."""
         self.member = 0
-        self.unproven = False
         self.known: dict[WorkerName, Peer] = {}
         self.stops = 0
         """Why it does not run: it is stopped, or its loop hangs. Each reason counts once."""
@@ -260,7 +259,6 @@ class Node:
 
     def persisted(self, token: int) -> None:
         """The disk has it."""
-        self.unproven = False
         self.post(Persisted(token))
 
     def disk_full(self) -> None:

@@ -4,7 +4,7 @@ It constructs the very ``Worker`` that ``runtime.node`` constructs, from the ver
 a second interpreter of its effects. What happens follows from the plan alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from interrex.core.ids import HostName, ServiceName, WorkerName
@@ -86,6 +86,9 @@ class World:
         self._genesis_members = dict(enumerate(workers_of(plan.spec), start=1))
         self._identities: dict[WorkerName, int] = {}
         self._lives = 0
+        self._birthmarks: dict[WorkerName, int] = {}
+        """What was drawn for each worker's part of the cluster, and anew where it was replaced."""
+        self._replaced = 0
         self._trace = trace
         self._watchers = [checker.step for checker in checkers]
         self._listeners = [checker.occurred for checker in checkers]
@@ -133,9 +136,11 @@ class World:
 
         self.homes[worker] = host
         self._identities[worker] = member
+        self._birthmarks[worker] = len(self._birthmarks) + 1
         self.disks[worker] = Disk(
             self.agenda, self._disk_chance.fork(), self.conditions.sync, written
         )
+        self.disks[worker].unwritten = member in self._genesis_members
         self.network.welcome(worker, host)
 
     def start(self) -> None:
@@ -236,13 +241,12 @@ class World:
             self.end(node, Cause.OWN, str(broken))
             return
         if stored is None:
-            self.harm.lost(worker, loss)
-            self._identities[worker] = self._new_member()
             stored = Stored()
+            if not node.disk.unwritten:
+                self.harm.lost(worker, loss)
+                self._identities[worker] = self._new_member()
         member = node.member = self._identities[worker]
         first = self._genesis_members if member in self._genesis_members else None
-        empty = not stored.facts and not stored.entries and stored.snapshot is None
-        node.unproven = empty and first is not None
         self.tell(WorkerBegan(worker, node.life, node.host, member, stored))
         random = self._core_chance.fork()
         compact_after = self.conditions.compact_after or None
@@ -259,18 +263,20 @@ class World:
             election,
             random,
             node.machine.clock.read(self.agenda.now),
-            self._probation(worker) if node.unproven else None,
+            self._probation(worker, first, stored),
         )
         if self.coordination is not None:
             node.client = self.coordination.client(node)
         node.post(Started())
         self.network.began(node)
 
-    def _probation(self, worker: WorkerName) -> Probation | None:
-        votes = not guarantees_of(self.spec).coordinated
-        if not (votes and self.spec.hosts):
+    def _probation(
+        self, worker: WorkerName, first: Mapping[int, WorkerName] | None, stored: Stored
+    ) -> Probation | None:
+        if guarantees_of(self.spec).coordinated or not self.spec.hosts:
             return None
-        return Probation(name for name in self._genesis_members.values() if name != worker)
+        others = None if first is None else [name for name in first.values() if name != worker]
+        return Probation(worker, self._birthmarks[worker], others, stored)
 
     def end(self, node: Node, cause: Cause, reason: str, again: bool = False) -> None:
         """A worker's process ends; ``again``: it begins anew by itself."""
@@ -345,6 +351,8 @@ class World:
     def replace_disk(self, worker: WorkerName) -> None:
         """Another, empty disk, made ready as on the cluster's first day."""
         self.disks[worker].replace()
+        self._replaced += 1
+        self._birthmarks[worker] = -self._replaced
         for member, name in self._genesis_members.items():
             if name == worker:
                 self._identities[worker] = member

@@ -22,15 +22,11 @@ class Started(msgspec.Struct, frozen=True):
 
 
 class PeerJoined(msgspec.Struct, frozen=True):
-    """A peer said hello; ``member`` is the identity under which its log votes.
-
-    ``unproven``: it began with the cluster, its log is empty, and it does not vote yet.
-    """
+    """A peer said hello; ``member`` is the identity under which its log votes."""
 
     peer: WorkerName
     host: HostName
     member: int
-    unproven: bool = False
 
 
 class PeerLeft(msgspec.Struct, frozen=True):

@@ -1,45 +1,113 @@
-"""May a worker with an empty log vote? Only if the whole cluster is as new as it is.
+"""May a worker with an empty log vote? Only one whose log was never written, and was never another.
 
 On several hosts each makes its own part of a new cluster, from the same file. A host whose disk
 was lost would do that once more, and its empty log would vote under an identity that has voted
-before. So a worker that begins with an empty log waits until it has heard from every other first
-member: if all of them are as empty, the cluster is new; if one has a log, this worker lost its
-own, and comes back under a new identity that the others must let in.
+before. So each part has a birthmark, drawn when it is made, and a worker that begins with an empty
+log is on probation: its election does not begin until
 
-The price: the very first start of a cluster of several hosts needs all of them. On one host the
-identities are made together with the cluster and nobody waits.
+1. it has heard the birthmark of every other first member, and has them all, its own too, on disk;
+2. every other first member has said that the same birthmarks are on its disk.
+
+Who finds that another one remembers another birthmark of it, or has a log and remembers none, has
+lost its own: it comes back under a new identity that the others must let in. Who dies meanwhile is
+back with the same birthmark, and goes on.
+
+Invariant: the birthmarks that a log holds never change. So an empty log votes under an old
+identity only after every first member's log that knew the one before is gone.
+
+The price: the very first start of a cluster of several hosts needs all of them, and so does a
+worker that died within its first writes. On one host the identities are made together with the
+cluster, and nobody waits.
 """
 
 from collections.abc import Iterable
 
+import msgspec
+
 from interrex.core.ids import WorkerName
+from interrex.core.messages import Founded
+from interrex.core.storage import SetFact, Stored
 from interrex.elections.interface import ElectionEvent, PeerConnected, PeerLost
 
-LOST_LOG = "the cluster has a log, and this worker has none"
+LOST_LOG = "the cluster remembers another log than the empty one that this worker has"
+FOUNDERS_FACT = "founders"
+
+_decoder = msgspec.msgpack.Decoder(dict[WorkerName, int])
+
+
+def is_unwritten(stored: Stored) -> bool:
+    """Whether a log holds at most the birthmarks: nothing that anybody could rely upon."""
+    others = stored.facts.keys() - {FOUNDERS_FACT}
+    return not others and not stored.entries and stored.snapshot is None
 
 
 class Probation:
-    """Who is still to be heard.
+    """What a worker of several hosts says of its cluster's founding, and what it still waits for.
 
     Args:
-        others: the other first members.
+        me, birthmark: this worker, and what was drawn for its part of the cluster.
+        others: the other first members; None for a worker that did not begin with the cluster.
+        stored: what its disk holds.
     """
 
-    def __init__(self, others: Iterable[WorkerName]) -> None:
-        self._unheard = set(others)
+    def __init__(
+        self,
+        me: WorkerName,
+        birthmark: int,
+        others: Iterable[WorkerName] | None,
+        stored: Stored,
+    ) -> None:
+        self._me = me
+        self._birthmark = birthmark
+        self._others = frozenset(others or ())
+        fact = stored.facts.get(FOUNDERS_FACT)
+        self._founders = {} if fact is None else _decoder.decode(fact)
+        self._on_disk = fact is not None
+        self._handed_out = self._on_disk
+        self._heard: dict[WorkerName, int] = {}
+        self._agreeing: set[WorkerName] = set()
         self._kept: list[ElectionEvent] = []
         self.lost_log = False
+        self.waits = others is not None and is_unwritten(stored)
+        """Whether this worker may not vote yet."""
 
     @property
     def over(self) -> bool:
-        """Whether this worker may vote."""
-        return not self._unheard and not self.lost_log
+        """Whether all that is waited for is there."""
+        return self._on_disk and not self.lost_log and self._agreeing >= self._others
 
-    def heard(self, peer: WorkerName, unproven: bool) -> None:
-        """A first member said whether its log is empty too."""
-        if peer in self._unheard and not unproven:
+    def word(self) -> Founded:
+        """What to say to whoever joins, and to all once the birthmarks are on disk."""
+        return Founded(self._birthmark, self._founders if self._on_disk else {}, self.waits)
+
+    def heard(self, peer: WorkerName, word: Founded) -> None:
+        """A peer says what it knows of the founding."""
+        if not self.waits or peer not in self._others:
+            return
+        if not word.founders:
+            self.lost_log |= not word.waits
+            if not self._founders:
+                self._heard[peer] = word.birthmark
+        elif word.founders.get(self._me) != self._birthmark:
             self.lost_log = True
-        self._unheard.discard(peer)
+        else:
+            self._founders = self._founders or word.founders
+            if word.founders == self._founders:
+                self._agreeing.add(peer)
+
+    def record(self) -> SetFact | None:
+        """What is to be stored now: the birthmarks, once all are known."""
+        if self._handed_out or not self.waits or self.lost_log:
+            return None
+        if not self._founders and self._heard.keys() >= self._others:
+            self._founders = {**self._heard, self._me: self._birthmark}
+        self._handed_out = bool(self._founders)
+        value = msgspec.msgpack.encode(self._founders, order="deterministic")
+        return SetFact(FOUNDERS_FACT, value) if self._founders else None
+
+    def stored(self) -> None:
+        """The record is on disk."""
+        self._on_disk = True
 
     def admit(self, event: ElectionEvent) -> list[ElectionEvent]:
         """Keep an event from the election.
@@ -49,4 +117,7 @@ class Probation:
         """
         if isinstance(event, PeerConnected | PeerLost):
             self._kept.append(event)
-        return self._kept if self.over else []
+        if not self.over:
+            return []
+        self.waits = False
+        return self._kept

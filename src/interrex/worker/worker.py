@@ -18,6 +18,7 @@ from interrex.core.messages import (
     Command,
     Dismiss,
     ElectionMail,
+    Founded,
     HandOver,
     KillWorker,
     Known,
@@ -77,6 +78,7 @@ from interrex.supervision.host import Supervisor
 from interrex.supervision.lateness import GRAIN, Lateness
 from interrex.worker.acquaintances import Acquaintances, was_removed
 from interrex.worker.balancers import Balancers
+from interrex.worker.founding import Founding
 from interrex.worker.gate import EpochGate
 from interrex.worker.interface import (
     Answer,
@@ -96,7 +98,6 @@ from interrex.worker.interface import (
     Send,
     Started,
     StartWorker,
-    TakeNewIdentity,
     UserRequest,
     WakeUp,
     WorkerEffect,
@@ -106,7 +107,7 @@ from interrex.worker.leaving import Leaving
 from interrex.worker.looks import Looks
 from interrex.worker.losses import losses
 from interrex.worker.peers import PULSE_SHARE, Peers
-from interrex.worker.probation import LOST_LOG, Probation
+from interrex.worker.probation import Probation
 from interrex.worker.reporting import Reporter
 from interrex.worker.requests import Requests
 
@@ -122,7 +123,7 @@ class Worker:
         election: the election core, made from the same ``stored``.
         random: the only source of chance.
         now: ns.
-        probation: set for a first member of a cluster of several hosts that has an empty log.
+        probation: what is known of the founding, where several hosts make the cluster.
     """
 
     def __init__(
@@ -158,7 +159,7 @@ class Worker:
         self._timing = state.spec.timing
         self._healer = Healer(me, self._timing)
         self._leaving: Leaving | None = None
-        self._probation = probation
+        self._founding = Founding(probation, self._elect, self._emit, self._persist)
         self._effects: list[WorkerEffect] = []
         self._now = now
         self._last_step = now
@@ -189,7 +190,7 @@ class Worker:
 
     def _next_wake_up(self) -> int | None:
         return earliest(
-            self.election.wake_at if self._probation is None else None,
+            None if self._founding.waits else self.election.wake_at,
             self.supervisor.wake_at,
             self._requests.wake_at,
             self._looks.wake_at,
@@ -238,6 +239,7 @@ class Worker:
             case Started():
                 if self._gate.assignment is not None:
                     self._obey(self._gate.assignment, confirmed=False)
+                self._founding.go_on()
             case PeerJoined():
                 self._on_peer_joined(event)
             case PeerLeft():
@@ -270,8 +272,7 @@ class Worker:
     def _on_peer_joined(self, event: PeerJoined) -> None:
         self.peers.joined(event.peer, event.host, event.member, self._now)
         self._looks.changed = True
-        if self._probation is not None:
-            self._probation.heard(event.peer, event.unproven)
+        self._founding.joined(event.peer)
         self._elect(PeerConnected(event.peer, event.member))
         if self._reporter.latest is not None:
             self._effects.append(Send(event.peer, self._reporter.latest))
@@ -311,6 +312,8 @@ class Worker:
                     self._requests.submitted(message, self._now)
                 case Known():
                     self.acquaintances.heard(message, self.state)
+                case Founded():
+                    self._founding.heard(sender, message)
                 case HandOver():
                     self._elect(StepDown(message.successor))
                 case _:
@@ -331,13 +334,7 @@ class Worker:
 
     def _elect(self, event: ElectionEvent) -> None:
         """Let the election take an event, and what follows from it, to the end."""
-        events = [event]
-        if self._probation is not None:
-            events = self._probation.admit(event)
-            if self._probation.lost_log:
-                self._effects.append(TakeNewIdentity(LOST_LOG))
-            elif self._probation.over:
-                self._probation = None
+        events = self._founding.admit(event) if self._founding.waits else [event]
         while events:
             for effect in self.election.step(events.pop(0), self._now):
                 match effect:
@@ -399,6 +396,7 @@ class Worker:
         if done:
             newest = max(self._election_tokens.pop(token) for token in done)
             self._elect(Persisted(newest))
+        self._founding.stored(event.token)
         for command in self._gate.release(event.token):
             self._obey(command)
 

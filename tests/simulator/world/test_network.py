@@ -22,7 +22,6 @@ class Process:
         self.host = HOST
         self.life = life
         self.member = 1
-        self.unproven = False
         self.alive = True
         self.answers = True
         self.known_as_of = 0

@@ -127,12 +127,16 @@ def _draw_loss(scene: Scene) -> Drawn:
 def _loss(world: "World", fault: Fault) -> Undo | None:
     """The log and its identity are removed while the worker is dead."""
     worker = world.faults.worker(fault.targets[0])
-    if worker is None or not world.harm.allows(worker):
+    if worker is None:
+        return None
+    promised = not world.disks[worker].unwritten
+    if promised and not world.harm.allows(worker):
         return None
     node = node_of(world, worker)
     if node is not None:
         world.end(node, Cause.FAULT, "killed, and its log removed")
-    world.harm.harmed(worker)
+    if promised:
+        world.harm.harmed(worker)
     world.disks[worker].damage = "the log is missing"
     return over_at_once
 

@@ -111,6 +111,14 @@ def _log_lost(chance: Chance) -> tuple[Fault, ...]:
     return (fault("disks/lost", BEGINS + chance.below(S), "worker-3"),)
 
 
+def _first_write_torn(chance: Chance) -> tuple[Fault, ...]:
+    return (fault("disks/torn", chance.between(20 * MS, 200 * MS), "host1-1", lasts=2 * S),)
+
+
+def _lost_at_first(chance: Chance) -> tuple[Fault, ...]:
+    return (fault("disks/lost", chance.between(20 * MS, 60 * MS), "host2-1"),)
+
+
 def _host_lost(chance: Chance) -> tuple[Fault, ...]:
     return (fault("machines/lost", BEGINS, "host3", lasts=2400 * MS),)
 
@@ -193,6 +201,18 @@ WORKERS = (
         name="log-lost", what="a worker dies and its log is removed",
         must="it comes back under a new identity and is let in; its processes live on",
         faults=_log_lost, users=False, expects=(undisturbed, processes_live),
+    ),
+    Scenario(
+        name="first-write-torn", hosts=2, workers=1, crowned=None, users=False,
+        what="of a new cluster's two hosts, the worker of one dies within its very first write",
+        must="its empty log is told from a lost one: it goes on under its own identity",
+        faults=_first_write_torn, weather=_three_hosts, expects=(elections(0, 2),),
+    ),
+    Scenario(
+        name="log-lost-at-first", hosts=2, workers=1, crowned=None, users=False,
+        what="the log of one of two new hosts is removed before anything was written to it",
+        must="it is made again under its own identity, and the cluster begins",
+        faults=_lost_at_first, weather=_three_hosts, expects=(elections(0, 2),),
     ),
     Scenario(
         name="host-lost", hosts=3, workers=1, crowned="host1-1",
