@@ -7,31 +7,23 @@ from interrex.core.ids import WorkerName
 from interrex.core.sizes import MAX_CHANGE_BYTES
 from interrex.core.spec import Bully, Timing
 from interrex.core.time import MS, S, seconds
-
-KIB = 1024
-MIB = 1024 * 1024
+from interrex.elections.replicated.settings import KIB, MIB, ElectionTimes
 
 
-class BullySettings(msgspec.Struct, frozen=True, kw_only=True):
+class BullySettings(ElectionTimes, frozen=True, kw_only=True):
     """Durations in nanoseconds, sizes in bytes. Checked when constructed.
 
     ``quorum``: lead only with a majority of the members. ``preempt``: a higher worker that comes
     back takes over from a lower coordinator. ``priority`` maps workers to theirs; 0 for others.
-    ``heartbeat``, ``election_timeout``, ``clock_error_per_mille``, ``reconnect_allowance`` and
-    ``longest_timeout`` are as for Raft. ``boot_patience``: how long a worker that has just started
-    waits for all the others before it goes without some. ``stagger_floor``: the least distance
-    between two ranks. ``answer_allowance``: how long, once there is a majority, the copies of the
-    others are waited for. ``longest_hold_off``: how rarely a worker that keeps losing the lead
-    takes it back.
+    ``boot_patience``: how long a worker that has just started waits for all the others before it
+    goes without some. ``stagger_floor``: the least distance between two ranks.
+    ``answer_allowance``: how long, once there is a majority, the copies of the others are waited
+    for. ``longest_hold_off``: how rarely a worker that keeps losing the lead takes it back.
     """
 
     quorum: bool = False
     preempt: bool = True
-    priority: dict[WorkerName, int] = {}
-    heartbeat: int = 50 * MS
-    election_timeout: int = 200 * MS
-    clock_error_per_mille: int = 100
-    reconnect_allowance: int = 10 * MS
+    priority: dict[WorkerName, int] = msgspec.field(default_factory=dict)
     boot_patience: int = S
     stagger_floor: int = 20 * MS
     answer_allowance: int = 20 * MS
@@ -52,20 +44,6 @@ class BullySettings(msgspec.Struct, frozen=True, kw_only=True):
                 f"bully settings: election_timeout is {self.election_timeout}, and must be at "
                 f"least 3 heartbeats: {3 * self.heartbeat}"
             )
-
-    def lease_of(self, timeout: int) -> int:
-        """How long a coordinator may count on others that will wait for ``timeout``."""
-        return timeout * (1000 - self.clock_error_per_mille) // 1000
-
-    @property
-    def lateness(self) -> int:
-        """From when on a late wake-up says that this process itself was not running."""
-        return self.heartbeat // 2
-
-    @property
-    def longest_timeout(self) -> int:
-        """The ceiling of the adaptive time-out."""
-        return 10 * self.election_timeout
 
 
 def settings_from(

@@ -15,15 +15,40 @@ MIB = 1024 * 1024
 MAX_VOTERS = 7
 
 
-class ReplicatedSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Durations in nanoseconds, sizes in bytes, lengths in entries. Checked when constructed.
+class ElectionTimes(msgspec.Struct, frozen=True, kw_only=True):
+    """The times of a leader that proves that it is there, in nanoseconds.
 
-    ``heartbeat``: how often a leader proves that it is there.
+    ``heartbeat``: how often it does.
     ``election_timeout``: the floor of the adaptive time-out; silence shorter than this is nothing.
     ``clock_error_per_mille``: how much faster or slower one clock may run than another; a leader's
     lease is shorter than its followers' patience by this much.
     ``reconnect_allowance``: how long a leader's closed connection may take to come back before
     anybody asks to succeed it, when nothing proves that it died.
+    """
+
+    heartbeat: int = 50 * MS
+    election_timeout: int = 200 * MS
+    clock_error_per_mille: int = 100
+    reconnect_allowance: int = 10 * MS
+
+    def lease_of(self, timeout: int) -> int:
+        """How long a leader may count on others that will wait for ``timeout``."""
+        return timeout * (1000 - self.clock_error_per_mille) // 1000
+
+    @property
+    def lateness(self) -> int:
+        """From when on a late wake-up says that this process itself was not running."""
+        return self.heartbeat // 2
+
+    @property
+    def longest_timeout(self) -> int:
+        """The ceiling of the adaptive time-out."""
+        return 10 * self.election_timeout
+
+
+class ReplicatedSettings(ElectionTimes, frozen=True, kw_only=True):
+    """Durations in nanoseconds, sizes in bytes, lengths in entries. Checked when constructed.
+
     ``stagger_floor``: the least distance between two ranks of the succession order.
     ``batch_bytes`` and ``inflight_batches``: the flow to one follower.
     ``snapshot_after`` entries, or ``snapshot_after_bytes``, the state is asked for;
@@ -32,10 +57,6 @@ class ReplicatedSettings(msgspec.Struct, frozen=True, kw_only=True):
     ``catch_up_timeout``: how long a change of membership may make no progress.
     """
 
-    heartbeat: int = 50 * MS
-    election_timeout: int = 200 * MS
-    clock_error_per_mille: int = 100
-    reconnect_allowance: int = 10 * MS
     stagger_floor: int = 2 * MS
     batch_bytes: int = 256 * KIB
     inflight_batches: int = 8
@@ -83,20 +104,6 @@ class ReplicatedSettings(msgspec.Struct, frozen=True, kw_only=True):
     def least_beats(self) -> int:
         """How many heartbeats the time-out is long at least."""
         return 3
-
-    def lease_of(self, timeout: int) -> int:
-        """How long a leader may count on followers that will wait for ``timeout``."""
-        return timeout * (1000 - self.clock_error_per_mille) // 1000
-
-    @property
-    def lateness(self) -> int:
-        """From when on a late wake-up says that this process itself was not running."""
-        return self.heartbeat // 2
-
-    @property
-    def longest_timeout(self) -> int:
-        """The ceiling of the adaptive time-out."""
-        return 10 * self.election_timeout
 
     def retimed(self, timing: Timing) -> Self:
         """The same settings by other times.
