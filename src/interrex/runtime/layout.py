@@ -86,6 +86,10 @@ class Layout:
     def host(self, host: HostName) -> Path:
         return self.home / "hosts" / host
 
+    def known(self, host: HostName) -> Path:
+        """Whom there is, as a host's workers last knew it."""
+        return self.host(host) / "known.json"
+
     def balancer(self, host: HostName, slot: SlotName) -> Path:
         return self.host(host) / "balancer" / slot
 

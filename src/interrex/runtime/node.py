@@ -33,6 +33,7 @@ from interrex.runtime.disk import Writer
 from interrex.runtime.genesis import Genesis
 from interrex.runtime.greeting import Hello
 from interrex.runtime.journal import Event, EventTail, Journal
+from interrex.runtime.known_workers import keep_known, read_known
 from interrex.runtime.launching import launch_worker
 from interrex.runtime.layout import Layout
 from interrex.runtime.opening import OpenedLog, disown
@@ -65,6 +66,7 @@ from interrex.worker.interface import (
     PeerJoined,
     PeerLeft,
     ReadAsked,
+    Remember,
     Send,
     Started,
     StartWorker,
@@ -146,6 +148,7 @@ class Node:
             random,
             now_ns(),
             _probation(genesis, worker, opened),
+            read_known(layout.known(host)),
         )
         self._journal = Journal(layout.events(worker), worker, host)
         self._writer = Writer(opened.store, self, self._loop)
@@ -235,6 +238,8 @@ class Node:
                 self._journal.write(effect, self.core.epoch)
             case TakeNewIdentity():
                 self._take_new_identity(effect.reason)
+            case Remember():
+                keep_known(self._layout.known(self._host), effect.known)
             case Leave():
                 self._stop(effect.reason)
             case _:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from interrex.core.errors import InvariantViolation
 from interrex.core.ids import BALANCER, HostName, ServiceName, SlotName, WorkerName, service_of
+from interrex.core.messages import Known
 from interrex.core.routes import RouteTable
 from interrex.core.time import MS, S, seconds
 from interrex.simulator.agenda import Agenda
@@ -124,6 +125,8 @@ class Machine:
         self.held: dict[SlotName, Held] = {}
         self.files: dict[SlotName, RouteTable] = {}
         """What each balancer starts from."""
+        self.known: Known | None = None
+        """Whom there is, as its workers last knew it."""
         self.ports: dict[int, object] = {}
         """Who listens on each port."""
         self._remains: dict[SlotName, list[Process]] = {}
@@ -201,6 +204,12 @@ class Machine:
         for slot in sorted(self.records):
             self._lose_record(slot)
         self.files.clear()
+        self.known = None
+
+    def keep(self, known: Known) -> None:
+        """Whom there is, for a worker that has lost its log."""
+        if self.known is None or self.known.index < known.index:
+            self.known = known
 
     def release(self, holder: Supervisor, effect: Release | Forget) -> None:
         if self._own(holder, effect.slot) is not None:

@@ -36,6 +36,7 @@ from interrex.worker.interface import (
     EndWorker,
     FollowRoutes,
     Leave,
+    Remember,
     Send,
     StartWorker,
     TakeNewIdentity,
@@ -126,6 +127,7 @@ class Node:
             Disconnect: self._disconnect,
             Answer: lambda effect: self._world.clients.answered(self, effect),
             TakeNewIdentity: self._take_new_identity,
+            Remember: lambda effect: machine.keep(effect.known),
             Leave: lambda effect: self._world.end(self, Cause.OWN, effect.reason),
         }
 

@@ -264,6 +264,7 @@ class World:
             random,
             node.machine.clock.read(self.agenda.now),
             self._probation(worker, first, stored),
+            node.machine.known,
         )
         if self.coordination is not None:
             node.client = self.coordination.client(node)

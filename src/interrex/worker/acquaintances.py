@@ -5,7 +5,8 @@ it learns from the next leader. But workers that joined by one of those changes 
 elect that leader. So until the state has come as far as the log once went, whoever a change in
 that log asks for is looked for and let in as well; an entry that was never agreed on names at
 worst somebody who is not there. And one whose log was lost knows only those that the cluster began
-with: whoever joins it tells it who there is, since the leader may be none of them.
+with: whoever joins it tells it who there is, since the leader may be none of them. Where none of
+those is left, it is what the workers of its host have kept (``Remember``) that it goes by.
 """
 
 import msgspec
@@ -18,7 +19,7 @@ from interrex.core.storage import Stored
 from interrex.core.time import seconds
 from interrex.elections.registry import contents
 from interrex.orchestration.fleet import Fleet
-from interrex.worker.interface import Send
+from interrex.worker.interface import Remember, Send
 
 
 class Acquaintances:
@@ -27,9 +28,10 @@ class Acquaintances:
     Args:
         spec: the cluster's first file.
         stored: what the disk held when this worker started.
+        kept: what its host's workers last had kept.
     """
 
-    def __init__(self, spec: ClusterSpec, stored: Stored) -> None:
+    def __init__(self, spec: ClusterSpec, stored: Stored, kept: Known | None = None) -> None:
         self._workers: dict[WorkerName, HostName] = {}
         self._spec: ClusterSpec | None = None
         self._until = 0
@@ -40,27 +42,33 @@ class Acquaintances:
                 if isinstance(operation, ApplySpec):
                     self._spec = operation.spec
                     self._workers |= workers_of(operation.spec)
+        if kept is not None and kept.index > self._until:
+            self._take(kept, spec)
 
     def heard(self, known: Known, state: ClusterState) -> None:
         """A peer that joined says which workers there are."""
         if known.index > max(state.index, self._until):
-            replace = msgspec.structs.replace
-            self._spec = replace(state.spec, workers=known.workers, hosts=known.hosts)
-            self._workers = workers_of(self._spec)
-            self._until = known.index
+            self._take(known, state.spec)
+
+    def _take(self, known: Known, spec: ClusterSpec) -> None:
+        self._spec = msgspec.structs.replace(spec, workers=known.workers, hosts=known.hosts)
+        self._workers = workers_of(self._spec)
+        self._until = known.index
 
     def tell(self, peer: WorkerName, state: ClusterState) -> list[Send]:
         """What to say to a peer that joins; nothing before the first change is agreed on."""
         spec = state.spec
         return [Send(peer, Known(state.index, spec.workers, spec.hosts))] if state.index else []
 
-    def news(self, state: ClusterState) -> list[Send]:
-        """What to say to all peers once the state has another file: whoever joined before knows
-        nothing of it, and one whose log was lost may not let the leader in that would tell it."""
+    def news(self, state: ClusterState) -> list[Send | Remember]:
+        """What to say to all peers once the state has another file, and to keep: whoever joined
+        before knows nothing of it, and one whose log was lost may not let the leader in that would
+        tell it."""
         if state.spec is self._told or not state.index:
             return []
         self._told = spec = state.spec
-        return [Send(None, Known(state.index, spec.workers, spec.hosts))]
+        known = Known(state.index, spec.workers, spec.hosts)
+        return [Send(None, known), Remember(known)]
 
     def spec(self, state: ClusterState) -> ClusterSpec:
         """The file that gives the addresses of those in ``workers``."""

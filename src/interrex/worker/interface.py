@@ -8,7 +8,7 @@ import msgspec
 
 from interrex.core.ids import ChangeId, HostName, SlotName, WorkerName
 from interrex.core.journal import Note
-from interrex.core.messages import PeerMessage
+from interrex.core.messages import Known, PeerMessage
 from interrex.core.routes import RouteTable
 from interrex.core.state import Operation
 from interrex.elections.interface import Ask, Noticed, Persist, Persisted, Told
@@ -169,6 +169,13 @@ class TakeNewIdentity(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Remember(msgspec.Struct, frozen=True):
+    """Keep for this host's workers whom there is: one that has lost its log is given it at its
+    next start. Only a hint: it may be lost, and an older one never takes a newer one's place."""
+
+    known: Known
+
+
 class Leave(msgspec.Struct, frozen=True):
     """Everything is done: end this process."""
 
@@ -187,5 +194,6 @@ WorkerEffect = (
     | Answer
     | Note
     | TakeNewIdentity
+    | Remember
     | Leave
 )

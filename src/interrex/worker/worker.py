@@ -124,6 +124,7 @@ class Worker:
         random: the only source of chance.
         now: ns.
         probation: what is known of the founding, where several hosts make the cluster.
+        kept: what this host's workers last had kept of whom there is.
     """
 
     def __init__(
@@ -138,6 +139,7 @@ class Worker:
         random: Random,
         now: int,
         probation: Probation | None = None,
+        kept: Known | None = None,
     ) -> None:
         self.me = me
         self.host = host
@@ -147,7 +149,7 @@ class Worker:
         self._lateness = Lateness()
         self.supervisor = Supervisor(random, self._lateness)
         self.peers = Peers(me, host, member, now)
-        self.acquaintances = Acquaintances(state.spec, stored)
+        self.acquaintances = Acquaintances(state.spec, stored, kept)
         self.lead: Leader | None = None
         self._issued = (0, 0)
         self._gate = EpochGate(stored.facts)

@@ -111,6 +111,15 @@ def _log_lost(chance: Chance) -> tuple[Fault, ...]:
     return (fault("disks/lost", BEGINS + chance.below(S), "worker-3"),)
 
 
+def _lost_by_the_first(chance: Chance) -> tuple[Fault, ...]:
+    """A cluster of one has grown when its first worker loses its log."""
+    return (
+        fault("users/workers", BEGINS, workers=2),
+        fault("users/workers", BEGINS + 2 * S, workers=3),
+        fault("disks/lost", BEGINS + 6 * S + chance.below(S), FIRST),
+    )
+
+
 def _first_write_torn(chance: Chance) -> tuple[Fault, ...]:
     return (fault("disks/torn", chance.between(20 * MS, 200 * MS), "host1-1", lasts=2 * S),)
 
@@ -201,6 +210,12 @@ WORKERS = (
         name="log-lost", what="a worker dies and its log is removed",
         must="it comes back under a new identity and is let in; its processes live on",
         faults=_log_lost, users=False, expects=(undisturbed, processes_live),
+    ),
+    Scenario(
+        name="log-lost-by-the-first", workers=1, users=False, lasts=12 * S,
+        what="a cluster of one worker has grown to three, and the first one's log is lost",
+        must="it finds the others, none of which the cluster began with, and is let in",
+        faults=_lost_by_the_first, expects=(processes_live,),
     ),
     Scenario(
         name="first-write-torn", hosts=2, workers=1, crowned=None, users=False,
