@@ -5,10 +5,11 @@ from collections.abc import Iterable
 import msgspec
 import pytest
 
+from interrex.core.balancer_service import balancer_service
 from interrex.core.ids import ServiceName, SlotName
 from interrex.core.replicas import ReplicaReport
 from interrex.core.replicas import ReplicaState as State
-from interrex.core.spec import Health
+from interrex.core.spec import ClusterSpec, Expose, Health
 from interrex.core.time import MS, S
 from interrex.supervision.governor import Elsewhere
 from interrex.supervision.interface import ReportedElsewhere, Signal
@@ -111,6 +112,37 @@ def test_replicas_that_keep_failing_together_are_held_and_tried_one_at_a_time() 
     assert 20 <= len(trials) <= 120, "capped at 30 s each, and never given up"
     assert {trials.count(slot) for slot in set(trials)} >= {len(trials) // 3}
     assert sum(process.alive for process in host.processes.values()) <= 1
+
+
+def balancers() -> FakeHost:
+    host = FakeHost()
+    spec = ClusterSpec(
+        name="shop",
+        services={WEB.name: msgspec.structs.replace(WEB, expose=Expose(port=8080))},
+    )
+    balancer = balancer_service(spec)
+    assert balancer is not None
+    host.assign(*slots(balancer, 2))
+    assert host.run_until(host.all_are(State.READY), 10 * S)
+    host.run(10 * S)
+    return host
+
+
+def test_balancers_killed_again_and_again_are_never_held() -> None:
+    host = balancers()
+    for _ in range(4):
+        kill_all(host)
+        assert host.run_until(host.all_are(State.READY), S)
+        host.run(3 * S)
+    assert not host.noted("held")
+
+
+def test_balancers_that_hang_together_are_restarted_one_by_one_without_a_witness() -> None:
+    host = balancers()
+    for process in host.living():
+        process.hung = True
+    assert host.run_until(lambda: len(host.starts) == 4, 5 * S)
+    assert not any("dependency" in note for note in host.noted("not_restarted"))
 
 
 def test_while_held_every_report_says_so() -> None:

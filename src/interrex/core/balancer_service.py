@@ -30,5 +30,5 @@ def balancer_service(spec: ClusterSpec) -> ServiceSpec | None:
         stop_signal="SIGUSR1",
         stop_timeout=5.0,
         health=Health(startup=_CHECK, liveness=_CHECK, start_timeout=10.0),
-        restart=Restart(base_delay=0.1, max_delay=5.0),
+        restart=Restart(base_delay=0.1, max_delay=5.0, reset_after=10.0),
     )

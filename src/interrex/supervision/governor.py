@@ -37,6 +37,10 @@ Liveness failing
 Readiness failing
     Takes a replica from the routes and nothing more; if it fails everywhere here, that is said.
 
+The balancers
+    Are judged each alone: never held, and restarted for their liveness without a witness. Their
+    processes have no dependency that could be down, and held they would refuse all requests.
+
 Not guaranteed: with ``fall = 1`` the first replica to fail is restarted before the others have
 been asked.
 """
@@ -46,7 +50,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
-from interrex.core.ids import ServiceName, SlotName, number_of, service_of
+from interrex.core.ids import BALANCER, ServiceName, SlotName, number_of, service_of
 from interrex.core.replicas import ReplicaReport
 from interrex.core.replicas import ReplicaState as State
 from interrex.core.spec import Restart
@@ -135,6 +139,7 @@ class Governor:
 
     def __init__(self, service: ServiceName, chance: Random, restart: Restart) -> None:
         self.service = service
+        self._each_alone = service == BALANCER
         self.members: dict[SlotName, Member] = {}
         self.held = False
         self.on_trial: Member | None = None
@@ -279,7 +284,7 @@ class Governor:
             own_fault = first <= well_at <= latest or (
                 well_there is not None and well_there <= latest
             )
-            if witnesses - member.bears_witness and not own_fault:
+            if witnesses - member.bears_witness and not own_fault and not self._each_alone:
                 member.suspend(self._not_restarted, now)
             elif allowed <= 0:
                 member.suspend("others are being restarted", now)
@@ -301,7 +306,9 @@ class Governor:
     def _consider_hold(self, now: int) -> None:
         counted = self._counted()
         elsewhere = self._elsewhere
-        if self.held or not counted or len(counted) + elsewhere.replicas < TOGETHER:
+        if self._each_alone or self.held or not counted:
+            return
+        if len(counted) + elsewhere.replicas < TOGETHER:
             return
         if elsewhere.failing < elsewhere.replicas:
             return
