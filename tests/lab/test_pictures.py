@@ -76,6 +76,11 @@ def test_every_message_that_counts_is_an_arrow_with_its_name(algorithm: Algorith
         assert f">{name}</text>" in drawn
 
 
+def test_a_coordination_service_has_a_line_of_its_own() -> None:
+    assert ">service</text>" in diagram(a_trial("etcd"))
+    assert ">service</text>" not in diagram(a_trial("raft"))
+
+
 def test_a_message_that_is_lost_has_a_cross() -> None:
     trial = a_trial("floodmax", "loss", nodes=9)
     lost = sum(mail.arrived is None for mail in trial.mails[:MOST_MAILS])

@@ -86,7 +86,7 @@ def message_lines(trial: Trial) -> list[str]:
     lines = []
     for mail in trial.mails:
         arrived = "never" if mail.arrived is None else clock(mail.arrived - began)
-        words = algorithm.label(algorithm.decode(mail.payload))
+        words = algorithm.label(algorithm.message(mail.content))
         lines.append((mail.sent, arrived, f"{mail.sender} -> {mail.to}  {words}"))
     for turn in trial.turns:
         names = "itself" if turn.leader == turn.worker else turn.leader or "nobody"

@@ -10,10 +10,11 @@ from random import Random
 import msgspec
 
 from interrex.core.ids import WorkerName
-from interrex.core.spec import Bully, ClusterSpec
+from interrex.core.spec import Bully, ClusterSpec, Etcd, ZooKeeper
 from interrex.core.storage import Stored
 from interrex.core.time import MS
 from interrex.elections.bully import messages as bully
+from interrex.elections.coordinated import payload as coordinated
 from interrex.elections.interface import Election
 from interrex.elections.paxos import messages as paxos
 from interrex.elections.raft import messages as raft
@@ -89,6 +90,11 @@ class Algorithm(msgspec.Struct, frozen=True, kw_only=True):
     counts: str = "take-over"
     ring: bool = False
     lesson: bool = False
+    service: ClusterSpec | None = None
+
+    def message(self, content: bytes | msgspec.Struct) -> msgspec.Struct:
+        """What a payload says, or what was said to a coordination service."""
+        return self.decode(content) if isinstance(content, bytes) else content
 
     def neighbours(
         self, circle: Sequence[WorkerName], worker: WorkerName
@@ -136,9 +142,22 @@ def _label_of_lesson(message: msgspec.Struct) -> str:
 
 
 _MAJORITY = "a majority of all workers reach each other, and their disks keep what they wrote"
+_SERVICE = "a majority of the coordination service's servers agree, and a worker reaches them"
 _NO_MAJORITY = "no majority is left to vote"
 _NO_WAY_ROUND = "a ring waits for ever for what does not come round"
 _ONE_TO_EACH: Bound = ("n - 1: one message to each", lambda n: n - 1)
+_SESSION_S = 2.0
+"""The shortest that both services grant by themselves."""
+_ZOOKEEPER = ClusterSpec(
+    name="lab",
+    election="zookeeper",
+    zookeeper=ZooKeeper(hosts=("a:2181", "b:2181", "c:2181"), session=_SESSION_S),
+)
+_ETCD = ClusterSpec(
+    name="lab",
+    election="etcd",
+    etcd=Etcd(endpoints=("a:2379", "b:2379", "c:2379"), session=_SESSION_S),
+)
 
 ALGORITHMS = (
     Algorithm(
@@ -180,6 +199,28 @@ ALGORITHMS = (
         new=_of_fleets(ClusterSpec(name="lab", election="bully", bully=Bully(quorum=True))),
         decode=bully.decode,
         bounds=(("n - 1 at best", bounds.bully_best), ("n (n - 1) at worst", bounds.bully_worst)),
+    ),
+    Algorithm(
+        name="zookeeper",
+        title="ZooKeeper",
+        source="Hunt, Konar, Junqueira and Reed 2010",
+        assumes=_SERVICE,
+        limit="no session",
+        new=_of_fleets(_ZOOKEEPER),
+        decode=coordinated.decode_payload,
+        bounds=(_ONE_TO_EACH,),
+        service=_ZOOKEEPER,
+    ),
+    Algorithm(
+        name="etcd",
+        title="etcd",
+        source="Gray and Cheriton 1989 (leases)",
+        assumes=_SERVICE,
+        limit="no lease",
+        new=_of_fleets(_ETCD),
+        decode=coordinated.decode_payload,
+        bounds=(_ONE_TO_EACH,),
+        service=_ETCD,
     ),
     Algorithm(
         name="chang-roberts",

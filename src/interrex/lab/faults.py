@@ -1,12 +1,13 @@
 """What befalls the processes of a trial."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from interrex.core.ids import WorkerName
 from interrex.core.time import MS, S
 from interrex.lab.world import World
+from interrex.simulator.network import Lane
 
 LASTS = 3 * S
 """How long (simulated ns) a fault lasts that is over one day."""
@@ -49,26 +50,22 @@ def _stopped(world: World, leader: WorkerName) -> Struck:
 
 
 def _cut_off(world: World, leader: WorkerName) -> Struck:
-    others = _without(world, [leader])
-    return _cut(world, [*_ways([leader], others), *_ways(others, [leader])], others, (leader,))
+    return _cut(world, (leader,), "cut off", sends=False, hears=False)
 
 
 def _mute(world: World, leader: WorkerName) -> Struck:
-    others = _without(world, [leader])
-    return _cut(world, _ways([leader], others), others, (leader,), "is heard by nobody")
+    return _cut(world, (leader,), "is heard by nobody", sends=False, hears=True)
 
 
 def _deaf(world: World, leader: WorkerName) -> Struck:
-    others = _without(world, [leader])
-    return _cut(world, _ways(others, [leader]), others, (leader,), "hears nobody")
+    return _cut(world, (leader,), "hears nobody", sends=True, hears=False)
 
 
 def _halves(world: World, leader: WorkerName) -> Struck:
     """The leader is in the smaller half, so that the larger one has to find another."""
     others = _without(world, [leader])
     small = (leader, *others[: max(0, (len(world.members) - 1) // 2 - 1)])
-    large = _without(world, small)
-    return _cut(world, [*_ways(small, large), *_ways(large, small)], large, small)
+    return _cut(world, small, "cut off", sends=False, hears=False)
 
 
 def _restarted(world: World, leader: WorkerName) -> Struck:
@@ -84,31 +81,35 @@ def _without(world: World, some: Sequence[WorkerName]) -> tuple[WorkerName, ...]
     return tuple(name for name in world.members if name not in some)
 
 
-Ways = Iterable[tuple[WorkerName, WorkerName]]
-
-
-def _ways(senders: Iterable[WorkerName], receivers: Sequence[WorkerName]) -> Ways:
-    return [(sender, receiver) for sender in senders for receiver in receivers]
-
-
 def _cut(
-    world: World,
-    ways: Ways,
-    together: tuple[WorkerName, ...],
-    apart: tuple[WorkerName, ...],
-    what: str = "cut off",
+    world: World, apart: tuple[WorkerName, ...], what: str, *, sends: bool, hears: bool
 ) -> Struck:
+    """Some do not get through to the others, or not from them; a coordination service, where there
+    is one, is on the others' side."""
+    others = _without(world, apart)
+    pairs: list[tuple[WorkerName, WorkerName]] = []
+    lanes: list[Lane] = []
+    service = world.ways_to_service(apart)
+    if not sends:
+        pairs += [(one, other) for one in apart for other in others]
+        lanes += [way.there for way in service]
+    if not hears:
+        pairs += [(other, one) for one in apart for other in others]
+        lanes += [way.back for way in service]
     world.happened(apart, what)
-    cut = list(ways)
-    for sender, receiver in cut:
+    for sender, receiver in pairs:
         world.network.cut(sender, receiver)
+    for lane in lanes:
+        lane.cuts += 1
 
     def mend() -> None:
         world.happened(apart, "connected again")
-        for sender, receiver in cut:
+        for sender, receiver in pairs:
             world.network.mend(sender, receiver)
+        for lane in lanes:
+            lane.cuts -= 1
 
-    return Struck(together, mend)
+    return Struck(others, mend)
 
 
 _FOR = f"for {LASTS // S} s"
@@ -136,7 +137,7 @@ FAULTS = {
         ),
         Fault(
             name="loss",
-            text=f"from the start {LOSS // 10} % of all messages are lost",
+            text=f"from the start {LOSS // 10} % of the messages between processes are lost",
             loss=LOSS,
         ),
         Fault(name="missing", text="one of them never starts", missing=True),

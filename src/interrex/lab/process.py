@@ -8,22 +8,28 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from interrex.core.ids import HostName, WorkerName
+from interrex.core.storage import SetFact
 from interrex.core.time import MS
 from interrex.elections.interface import (
+    Ask,
     Election,
     ElectionEffect,
     ElectionEvent,
     LeaderChanged,
+    Noticed,
     PayloadReceived,
     PeerConnected,
     PeerLost,
     Persist,
     Persisted,
+    RaiseEpoch,
     SendPayload,
     SnapshotTaken,
     TakeSnapshot,
+    Told,
     WakeUp,
 )
+from interrex.simulator.coordination.ensemble import Client
 from interrex.simulator.disk import Disk
 from interrex.simulator.network import Network, Peer
 from interrex.worker.interface import MessageReceived, PeerJoined, PeerLeft, WorkerEvent
@@ -32,6 +38,8 @@ if TYPE_CHECKING:
     from interrex.lab.world import World
 
 MACHINE = HostName("local")
+SERVICE = WorkerName("service")
+"""The coordination service, among senders and receivers."""
 NUMBER_BYTES = 8
 """Each message carries its number in the record in front; it is not counted as part of it."""
 
@@ -68,7 +76,12 @@ class Process:
         self.alive = True
         self.known: dict[WorkerName, Peer] = {}
         self.core: Election | None = None
-        self.stopped = False
+        self.client: Client | None = None
+        """Asks the coordination service, where the election rests on one."""
+        self.stops = 0
+        """Whether it is stopped: 0 or 1."""
+        self.asked: dict[int, int] = {}
+        """The record's number of each question under way."""
         self.depth = 0
         """The deepest message that it has heard."""
         self._inbox: deque[ElectionEvent] = deque()
@@ -80,7 +93,7 @@ class Process:
     @property
     def answers(self) -> bool:
         """Whether it greets now."""
-        return not self.stopped
+        return not self.stops
 
     @property
     def known_as_of(self) -> int:
@@ -102,6 +115,12 @@ class Process:
                 self.tell(PeerConnected(peer, member))
             case PeerLeft(peer, proved_dead):
                 self.tell(PeerLost(peer, proved_dead))
+            case Told(request):
+                self.depth = max(self.depth, self._world.told(self, self.asked.pop(request), event))
+                self.tell(event)
+            case Noticed():
+                self.depth = max(self.depth, self._world.noticed(self, event))
+                self.tell(event)
             case _:
                 pass  # the network tells a worker more than an election asks for
 
@@ -117,28 +136,28 @@ class Process:
         """Let the core take an event, now or as soon as the process runs."""
         if not self.alive:
             return
-        if self.core is None or self.stopped or self._inbox:
+        if self.core is None or self.stops or self._inbox:
             self._inbox.append(event)
         else:
             self._take(self.core, event)
 
     def stop(self) -> None:
         """SIGSTOP: what comes meanwhile waits, timers do not ring."""
-        self.stopped = True
+        self.stops = 1
 
     def go_on(self) -> None:
         """SIGCONT."""
-        self.stopped = False
+        self.stops = 0
         self._network.awake(self)
         self._world.agenda.after(0, self._wake)
 
     def _wake(self) -> None:
         self._go_on()
-        if self.core is not None and self.alive and not self.stopped:
+        if self.core is not None and self.alive and not self.stops:
             self._world.stepped(self, self.core)
 
     def _go_on(self) -> None:
-        while self._inbox and self.core is not None and self.alive and not self.stopped:
+        while self._inbox and self.core is not None and self.alive and not self.stops:
             self._take(self.core, self._inbox.popleft())
 
     def _take(self, core: Election, event: ElectionEvent) -> None:
@@ -170,10 +189,16 @@ class Process:
                 self._send(to, payload)
             case Persist(token, records):
                 self.disk.submit(token, records)
+            case RaiseEpoch(token, epoch):
+                self.disk.submit(token, (SetFact("epoch", epoch.to_bytes(8, "big")),))
             case TakeSnapshot(index):
                 self._world.agenda.after(0, self.tell, SnapshotTaken(index, b""))
             case LeaderChanged():
                 self._world.turned(self, effect)
+            case Ask(request, question):
+                assert self.client is not None, "only coordinated elections ask"
+                self.asked[request] = self._world.sent(self, SERVICE, question)
+                self.client.ask(effect)
             case _:
                 pass  # there is no state here, and nobody who asks for changes
 

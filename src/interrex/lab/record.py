@@ -10,15 +10,22 @@ class Mail(msgspec.Struct):
     """One message. ``sent`` and ``arrived`` are simulated ns; None: it never arrived.
 
     ``depth`` is how many messages had to be sent one after the other for this one to be sent,
-    itself included, counted since the record was begun. ``payload`` is the election's own bytes.
+    itself included, counted since the record was begun. ``content`` is the election's own bytes;
+    or what was said to a coordination service, or by it.
     """
 
     sender: WorkerName
     to: WorkerName
-    payload: bytes
+    content: bytes | msgspec.Struct
     sent: int
     depth: int
     arrived: int | None = None
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has; as msgpack, where it is none yet."""
+        content = self.content
+        return len(content if isinstance(content, bytes) else msgspec.msgpack.encode(content))
 
 
 class Turn(msgspec.Struct, frozen=True):
@@ -73,11 +80,16 @@ class Record:
 
     def arrived(self, number: int, at: int) -> int:
         """A message has arrived. Returns its depth; 0 for one that was said before."""
-        place = number - self._forgotten - 1
-        if place < 0:
+        mail = self.find(number)
+        if mail is None:
             return 0
-        self.mails[place].arrived = at
-        return self.mails[place].depth
+        mail.arrived = at
+        return mail.depth
+
+    def find(self, number: int) -> Mail | None:
+        """The message of this number; None for one that was said before."""
+        place = number - self._forgotten - 1
+        return self.mails[place] if place >= 0 else None
 
     def lead(self, at: int, worker: WorkerName, leads: bool) -> None:
         """A process runs and leads from now on, or no longer does."""

@@ -11,6 +11,7 @@ from math import log10
 from interrex.core.ids import WorkerName
 from interrex.core.time import MS, US
 from interrex.lab import svg
+from interrex.lab.process import SERVICE
 from interrex.lab.record import Mail
 from interrex.lab.trial import Trial
 
@@ -33,6 +34,7 @@ class Diagram:
         self._trial = trial
         algorithm = trial.algorithm
         lines = trial.circle if algorithm.ring else tuple(sorted(trial.circle))
+        lines += (SERVICE,) if algorithm.service is not None else ()
         self._x = {name: LEFT + GAP // 2 + at * GAP for at, name in enumerate(lines)}
         self._mails = self._drawn()
         self._end = self._last_moment()
@@ -150,7 +152,7 @@ class Diagram:
 
     def _arrow(self, mail: Mail) -> Iterable[str]:
         algorithm = self._trial.algorithm
-        kind = algorithm.label(algorithm.decode(mail.payload))
+        kind = algorithm.label(algorithm.message(mail.content))
         told = f"{mail.sender} to {mail.to}: {fields_of(self._trial, mail)}"
         x1, x2, y1 = self._x[mail.sender], self._x[mail.to], self._y[mail.sent]
         side = 1 if x2 > x1 else -1
@@ -213,7 +215,7 @@ def clock(ns: int) -> str:
 
 def fields_of(trial: Trial, mail: Mail) -> str:
     """A message with its fields, for whoever points at it."""
-    message = trial.algorithm.decode(mail.payload)
+    message = trial.algorithm.message(mail.content)
     fields = ", ".join(
         f"{name} {getattr(message, name)}"[:60] for name in message.__struct_fields__
     )

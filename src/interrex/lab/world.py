@@ -14,21 +14,26 @@ from interrex.core.storage import Stored
 from interrex.core.time import MS, US
 from interrex.elections.catalogue import Algorithm, Setting
 from interrex.elections.guarantees import Guarantees
-from interrex.elections.interface import Election, LeaderChanged
-from interrex.lab.process import MACHINE, Process
+from interrex.elections.interface import Election, LeaderChanged, Noticed, Told
+from interrex.lab.process import MACHINE, SERVICE, Process
 from interrex.lab.record import Incident, Mail, Record, Turn
 from interrex.simulator.agenda import Agenda
 from interrex.simulator.chance import Chance
 from interrex.simulator.clock import Clock
+from interrex.simulator.coordination.ensemble import Ensemble
+from interrex.simulator.coordination.registry import new_ensemble
+from interrex.simulator.coordination.ways import Way
 from interrex.simulator.disk import Disk
 from interrex.simulator.network import Network
-from interrex.simulator.plan import Conditions
+from interrex.simulator.plan import Conditions, CoordinationConditions
 
 CONNECTED_BY = 20 * MS
 """When (simulated ns) the elections begin: all are connected by then."""
 PROOF = 300 * US
 """How long after a death the others have it proved to them, on average."""
 CONDITIONS = Conditions(near=100 * US, sync=500 * US, proof=PROOF)
+SERVICES = CoordinationConditions()
+"""Of a coordination service: farther away than the processes are from each other."""
 
 
 def names(nodes: int) -> tuple[WorkerName, ...]:
@@ -44,7 +49,7 @@ class World:
         algorithm: what all processes run.
         nodes: how many there are.
         seed: of all chance: the order on rings, who is how far from whom, latencies, time-outs.
-        loss: so many messages in a thousand are lost.
+        loss: so many messages in a thousand are lost on their way between processes.
         missing: who never starts.
     """
 
@@ -67,6 +72,9 @@ class World:
         self._cores, disks = chance.fork(), chance.fork()
         conditions = msgspec.structs.replace(CONDITIONS, datagrams=loss > 0, loss=loss)
         self.network = Network(self.agenda, chance.fork(), conditions)
+        self.service = self._new_service(chance.fork())
+        """The coordination service, where the election rests on one."""
+        self._service_depth = 0
         self._clock = Clock(0)
         self._lives = 0
         self.processes: dict[WorkerName, Process] = {}
@@ -85,6 +93,18 @@ class World:
             if name not in missing:
                 self._new_process(name)
         self.agenda.at(CONNECTED_BY, self._begin_all)
+
+    def _new_service(self, chance: Chance) -> Ensemble | None:
+        spec = self.algorithm.service
+        if spec is None:
+            return None
+        return new_ensemble(spec, self.agenda, chance, SERVICES, lambda _: None)
+
+    def ways_to_service(self, workers: Iterable[WorkerName]) -> list[Way]:
+        """Between these and the coordination service; none where there is none."""
+        if self.service is None:
+            return []
+        return [way for worker in workers for way in self.service.ways_of(worker)]
 
     # Processes
 
@@ -119,6 +139,8 @@ class World:
         )
         core = self.algorithm.new(setting)
         self.guarantees = core.guarantees
+        if self.service is not None:
+            process.client = self.service.client(process)
         process.begin(core)
 
     def start(self, name: WorkerName) -> None:
@@ -131,6 +153,8 @@ class World:
         process = self.processes.pop(name)
         process.alive = False
         process.disk.process_died()
+        if process.client is not None:
+            process.client.end(silently=False, closes=False)
         self.network.ended(process, silently=False)
         self._rests(name, "killed")
         for other in self.processes.values():
@@ -165,14 +189,37 @@ class World:
         """Call when the machine's clock shows this."""
         self.agenda.at(max(self._clock.when(local), self.agenda.now), action, timer)
 
-    def sent(self, process: Process, to: WorkerName, payload: bytes) -> int:
+    def sent(self, process: Process, to: WorkerName, content: bytes | msgspec.Struct) -> int:
         """A message is on its way. Returns its number."""
-        mail = Mail(process.worker, to, payload, self.agenda.now, process.depth + 1)
+        mail = Mail(process.worker, to, content, self.agenda.now, process.depth + 1)
         return self.record.sent(mail)
 
     def arrived(self, number: int) -> int:
         """A message has arrived. Returns its depth."""
         return self.record.arrived(number, self.agenda.now)
+
+    def told(self, process: Process, number: int, told: Told) -> int:
+        """The service's answer to a question has come. Returns its depth.
+
+        When the question came to the service is not seen from outside: half-way.
+        """
+        now, question = self.agenda.now, self.record.find(number)
+        if question is None:
+            return self._said(process, told.answer, now, 0)
+        middle = (question.sent + now) // 2
+        question.arrived = middle
+        self._service_depth = max(self._service_depth, question.depth)
+        return self._said(process, told.answer, middle, question.depth)
+
+    def noticed(self, process: Process, noticed: Noticed) -> int:
+        """The service's client says something by itself. Returns its depth."""
+        sent = max(self.record.began, self.agenda.now - SERVICES.near)
+        return self._said(process, noticed.news, sent, self._service_depth)
+
+    def _said(self, process: Process, content: msgspec.Struct, sent: int, after: int) -> int:
+        mail = Mail(SERVICE, process.worker, content, sent, after + 1, self.agenda.now)
+        self.record.sent(mail)
+        return mail.depth
 
     def turned(self, process: Process, change: LeaderChanged) -> None:
         """A process names another leader."""
@@ -192,6 +239,7 @@ class World:
         """What counts begins now, and with it the question who agrees."""
         self.record.begin(self.agenda.now)
         self.agreed_at = None
+        self._service_depth = 0
         for process in self.processes.values():
             process.depth = 0
 
@@ -209,6 +257,6 @@ class World:
         return {self._named_by(self.processes.get(name)) for name in workers}
 
     def _named_by(self, process: Process | None) -> WorkerName | None:
-        if process is None or process.core is None or process.stopped:
+        if process is None or process.core is None or process.stops:
             return None
         return process.core.leader
