@@ -1,5 +1,7 @@
 """What this worker knows of the others: connections, when they were heard, what they report."""
 
+from enum import Enum, auto
+
 import msgspec
 
 from interrex.core.ids import HostName, WorkerName
@@ -12,6 +14,16 @@ from interrex.orchestration.fleet import Fleet, WorkerView
 
 PULSE_SHARE = 4
 """A worker says something at least this often within the time after which it counts as silent."""
+
+
+class News(Enum):
+    """What a report says that the one before did not."""
+
+    NONE = auto()
+    """It was heard already, or its sender is not connected."""
+    BALANCERS = auto()
+    """Only what balancers follow: it matters to nobody but the leader."""
+    REPLICAS = auto()
 
 
 class Peers:
@@ -53,17 +65,20 @@ class Peers:
         short absences so weigh as much as a long one."""
         self._heard = {peer: min(heard + lost, now) for peer, heard in self._heard.items()}
 
-    def reported(self, peer: WorkerName, report: Report) -> bool:
-        """Takes a report; returns whether it says anything new."""
+    def reported(self, peer: WorkerName, report: Report) -> News:
+        """Takes a report; returns what is new in it."""
         view = self._views.get(peer)
         if view is None or not view.connected:
-            return False
+            return News.NONE
         known = view.report
         if known is not None and known.version >= report.version:
-            return False
+            return News.NONE
+        if known is not None and _differ_in_balancers_alone(known, report):
+            self._views[peer] = msgspec.structs.replace(view, report=report)
+            return News.BALANCERS
         replicas = {replica.slot: replica for replica in report.replicas}
         self._views[peer] = msgspec.structs.replace(view, report=report, replicas=replicas)
-        return True
+        return News.REPLICAS
 
     def is_connected(self, peer: WorkerName) -> bool:
         view = self._views.get(peer)
@@ -114,3 +129,11 @@ class Peers:
             workers[worker] = msgspec.structs.replace(view, heard=max(heard, view.since))
         workers.setdefault(self._me, self._views[self._me])
         return Fleet(self._me, workers, {member.worker: member.member for member in members})
+
+
+def _differ_in_balancers_alone(one: Report, other: Report) -> bool:
+    return (
+        one.replicas == other.replicas
+        and one.leaving == other.leaving
+        and one.disk_full == other.disk_full
+    )

@@ -106,7 +106,7 @@ from interrex.worker.interface import (
 from interrex.worker.leaving import Leaving
 from interrex.worker.looks import Looks
 from interrex.worker.losses import losses
-from interrex.worker.peers import PULSE_SHARE, Peers
+from interrex.worker.peers import PULSE_SHARE, News, Peers
 from interrex.worker.probation import Probation
 from interrex.worker.reporting import Reporter
 from interrex.worker.requests import Requests
@@ -324,9 +324,15 @@ class Worker:
             self._effects.append(Disconnect(sender, f"not a message: {error}"))
 
     def _on_report(self, sender: WorkerName, report: Report) -> None:
-        if self.peers.reported(sender, report):
-            self._looks.changed = True
+        if self._take_report(sender, report) is News.REPLICAS:
             self._tell_supervision()
+
+    def _take_report(self, sender: WorkerName, report: Report) -> News:
+        news = self.peers.reported(sender, report)
+        self._looks.changed |= news is News.REPLICAS or (
+            news is News.BALANCERS and self.lead is not None
+        )
+        return news
 
     def _tell_supervision(self) -> None:
         elsewhere = self.peers.replicas_elsewhere()
@@ -514,9 +520,8 @@ class Worker:
     def _speak_up(self) -> None:
         report = self._reporter.report(self._make_report, self._now)
         if report is not None:
-            self.peers.reported(self.me, report)
+            self._take_report(self.me, report)
             self._effects.append(Send(None, report))
-            self._looks.changed = True
         for peer in self._reporter.due(self.peers.connected, self._pulse, self._now):
             self._effects.append(Send(peer, self._reporter.alive()))
 
