@@ -54,7 +54,8 @@ class Silence(Watch):
         self._life(step).heard[event.peer] = step.now
 
     def _look(self, step: Step) -> None:
-        life, now = self._life(step), step.now
+        now = step.now
+        life = self._lives.get(step.life) or self._life(step)
         if now - life.last > SHORTEST and now - life.last > _patience(step):
             life.since = now
         life.last = now
