@@ -9,7 +9,7 @@ import pytest
 from interrex.config import load
 from interrex.core.errors import InterrexError
 from interrex.demo import fleet as fleet_module
-from interrex.demo.fleet import LONGEST_FOLDER, Fleet, new_folder, reserved_port
+from interrex.demo.fleet import LONGEST_FOLDER, Fleet, election_line, new_folder, reserved_port
 
 
 def test_two_demos_at_once_get_two_ports(tmp_path: Path) -> None:
@@ -60,3 +60,29 @@ def test_a_deep_temporary_folder_is_left_for_a_short_one(
     assert len(os.fsencode(folder)) <= LONGEST_FOLDER
     assert list(deep.iterdir()) == []
     folder.rmdir()
+
+
+@pytest.mark.parametrize(
+    ("words", "election"),
+    [
+        ("paxos", "paxos"),
+        ("bully", "bully"),
+        ("etcd=http://127.0.0.1:2379", "etcd"),
+        ("zookeeper=127.0.0.1:2181,127.0.0.1:2182", "zookeeper"),
+    ],
+)
+def test_the_demos_fleet_elects_by_what_was_asked_for(
+    tmp_path: Path, words: str, election: str
+) -> None:
+    fleet = Fleet(tmp_path)
+    fleet.prepare(fleet_module.FIRST_PORT, election_line(words))
+    assert fleet.spec.election == election
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [("etcd", "etcd needs to know where it is"), ("zab", "'zab' is no election"), ("raft=x", "no")],
+)
+def test_an_election_that_cannot_be_had_is_refused_in_words(words: str, said: str) -> None:
+    with pytest.raises(InterrexError, match=said):
+        election_line(words)

@@ -1,14 +1,31 @@
 """A real fleet: worker processes, HAProxy and small C servers, in a folder of its own."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+import msgspec
 import pytest
 
+from bench.etcd_cluster import EtcdCluster
 from bench.fleet import Fleet
 from bench.servers import build
+from bench.zookeeper_ensemble import ZooKeeperEnsemble
 from interrex.core.ids import ServiceName
-from interrex.core.spec import Check, CheckKind, ClusterSpec, Expose, Health, ServiceSpec
+from interrex.core.spec import (
+    COORDINATED,
+    ELECTIONS,
+    Check,
+    CheckKind,
+    ClusterSpec,
+    Etcd,
+    Expose,
+    Health,
+    ServiceSpec,
+    ZooKeeper,
+)
+
+LONG_SESSION_S = 60.0
+"""Whatever goes on within a test's patience has not waited for one to run out."""
 
 
 def free_ports(count: int) -> list[int]:
@@ -42,9 +59,57 @@ def shop(worker_id: str, replicas: int = 3) -> ClusterSpec:
     return ClusterSpec(name="shop", ports=(first, first + 399), services={web.name: web})
 
 
+@pytest.fixture(scope="session")
+def etcd() -> Iterator[EtcdCluster]:
+    """A real cluster of three, which each fleet has keys of its own in."""
+    with EtcdCluster(heartbeat_ms=20, election_ms=200) as cluster:
+        cluster.wait_agreed()
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def zookeeper() -> Iterator[ZooKeeperEnsemble]:
+    """A real ensemble of three, which each fleet has nodes of its own in."""
+    with ZooKeeperEnsemble() as ensemble:
+        ensemble.wait_serving()
+        yield ensemble
+
+
+Electing = Callable[..., ClusterSpec]
+"""Lets a cluster elect by the election of a name; the session (s) where it has one."""
+
+
 @pytest.fixture
-def fleet(worker_id: str) -> Iterator[Fleet]:
+def electing(request: pytest.FixtureRequest) -> Electing:
+    def elected(spec: ClusterSpec, election: str, session_s: float = LONG_SESSION_S) -> ClusterSpec:
+        spec = msgspec.structs.replace(spec, election=election)
+        if election == "etcd":
+            cluster: EtcdCluster = request.getfixturevalue("etcd")
+            etcd = Etcd(endpoints=cluster.endpoints, session=session_s, timeout=0.5)
+            return msgspec.structs.replace(spec, etcd=etcd)
+        if election == "zookeeper":
+            ensemble: ZooKeeperEnsemble = request.getfixturevalue("zookeeper")
+            hosts = tuple(ensemble.hosts.split(","))
+            zookeeper = ZooKeeper(hosts=hosts, session=session_s)
+            return msgspec.structs.replace(spec, zookeeper=zookeeper)
+        return spec
+
+    return elected
+
+
+@pytest.fixture
+def election() -> str:
+    """What ``fleet`` elects by, where a test does not say so."""
+    return "raft"
+
+
+EVERY_ELECTION = pytest.mark.parametrize("election", [*ELECTIONS, *COORDINATED])
+"""For tests of what is promised whatever a fleet elects by."""
+
+
+@pytest.fixture
+def fleet(worker_id: str, election: str, electing: Electing) -> Iterator[Fleet]:
     """A fleet that is ready; everything it started ends with the test."""
-    with Fleet(shop(worker_id)) as running:
+    with Fleet(electing(shop(worker_id), election)) as running:
         running.wait_ready()
         yield running

@@ -18,8 +18,10 @@ from interrex.core.ids import ChangeId, ServiceName, WorkerName
 from interrex.core.state import Scale
 from interrex.runtime.identity import load_identity
 from interrex.runtime.questions import ChangeBody
-from tests.system.conftest import shop
+from tests.system.conftest import EVERY_ELECTION, Electing, shop
 from tests.system.test_deaths import assert_each_slot_runs_once, wait_without
+
+pytestmark = EVERY_ELECTION
 
 
 def member_of(fleet: Fleet, worker: WorkerName) -> int:
@@ -144,8 +146,10 @@ def fill(path: Path) -> None:
             pass
 
 
-def test_a_full_disk_stops_neither_services_nor_elections(small_disk: Path, worker_id: str) -> None:
-    with Fleet(shop(worker_id), root=small_disk) as fleet:
+def test_a_full_disk_stops_neither_services_nor_elections(
+    small_disk: Path, worker_id: str, election: str, electing: Electing
+) -> None:
+    with Fleet(electing(shop(worker_id), election), root=small_disk) as fleet:
         fleet.wait_ready()
         before = fleet.replica_pids()
         fill(small_disk / "filler")

@@ -12,6 +12,9 @@ import pytest
 
 from bench.fleet import Fleet
 from interrex.runtime.procfs import all_pids, instance_of
+from tests.system.conftest import EVERY_ELECTION
+
+pytestmark = EVERY_ELECTION
 
 
 def leader(fleet: Fleet) -> int:

@@ -5,8 +5,10 @@ import pytest
 from bench.fleet import Fleet
 from interrex.core.ids import ServiceName
 from interrex.runtime.listening import listeners_at
-from tests.system.conftest import free_ports
+from tests.system.conftest import EVERY_ELECTION, free_ports
 from tests.system.test_exposing import WEB, apply, exposing, serves
+
+pytestmark = EVERY_ELECTION
 
 
 def only_these_listen(ports: set[int], all_ports: set[int]) -> bool:

@@ -12,7 +12,7 @@ _BAD = ("lost", "silent", "exited", "failed", "refused", "full", "not_started", 
 
 
 def event_line(event: Event, colours: bool = False) -> str:
-    """``14:03:22.117  worker-2  leader.elected  worker-2 leads: ...``, in local time."""
+    """``14:03:22.117  worker-2  leader.elected  worker-2 leads, epoch 7, ...``, local time."""
     moment = time.strftime("%H:%M:%S", time.localtime(event.time))
     moment += f".{int(event.time % 1 * 1000):03d}"
     subject = event.slot or event.worker or ""

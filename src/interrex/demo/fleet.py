@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from json import dumps
 from pathlib import Path
 
 from interrex.cli.command_lock import only_command
@@ -16,7 +17,7 @@ from interrex.cli.taking_down import take_down
 from interrex.config import load
 from interrex.core.errors import InterrexError
 from interrex.core.ids import SlotName, WorkerName
-from interrex.core.spec import LOCAL_HOST, ClusterSpec
+from interrex.core.spec import COORDINATED, ELECTIONS, LOCAL_HOST, ClusterSpec
 from interrex.core.state import workers_of
 from interrex.demo.faults import SERVICE
 from interrex.demo.killing import death_of
@@ -41,12 +42,14 @@ LONGEST_FOLDER = 60
 """The longest path (bytes) of a temporary folder that leaves room for the sockets' names."""
 LAST_S = 2.0
 """How long a process may take to end by itself once everything was stopped in order."""
+_LIKE = {"etcd": "etcd=http://127.0.0.1:2379", "zookeeper": "zookeeper=127.0.0.1:2181"}
 _FILE = """\
 # The demo's fleet, as anybody would write one.
 
 [cluster]
 name = "{cluster}"
 workers = 3
+{election}
 ports = [{first}, {last}]
 
 [service.{service}]
@@ -62,6 +65,23 @@ health.interval = "500ms"
 """
 
 
+def election_line(words: str) -> str:
+    """What the cluster file says of the election: a name, or ``NAME=ADDRESS,...``.
+
+    Raises:
+        InterrexError: no such election, or one whose servers are not named, in words.
+    """
+    name, _, address = words.partition("=")
+    if name in ELECTIONS and not address:
+        return f"election = {dumps(name)}"
+    if name in COORDINATED and address:
+        return f"election = {{ {name} = {dumps(address.split(','))} }}"
+    if name in COORDINATED:
+        raise InterrexError(f"{name} needs to know where it is\nwrite --election {_LIKE[name]}")
+    known = ", ".join((*ELECTIONS, *_LIKE.values()))
+    raise InterrexError(f"{words!r} is no election of a fleet\nwrite one of: {known}")
+
+
 class Fleet:
     """The demo's fleet, whose files all lie in one folder.
 
@@ -74,8 +94,16 @@ class Fleet:
         self.layout = Layout(folder, CLUSTER)
         self.file = folder / "demo.toml"
 
-    def prepare(self, port: int) -> None:
-        """Write the cluster file and everything that the workers start from."""
+    def prepare(self, port: int, election: str = "") -> None:
+        """Write the cluster file and everything that the workers start from.
+
+        Args:
+            port: where the shop is served.
+            election: the file's line about it, as ``election_line`` makes it.
+
+        Raises:
+            InterrexError: the election cannot be had like this.
+        """
         orders = self.folder / "orders.db"
         OrderBook(orders).close()  # the replicas would quarrel over who makes it
         first = REPLICAS_FROM + REPLICA_PORTS * (port - FIRST_PORT)
@@ -86,6 +114,7 @@ class Fleet:
             service=SERVICE,
             python=sys.executable,
             port=port,
+            election=election or election_line("raft"),
             variable=ORDERS_VARIABLE,
             orders=orders,
         )

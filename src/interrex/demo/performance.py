@@ -31,11 +31,13 @@ _T = TypeVar("_T")
 
 
 class Options(msgspec.Struct, frozen=True):
-    """What was asked for. ``pace`` multiplies every pause."""
+    """What was asked for. ``pace`` multiplies every pause; ``election`` as the cluster file has it,
+    empty for the usual one."""
 
     seed: int
     once: bool = False
     pace: float = 1.0
+    election: str = ""
 
 
 async def perform(options: Options, stage: Stage) -> int:
@@ -132,7 +134,7 @@ class _Show:
         guard = Guard(fleet.folder)
         try:
             with reserved_port() as port:
-                fleet.prepare(port)
+                fleet.prepare(port, self._options.election)
                 fleet.launch()
                 yield fleet, port
         except InterrexError:

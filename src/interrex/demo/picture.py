@@ -35,7 +35,7 @@ def picture(scene: Scene) -> RenderableType:
     grid.add_row("requests", _requests(scene))
     grid.add_row("latency", _sparks(scene))
     grid.add_row("now", Text(scene.doing))
-    epoch = f" · epoch {status.epoch}" if status is not None else ""
+    epoch = f" · {status.election}, epoch {status.epoch}" if status is not None else ""
     title = f"[bold]Interrex[/] {scene.url} · seed {scene.seed}{epoch}"
     return Panel(grid, title=title, title_align="left", box=ROUNDED, border_style="dim")
 

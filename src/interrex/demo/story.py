@@ -16,7 +16,7 @@ from interrex.demo.killing import kill
 from interrex.demo.load_client import LoadClient
 from interrex.demo.scene import Scene
 from interrex.demo.stage import Stage
-from interrex.demo.telling import Healing, Outcome, ending_of, opening_of, span
+from interrex.demo.telling import Healing, Outcome, ending_of, leader_of, opening_of, span
 from interrex.demo.watching import QUIET_S, Noticing, Watch, disturbed, replaced
 from interrex.runtime.clock import now_ns
 
@@ -59,7 +59,7 @@ class Story:
         status = self._watch.newest
         assert status is not None
         self._stage.say(
-            f"The fleet is whole after {span(time.monotonic() - began)}: {status.leader} leads"
+            f"The fleet is whole after {span(time.monotonic() - began)}: {leader_of(status)}"
         )
 
     async def play(self, seed: int, pace: float, load: LoadClient) -> Outcome:
@@ -105,6 +105,8 @@ class Story:
         healing.noticed_s = noticing.took_s
         now = self._watch.newest
         if now is not None:
+            if now.epoch != status.epoch:
+                healing.led = leader_of(now)
             healing.disturbed = disturbed(before, now, killed)
         self._scene.doing = "healed" if not healing.missing else "not healed"
         return healing

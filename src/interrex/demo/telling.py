@@ -5,6 +5,7 @@ import msgspec
 from interrex.demo.faults import Fault, Process
 from interrex.demo.samples import Verdict
 from interrex.demo.tally import Counts
+from interrex.worker.status import Status
 
 HEADINGS = (
     "killed",
@@ -25,6 +26,7 @@ class Healing(msgspec.Struct):
     ``noticed_s`` and ``whole_s`` count from the kill; None where it was not seen. ``restarted_s``:
     when the demo started the workers again, where nobody was left to. ``missing``: what was still
     not healed when the demo stopped waiting. ``disturbed``: what changed though nobody killed it.
+    ``led``: who leads now, where that is another leadership.
     ``counts`` goes on counting until the next fault.
     """
 
@@ -36,6 +38,7 @@ class Healing(msgspec.Struct):
     restarted_s: float | None = None
     missing: list[str] = []
     disturbed: list[str] = []
+    led: str = ""
 
     @property
     def failed(self) -> bool:
@@ -85,6 +88,11 @@ def opening_of(number: int, of: int, fault: Fault, killed: tuple[Process, ...]) 
     return f"{number}/{of}  kill {fault.kind}: SIGKILL to {names_of(killed)}"
 
 
+def leader_of(status: Status) -> str:
+    """``worker-2 leads, epoch 3, raft``."""
+    return f"{status.leader or 'nobody'} leads, epoch {status.epoch}, {status.election}"
+
+
 def ending_of(healing: Healing) -> list[str]:
     """The lines that say how a fault ended."""
     lines = []
@@ -96,7 +104,8 @@ def ending_of(healing: Healing) -> list[str]:
         )
     noticed = f"noticed after {span(healing.noticed_s)}, " if healing.noticed_s is not None else ""
     if healing.whole_s is not None:
-        lines.append(f"{noticed}whole again after {span(healing.whole_s)}")
+        led = f"; {healing.led}" if healing.led else ""
+        lines.append(f"{noticed}whole again after {span(healing.whole_s)}{led}")
     else:
         lines.append(f"{noticed}NOT HEALED: {'; '.join(healing.missing) or 'nothing is missing'}")
     if healing.disturbed:

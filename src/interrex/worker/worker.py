@@ -419,7 +419,8 @@ class Worker:
         self._requests.leader_changed()
         if effect.leader != self.me:
             return []
-        self._note("leader.elected", f"{self.me} leads: {effect.reason}", worker=self.me)
+        text = f"{self.me} leads, epoch {effect.epoch}, {self.state.spec.election}: {effect.reason}"
+        self._note("leader.elected", text, worker=self.me)
         return [self._requests.new_read(None)]
 
     def _on_read_confirmed(self, effect: ReadConfirmed) -> None:
