@@ -34,7 +34,7 @@ TOPICS = (
     "writes",
     "partition",
     "alarms",
-    "coordinated",
+    "elections",
     "simulation",
     "library",
 )

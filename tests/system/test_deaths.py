@@ -73,6 +73,36 @@ def test_any_two_parts_killed_together_are_healed(fleet: Fleet, first: str, seco
     assert_each_slot_runs_once(fleet)
 
 
+def test_each_dead_leader_is_succeeded_in_a_later_epoch(fleet: Fleet) -> None:
+    """By proof: no session runs out within this test's patience."""
+    before = fleet.replica_pids()
+    epochs = []
+    for _ in range(2):
+        epochs.append(epoch_of(fleet))
+        victim = leader(fleet)
+        os.kill(victim, signal.SIGKILL)
+        wait_without(fleet, {victim})
+    epochs.append(epoch_of(fleet))
+    assert epochs == sorted(set(epochs))
+    assert fleet.replica_pids() == before
+
+
+def test_the_leader_hands_over_to_whom_it_is_asked_for(fleet: Fleet) -> None:
+    before, epoch = fleet.replica_pids(), epoch_of(fleet)
+    first = fleet.leader()
+    heir = next(name for name in fleet.workers if name != first)
+    assert fleet.ask(first, "POST", "/v1/step-down", {"successor": heir})["ok"]
+    fleet.wait_until(lambda: {status.leader for status in fleet.statuses()} == {heir})
+    assert epoch_of(fleet) > epoch
+    assert fleet.replica_pids() == before
+
+
+def epoch_of(fleet: Fleet) -> int:
+    status = fleet.status(fleet.leader())
+    assert status is not None
+    return status.epoch
+
+
 def test_all_workers_killed_together_come_back_with_any_one_of_them(fleet: Fleet) -> None:
     before = fleet.replica_pids()
     victims = {fleet.pid_of(name) for name in fleet.workers}

@@ -84,6 +84,25 @@ def test_of_several_candidates_the_one_of_the_highest_priority_goes_first(new: N
         world.run(S)
 
 
+@pytest.mark.parametrize(("leads", "waits"), [(20, 3), (3, 20)])
+def test_of_two_with_different_sessions_the_leaders_own_is_waited_for(
+    new: New, leads: int, waits: int
+) -> None:
+    """The other one's time-out says nothing about when this one's leadership has ended."""
+    world = new(workers=2, priority={"w1": 1}, sessions_s={"w1": leads, "w2": waits})
+    world.run(S)
+    if world.elect().name != "w1":
+        world.step(world["w2"], StepDown(WorkerName("w1")))
+    world.run_until(lambda: world.leader is world["w1"])
+    world.run(30 * S)
+    began = world.now
+    world.stop("w1")
+    world.run_until(lambda: world["w2"].election.leading)
+    assert leads * S * 3 // 5 <= world.now - began <= leads * S + 3 * S
+    world.go_on("w1")
+    assert not world["w1"].election.leading
+
+
 def test_reads_are_confirmed_by_the_service_alone(new: New) -> None:
     world = new()
     leader = world.elect()

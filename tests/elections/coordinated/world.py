@@ -108,6 +108,7 @@ class World(ABC, Generic[AnyServer, AnyStore, Question]):
         fate: Callable[[WorkerName, Question], Fate] | None,
         priority: dict[str, int] | None,
         settings: dict[str, int],
+        sessions_s: dict[str, int] | None = None,
     ) -> None:
         self.random = Random(seed)
         self.store = store
@@ -123,6 +124,8 @@ class World(ABC, Generic[AnyServer, AnyStore, Question]):
         self.asked: list[tuple[int, WorkerName, Question]] = []
         self._settings = settings
         self._priority = priority or {}
+        self.sessions_s = sessions_s or {}
+        """What a worker gets, where it is not what everybody does."""
         names = [WorkerName(f"w{number}") for number in range(1, workers + 1)]
         self.servers = {name: server(name) for name in names}
         for name in names:

@@ -33,12 +33,15 @@ class World(world.World[Server, EtcdStore, q.Question]):
         seed: int = 1,
         fate: Callable[[WorkerName, q.Question], Fate] | None = None,
         priority: dict[str, int] | None = None,
+        sessions_s: dict[str, int] | None = None,
         **settings: int,
     ) -> None:
-        super().__init__(EtcdStore(), Server, workers, seed, fate, priority, settings)
+        super().__init__(EtcdStore(), Server, workers, seed, fate, priority, settings, sessions_s)
 
     def new_core(self, name: WorkerName, random: Random) -> Etcd:
-        settings = EtcdSettings(priority=self._priority.get(name, 0), **self._settings)
+        ttl_s = self.sessions_s.get(name, 5)
+        priority = self._priority.get(name, 0)
+        settings = EtcdSettings(priority=priority, ttl_s=ttl_s, **self._settings)
         return Etcd(name, int(name[1:]), settings, random)
 
     def ask(self, server: Server, request: int, question: q.Question) -> None:

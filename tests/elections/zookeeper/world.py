@@ -38,12 +38,14 @@ class World(world.World[Server, ZooKeeperStore, q.Question]):
         seed: int = 1,
         fate: Callable[[WorkerName, q.Question], Fate] | None = None,
         priority: dict[str, int] | None = None,
+        sessions_s: dict[str, int] | None = None,
         **settings: int,
     ) -> None:
         self._seen = 0
         """How many transactions watches have fired for."""
         self._sessions = count(1)
-        super().__init__(ZooKeeperStore(), Server, workers, seed, fate, priority, settings)
+        store = ZooKeeperStore()
+        super().__init__(store, Server, workers, seed, fate, priority, settings, sessions_s)
         self.at(PING, self._ping)
 
     def new_core(self, name: WorkerName, random: Random) -> ZooKeeper:
@@ -103,12 +105,13 @@ class World(world.World[Server, ZooKeeperStore, q.Question]):
         self.at(self.now + PING, self._ping)
 
     def _connect(self, server: Server) -> None:
+        granted_ms = 1000 * self.sessions_s.get(server.name, 4)
         if server.session not in self.store.sessions:
             server.session = next(self._sessions)
-            self.store.new_session(server.session, self.now)
+            self.store.new_session(server.session, self.now, granted_ms)
         server.connected = True
         server.watched.clear()
-        self.news(server, q.Connected(server.session, self.store.granted_ms))
+        self.news(server, q.Connected(server.session, granted_ms))
 
     def _reset(self, server: Server, life: int, request: int) -> None:
         if server.life != life:
