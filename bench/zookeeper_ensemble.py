@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from bench.processes import free_ports, running, scratch
 from bench.tools import MissingTool
@@ -16,7 +16,16 @@ from bench.tools import MissingTool
 SERVERS = 3
 PATIENCE_S = 60.0
 JAR = Path("/usr/share/java/zookeeper.jar")
+CODECS = JAR.parent / "netty-codec.jar"
+"""Its servers need it for TLS, and Debian's package does not say so."""
 NEEDED = "ZooKeeper is not installed: sudo apt install zookeeper default-jre-headless"
+
+
+class ServerTls(NamedTuple):
+    """PEM files: the servers' own key (PKCS #8) and certificate in one, and who signs clients'."""
+
+    identity: Path
+    ca: Path
 
 
 class ZooKeeperEnsemble:
@@ -25,19 +34,26 @@ class ZooKeeperEnsemble:
     Args:
         tick_ms: ZooKeeper's unit of time; sessions last 2 to 20 of it.
         users: maps the names of those who may show a password, by SASL, to it.
+        tls: lets clients in by TLS only, with certificates of their own.
 
     Raises:
         MissingTool: Debian's package, or Java, is not installed.
     """
 
-    def __init__(self, tick_ms: int = 500, users: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        tick_ms: int = 500,
+        users: Mapping[str, str] | None = None,
+        tls: ServerTls | None = None,
+    ) -> None:
         if shutil.which("java") is None or not JAR.exists():
             raise MissingTool(NEEDED)
         self._tick_ms = tick_ms
         self._users = users or {}
+        self._tls = tls
         self._stack = contextlib.ExitStack()
         self._folder = Path()
-        self._ports = free_ports(3 * SERVERS)
+        self._ports = free_ports(4 * SERVERS)
         self._servers: dict[int, contextlib.ExitStack] = {}
         self._pids: dict[int, int] = {}
 
@@ -55,7 +71,8 @@ class ZooKeeperEnsemble:
     @property
     def hosts(self) -> str:
         """Where the servers answer their clients, as a client takes it."""
-        return ",".join(f"127.0.0.1:{port}" for port in self._ports[:SERVERS])
+        ports = self._ports[:SERVERS] if self._tls is None else self._ports[-SERVERS:]
+        return ",".join(f"127.0.0.1:{port}" for port in ports)
 
     @property
     def alive(self) -> list[int]:
@@ -77,6 +94,17 @@ class ZooKeeperEnsemble:
             "admin.enableServer=false",
             "4lw.commands.whitelist=srvr",
         ]
+        if self._tls is not None:
+            lines += [
+                f"secureClientPort={self._ports[3 * SERVERS + server]}",
+                "secureClientPortAddress=127.0.0.1",
+                "serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory",
+                f"ssl.keyStore.location={self._tls.identity}",
+                "ssl.keyStore.type=PEM",
+                f"ssl.trustStore.location={self._tls.ca}",
+                "ssl.trustStore.type=PEM",
+                "ssl.clientAuth=need",
+            ]
         for other in range(SERVERS):
             peer, vote = self._ports[SERVERS + other], self._ports[2 * SERVERS + other]
             lines.append(f"server.{other + 1}=127.0.0.1:{peer}:{vote}")
@@ -84,7 +112,7 @@ class ZooKeeperEnsemble:
         config.write_text("\n".join(lines) + "\n")
         command = ["java", "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp"]
         command[1:1] = self._sasl(folder)
-        command += [f"{folder}:{JAR}", "org.apache.zookeeper.server.quorum.QuorumPeerMain"]
+        command += [f"{folder}:{JAR}:{CODECS}", "org.apache.zookeeper.server.quorum.QuorumPeerMain"]
         stack = self._servers[server] = contextlib.ExitStack()
         process = stack.enter_context(running([*command, str(config)]))
         self._pids[server] = process.pid

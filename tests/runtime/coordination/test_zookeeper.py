@@ -1,15 +1,24 @@
 """ZooKeeper's client against a real ensemble of three: servers are killed and stopped."""
 
 import asyncio
+import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
+import trustme
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from kazoo.client import KazooClient
 from kazoo.exceptions import NoAuthError
 
-from bench.zookeeper_ensemble import ZooKeeperEnsemble
+from bench.zookeeper_ensemble import ServerTls, ZooKeeperEnsemble
 from interrex.core.errors import InterrexError
 from interrex.core.ids import HostName
 from interrex.core.spec import ZooKeeper
@@ -139,18 +148,58 @@ async def test_a_session_outlives_its_server(ensemble: ZooKeeperEnsemble, folder
     await mine.client.close()
 
 
-async def test_only_the_user_with_the_password_reads_and_writes(tmp_path: Path) -> None:
+def server_tls(folder: Path) -> ServerTls:
+    """The servers' certificate and that of host h1, signed by one authority."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    client, server = authority.issue_cert("h1"), authority.issue_cert("127.0.0.1")
+    client.cert_chain_pems[0].write_to_path(folder / "h1.pem")
+    client.private_key_pem.write_to_path(folder / "h1.key")
+    key = load_pem_private_key(server.private_key_pem.bytes(), None)
+    pkcs8 = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / "server.pem").write_bytes(pkcs8 + server.cert_chain_pems[0].bytes())
+    return ServerTls(folder / "server.pem", folder / "ca.pem")
+
+
+def refuses(host: str, context: ssl.SSLContext) -> bool:
+    """Whether a server ends a connection of these certificates."""
+    name, _, port = host.partition(":")
+    with socket.create_connection((name, int(port)), timeout=10) as raw:
+        try:
+            with context.wrap_socket(raw, server_hostname=name) as secured:
+                return secured.recv(1) == b""
+        except (ssl.SSLError, ConnectionError):
+            return True
+
+
+async def test_by_tls_only_the_user_with_the_password_reads_and_writes(tmp_path: Path) -> None:
+    """A certificate lets a client in; what it may read and write, the password says."""
     secret = tmp_path / "password"
     secret.write_text("s3cret\n")
-    with ZooKeeperEnsemble(users={"shop": "s3cret"}) as ensemble:
+    with ZooKeeperEnsemble(users={"shop": "s3cret"}, tls=server_tls(tmp_path)) as ensemble:
         ensemble.wait_serving()
         hosts = tuple(ensemble.hosts.split(","))
-        options = ZooKeeper(hosts=hosts, session=5.0, user="shop", password_file=str(secret))
+        options = ZooKeeper(
+            hosts=hosts,
+            session=5.0,
+            user="shop",
+            password_file=str(secret),
+            ca=str(tmp_path / "ca.pem"),
+            certificate=str(tmp_path / "{host}.pem"),
+            key=str(tmp_path / "{host}.key"),
+        )
         known = asker_of(options, "/shop")
         assert isinstance(await known.next_news(), q.Connected)
         done = await known.ask(q.Transact((q.Write("active", b"a", 0),)))
         assert isinstance(done, q.Transacted)
-        stranger = KazooClient(hosts=ensemble.hosts)
+        assert refuses(hosts[0], ssl.create_default_context(cafile=tmp_path / "ca.pem"))
+        stranger = KazooClient(
+            hosts=ensemble.hosts,
+            use_ssl=True,
+            ca=str(tmp_path / "ca.pem"),
+            certfile=str(tmp_path / "h1.pem"),
+            keyfile=str(tmp_path / "h1.key"),
+        )
         await asyncio.to_thread(stranger.start)
         with pytest.raises(NoAuthError):
             await asyncio.to_thread(stranger.get, "/shop/active")
