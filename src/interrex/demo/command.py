@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from interrex.core.spec import ELECTIONS
 from interrex.demo.fleet import election_line
 from interrex.demo.performance import Options, perform
 from interrex.demo.stage import new_stage
@@ -16,7 +17,7 @@ def demo(
     once: Annotated[bool, Parameter(negative="")] = False,
     seed: int | None = None,
     plain: Annotated[bool, Parameter(negative="")] = False,
-    election: str = "raft",
+    election: str = ELECTIONS[0],
 ) -> int:
     """Start a real fleet, kill every part of it under load, and show it heal.
 
@@ -25,7 +26,7 @@ def demo(
     together are killed at moments drawn from the seed; then a summary is printed, and the fleet
     stays up to be played with until Ctrl-C.
 
-    Example: interrex demo --once --seed 7 --election bully
+    Example: interrex demo --once --seed 7 --election etcd=http://127.0.0.1:2379
 
     Exit codes: 0 nothing failed; 1 something did, or the demo could not be played; 130 interrupted
     before the summary.
@@ -34,8 +35,8 @@ def demo(
         once: End after the summary.
         seed: Draws whom and when to kill; by default a new one, which is printed.
         plain: Plain lines instead of a live picture; as it is when the output is piped.
-        election: What the workers elect by: raft, paxos, bully; etcd or zookeeper with where its
-            servers are, like etcd=http://127.0.0.1:2379 or zookeeper=127.0.0.1:2181.
+        election: What the workers elect by, as a cluster file names it; where that has servers of
+            its own, with their address: etcd=http://127.0.0.1:2379, zookeeper=127.0.0.1:2181.
     """
     options = Options(
         seed=secrets.randbelow(10_000) if seed is None else seed,

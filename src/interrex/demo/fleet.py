@@ -114,7 +114,7 @@ class Fleet:
             service=SERVICE,
             python=sys.executable,
             port=port,
-            election=election or election_line("raft"),
+            election=election or election_line(ELECTIONS[0]),
             variable=ORDERS_VARIABLE,
             orders=orders,
         )

@@ -89,7 +89,7 @@ def opening_of(number: int, of: int, fault: Fault, killed: tuple[Process, ...]) 
 
 
 def leader_of(status: Status) -> str:
-    """``worker-2 leads, epoch 3, raft``."""
+    """``worker-2 leads, epoch 3, ELECTION``."""
     return f"{status.leader or 'nobody'} leads, epoch {status.epoch}, {status.election}"
 
 
