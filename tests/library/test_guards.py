@@ -1,5 +1,6 @@
 """Guards: what comes with an older epoch than was seen is refused, and nothing is done."""
 
+import asyncio
 import os
 import signal
 import sqlite3
@@ -7,12 +8,14 @@ import sys
 from pathlib import Path
 from subprocess import PIPE, Popen
 
+import asyncpg
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from bench.postgresql_server import PostgresServer
 from bench.run_folder import run_folder
 from interrex.core.errors import InterrexError
 from interrex.library.errors import StaleEpoch
@@ -158,6 +161,30 @@ def test_sql_guards_a_row_by_its_own_column() -> None:
     ]
     assert counts == [1, 1, 0, 1]
     connection.close()
+
+
+GUARDED = "UPDATE job SET state = $2, epoch = $1 WHERE id = 1 AND epoch <= $1"
+ADMIT = sql.ADMIT.replace(":name", "$1").replace(":epoch", "$2")
+
+
+async def test_postgresql_admits_and_guards_as_sqlite_does_and_makes_the_others_wait() -> None:
+    with PostgresServer() as server:
+        old, new = [await asyncpg.connect(server.url) for _ in range(2)]
+        await old.execute(sql.SCHEMA)
+        await old.execute("CREATE TABLE job (id integer, state text, epoch bigint)")
+        await old.execute("INSERT INTO job VALUES (1, 'new', 0)")
+        counts = [await old.execute(GUARDED, epoch, f"by {epoch}") for epoch in (3, 5, 4, 5)]
+        assert counts == ["UPDATE 1", "UPDATE 1", "UPDATE 0", "UPDATE 1"]
+        # The newer one is at work: the older one waits for its end, and is stale then.
+        async with new.transaction():
+            assert await new.execute(ADMIT, "billing", BIG + 2) == "INSERT 0 1"
+            late = asyncio.create_task(old.execute(ADMIT, "billing", BIG + 1))
+            waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            while await new.fetchval(waits) == 0:
+                await new.execute("SELECT pg_stat_clear_snapshot()")
+        assert await late == "INSERT 0 0"
+        for connection in (old, new):
+            await connection.close()
 
 
 def test_redis_compares_and_runs_the_command_in_one_step() -> None:

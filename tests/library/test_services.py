@@ -10,6 +10,7 @@ import pytest
 
 import interrex
 from bench.etcd_cluster import EtcdCluster
+from bench.postgresql_server import PostgresServer
 from bench.processes import free_ports
 from bench.zookeeper_ensemble import ZooKeeperEnsemble
 from interrex.library.errors import (
@@ -25,7 +26,7 @@ from interrex.library.errors import (
     WrongService,
 )
 
-CLIENTS = {"etcd": "aiohttp", "zookeeper": "kazoo"}
+CLIENTS = {"etcd": "aiohttp", "zookeeper": "kazoo", "postgresql": "asyncpg"}
 
 
 @pytest.mark.parametrize(
@@ -53,6 +54,12 @@ CLIENTS = {"etcd": "aiohttp", "zookeeper": "kazoo"}
         ("zookeeper://h/x?session=0.1", UnknownOption, "0.1 s is out of its range"),
         ("zookeeper://h/x?session=soon", UnknownOption, "no number"),
         ("zookeeper://u@h/x", UnknownOption, "the user 'u' has no password"),
+        ("postgresql://h/db", MalformedUrl, "DATABASE/NAME"),
+        ("postgresql://h/db/x/y", MalformedUrl, "DATABASE/NAME"),
+        ("postgresql://h/db?name=", MalformedUrl, "DATABASE/NAME"),
+        ("postgresql://h/db/x?lease=0.1", UnknownOption, "0.1 s is out of its range"),
+        ("postgresql://h/db/x?lease=3&timeout=1", BadTimes, "3 time-outs of 1 s"),
+        ("postgresql://u@h/db/x", UnknownOption, "the user 'u' has no password"),
         ("raft://u:p@127.0.0.1:1/x?self=0", MalformedUrl, "not to have a user"),
         ("interrex://u:p@/a/b", MalformedUrl, "not to have a user"),
     ],
@@ -76,7 +83,7 @@ def test_a_client_that_is_not_installed_is_named_with_its_extra(scheme: str) -> 
     program = (
         f"import sys; sys.modules[{CLIENTS[scheme]!r}] = None\n"
         "import interrex\n"
-        f"try: interrex.election('{scheme}://h/x')\n"
+        f"try: interrex.election('{scheme}://h/x{'/y' if scheme == 'postgresql' else ''}')\n"
         "except interrex.ElectionError as error: print(type(error).__name__, error)"
     )
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
@@ -92,8 +99,9 @@ async def entering(url: str, margin: float | None = None) -> None:
 @pytest.mark.parametrize("scheme", CLIENTS)
 async def test_where_nobody_listens_it_is_said_which_server_does_not_answer(scheme: str) -> None:
     (port,) = free_ports(1)
+    path = "x?name=y&" if scheme == "postgresql" else "x?"
     with pytest.raises(Unreachable, match=rf"127.0.0.1:{port}"):
-        await entering(f"{scheme}://127.0.0.1:{port}/x?patience=2")
+        await entering(f"{scheme}://127.0.0.1:{port}/{path}patience=2")
 
 
 Answer = Callable[[bytes], bytes]
@@ -211,6 +219,34 @@ async def test_zookeeper_lets_in_who_shows_the_password_and_may_write() -> None:
             await entering(f"zookeeper://app:s3cret@{ensemble.hosts}/x?session=60", margin=2)
 
 
+async def test_another_program_on_the_port_is_no_postgresql() -> None:
+    for said in (b"+OK\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n"):
+        async with answering(lambda request, said=said: said) as port:  # type: ignore[misc]
+            with pytest.raises((WrongService, Unreachable), match=f"{port}"):
+                await entering(f"postgresql://127.0.0.1:{port}/db/x?timeout=0.2&lease=1")
+
+
+async def test_postgresql_lets_in_who_shows_the_password_and_may_write() -> None:
+    with PostgresServer() as server:
+        server.run("CREATE ROLE guest LOGIN PASSWORD 'guest'")
+        guest = f"postgresql://guest:guest@{server.address}/postgres/x"
+        with pytest.raises(BadCredentials, match="permission denied for schema public"):
+            await entering(guest)
+        async with (
+            interrex.election(f"{server.url}/x", identity="a") as election,
+            election.lead() as leadership,
+        ):
+            assert leadership.epoch >= 2**40
+        with pytest.raises(BadCredentials, match="'guest' no right to SELECT in the table"):
+            await entering(guest)
+        with pytest.raises(BadCredentials, match="password authentication failed"):
+            await entering(f"postgresql://app:wrong@{server.address}/postgres/x")
+        with pytest.raises(WrongService, match='database "none" does not exist'):
+            await entering(f"postgresql://app:s3cret@{server.address}/none/x")
+        with pytest.raises(BadMargin, match=r"1 s does not fit into a lease of 0\.9 s"):
+            await entering(f"{server.url}/x?lease=1", margin=1)
+
+
 def test_a_margin_that_leaves_nothing_of_the_lease_is_refused_with_the_numbers() -> None:
     with pytest.raises(BadMargin, match=r"1 s does not fit into a lease of 1\.8 s"):
         interrex.election("etcd://h/x?lease=2", margin=1.0)
@@ -221,3 +257,5 @@ async def test_certificates_that_cannot_be_used_are_told_before_anything_is_aske
         await entering("etcd://h/x?ca=/none")
     with pytest.raises(ElectionError, match="certificates for ZooKeeper cannot be used"):
         await entering("zookeeper://h/x?ca=/none")
+    with pytest.raises(ElectionError, match="certificates for PostgreSQL cannot be used"):
+        await entering("postgresql://h/db/x?ca=/none")

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from interrex.library.coordinated.service import Service
 
 LOCAL = "interrex"
-COORDINATED = ("etcd", "zookeeper")
+COORDINATED = ("etcd", "zookeeper", "postgresql")
 
 
 def backend_for(url: ElectionUrl, identity: str, priority: int, standing: Standing) -> Backend:
@@ -45,10 +45,14 @@ def _service(url: ElectionUrl) -> "Service":
                 from interrex.library.coordinated.etcd import etcd_service
 
                 return etcd_service(url)
-            case _:
+            case "zookeeper":
                 from interrex.library.coordinated.zookeeper import zookeeper_service
 
                 return zookeeper_service(url)
+            case _:
+                from interrex.library.coordinated.postgresql import postgresql_service
+
+                return postgresql_service(url)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("interrex"):
             raise

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from bench.etcd_cluster import EtcdCluster
 from bench.fleet import Fleet
+from bench.postgresql_server import PostgresServer
 from bench.specs import bare
 from bench.zookeeper_ensemble import ZooKeeperEnsemble
 from interrex.core.time import S
@@ -47,7 +48,9 @@ class Meeting(Protocol):
 
 
 class Servers(Protocol):
-    """Three servers, of which two are enough."""
+    """Servers, of which a majority is enough."""
+
+    count: int
 
     def kill(self, server: int) -> None: ...
 
@@ -94,6 +97,8 @@ class EmbeddedArena:
 
 
 class EtcdServers(EtcdCluster):
+    count = 3
+
     def wait_well(self) -> None:
         self.wait_agreed()
 
@@ -114,6 +119,8 @@ class EtcdArena:
 
 
 class ZooKeeperServers(ZooKeeperEnsemble):
+    count = 3
+
     def wait_well(self) -> None:
         self.wait_serving()
 
@@ -132,6 +139,44 @@ class ZooKeeperArena:
         return f"&session={lease:g}"
 
 
+class LonePostgres:
+    """A database has one server that is written to."""
+
+    count = 1
+
+    def __init__(self, server: PostgresServer) -> None:
+        self.server = server
+
+    def kill(self, server: int) -> None:
+        self.server.kill()
+
+    def start(self, server: int) -> None:
+        self.server.start()
+
+    def stop(self, server: int) -> None:
+        self.server.stop()
+
+    def go_on(self, server: int) -> None:
+        self.server.go_on()
+
+    def wait_well(self) -> None:
+        self.server.wait_serving()
+
+
+class PostgresArena:
+    lease = float(LEASE_S)
+
+    def __init__(self, servers: LonePostgres) -> None:
+        self.servers = servers
+
+    def election(self) -> Named:
+        name = f"contract-{next(NUMBERS)}"
+        return Named(f"{self.servers.server.url}/{name}?lease={LEASE_S}")
+
+    def lasting(self, lease: float) -> str:
+        return f"&lease={lease:g}"
+
+
 @contextmanager
 def service_of(backend: str) -> Iterator[Service]:
     """Starts a service's servers, and ends them."""
@@ -139,6 +184,10 @@ def service_of(backend: str) -> Iterator[Service]:
         with ZooKeeperServers(tick_ms=250) as ensemble:
             ensemble.wait_well()
             yield ZooKeeperArena(ensemble)
+        return
+    if backend == "postgresql":
+        with PostgresServer() as server:
+            yield PostgresArena(LonePostgres(server))
         return
     with EtcdServers(heartbeat_ms=20, election_ms=200) as servers:
         servers.wait_well()

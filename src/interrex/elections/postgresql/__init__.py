@@ -1,0 +1,1 @@
+"""Elections by a PostgreSQL database; for programs only: it keeps no log."""
