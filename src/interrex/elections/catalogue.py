@@ -129,6 +129,12 @@ def _floodmax(setting: Setting) -> Election:
     return floodmax.FloodMax(setting.worker, setting.number, setting.beside, diameter, ROUND)
 
 
+def _label_with_path(message: msgspec.Struct) -> str:
+    """What is said to a coordination service, or by it, with what it is about."""
+    path = getattr(message, "path", None)
+    return f"{kind(message)} {path.rpartition('/')[2][:12]}" if path else kind(message)
+
+
 def _label_of_lesson(message: msgspec.Struct) -> str:
     match message:
         case chang_roberts.Candidate(number=number) | floodmax.Highest(number=number):
@@ -208,6 +214,7 @@ ALGORITHMS = (
         limit="no session",
         new=_of_fleets(_ZOOKEEPER),
         decode=coordinated.decode_payload,
+        label=_label_with_path,
         bounds=(_ONE_TO_EACH,),
         service=_ZOOKEEPER,
     ),
@@ -219,6 +226,7 @@ ALGORITHMS = (
         limit="no lease",
         new=_of_fleets(_ETCD),
         decode=coordinated.decode_payload,
+        label=_label_with_path,
         bounds=(_ONE_TO_EACH,),
         service=_ETCD,
     ),

@@ -178,6 +178,11 @@ def _diagrams(trials: Sequence[Trial]) -> Iterable[str]:
         "is dead or stopped; a red arrow is a message that never arrives. Point at anything to see "
         "more of it.</p>"
     )
+    if any(trial.algorithm.service is not None for trial in trials):
+        yield (
+            "<p>A coordination service has a line of its own. When a question comes to it is not "
+            "seen from outside: it is drawn half-way.</p>"
+        )
     for name, some in groupby(trials, key=lambda trial: trial.fault):
         for trial in some:
             yield f"<h3>{escape(trial.algorithm.title)}: {escape(FAULTS[name].text)}</h3>"
