@@ -13,13 +13,11 @@ from interrex.core.storage import (
     Stored,
     TruncateFrom,
 )
-from interrex.elections.interface import Member
 from interrex.elections.raft import messages as m
 from interrex.elections.raft.node import VOTE, StoredVote
 from interrex.simulator.checkers.raft_append_only import AppendOnly
 from interrex.simulator.checkers.raft_election_safety import ElectionSafety
 from interrex.simulator.checkers.raft_leader_completeness import LeaderCompleteness
-from interrex.simulator.checkers.raft_lease import Leases
 from interrex.simulator.checkers.raft_log_matching import LogMatching
 from interrex.simulator.checkers.raft_promises import Promises
 from interrex.simulator.checkers.raft_state_machine import StateMachineSafety
@@ -27,8 +25,6 @@ from interrex.simulator.checkers.raft_votes import Votes
 from interrex.simulator.observation import DiskHarmed
 
 from .histories import (
-    Core,
-    Election,
     Told,
     began,
     ended,
@@ -503,107 +499,3 @@ def test_what_a_majority_holds_is_committed(history: list[Told]) -> None:
 @pytest.mark.parametrize(("history", "words"), NOT_STORED.values(), ids=NOT_STORED)
 def test_what_is_called_committed_too_early_is_seen(history: list[Told], words: str) -> None:
     refuses(StateMachineSafety(), history, words)
-
-
-# The lease
-
-TIMEOUT = 180_000_000
-"""The default election time-out less a tenth: what a vote is worth."""
-
-
-def asks_for_votes(now: int) -> Told:
-    return mail("worker-1", m.RequestVote(2, 1, 1, 1, 0, 0, 0), now=now)
-
-
-def beats(
-    now: int, round: int, deadline: int, timeout: int = 1111, voters: int = 3, others: int = 0
-) -> Told:
-    """Its heartbeats to the voters, or to others too."""
-    members = tuple(Member(WorkerName(f"worker-{n}"), n, 0) for n in range(1, voters + 1))
-    election = Election(leading=True, deadline=deadline, members=members)
-    messages = [
-        m.Heartbeat(n, 1, 1, round, 0, timeout, 0, ()) for n in range(2, max(voters, others) + 1)
-    ]
-    return mail("worker-1", *messages, now=now, core=Core(election=election))
-
-
-def answers(worker: str, round: int) -> Told:
-    return mail(worker, m.HeartbeatAnswer(1, number_of(worker), 1, round, 0, 0))
-
-
-PROVED: dict[str, list[Told]] = {
-    "by votes": [asks_for_votes(5), beats(10, 1, 5 + TIMEOUT)],
-    "by one answer of two": [
-        asks_for_votes(0),
-        beats(TIMEOUT - 5, 1, TIMEOUT),
-        answers("worker-2", 1),
-        beats(TIMEOUT + 50, 2, TIMEOUT - 5 + 1000),
-    ],
-    "by a later round": [
-        asks_for_votes(0),
-        beats(TIMEOUT, 1, TIMEOUT),
-        beats(TIMEOUT + 50, 2, TIMEOUT),
-        answers("worker-3", 2),
-        beats(TIMEOUT + 90, 3, TIMEOUT + 1050),
-    ],
-    "by itself, the only voter": [
-        asks_for_votes(0),
-        beats(9 * TIMEOUT, 50, 10 * TIMEOUT, voters=1, others=2),
-        beats(9 * TIMEOUT + 50, 51, 10 * TIMEOUT, voters=2),
-    ],
-    "by one who was a voter then": [
-        asks_for_votes(0),
-        beats(TIMEOUT, 1, TIMEOUT),
-        answers("worker-3", 1),
-        beats(TIMEOUT + 50, 2, TIMEOUT + 1000, voters=2),
-    ],
-}
-
-UNPROVED: dict[str, list[Told]] = {
-    "longer than its votes": [asks_for_votes(5), beats(10, 1, 6 + TIMEOUT)],
-    "from when the answer came": [
-        asks_for_votes(0),
-        beats(TIMEOUT, 1, TIMEOUT),
-        answers("worker-2", 1),
-        beats(TIMEOUT + 50, 2, TIMEOUT + 1050),
-    ],
-    "without an answer": [
-        asks_for_votes(0),
-        beats(TIMEOUT, 1, TIMEOUT),
-        beats(TIMEOUT + 50, 2, TIMEOUT + 1000),
-    ],
-    "as the only voter did, once there is another": [
-        asks_for_votes(0),
-        beats(TIMEOUT, 1, 2 * TIMEOUT, voters=1, others=2),
-        beats(TIMEOUT + 50, 2, 2 * TIMEOUT, voters=2),
-        beats(TIMEOUT + 90, 3, 3 * TIMEOUT, voters=2),
-    ],
-    "one answer of four": [
-        asks_for_votes(0),
-        beats(TIMEOUT, 1, TIMEOUT, voters=5),
-        answers("worker-2", 1),
-        beats(TIMEOUT + 50, 2, TIMEOUT + 1000, voters=5),
-    ],
-    "as long as it told them to wait, as if clocks ran alike": [
-        asks_for_votes(0),
-        beats(TIMEOUT, 1, TIMEOUT),
-        answers("worker-2", 1),
-        beats(TIMEOUT + 50, 2, TIMEOUT + 1111),
-    ],
-    "longer than it told them to wait": [
-        asks_for_votes(0),
-        beats(TIMEOUT, 1, TIMEOUT),
-        answers("worker-2", 1),
-        beats(TIMEOUT + 50, 2, TIMEOUT + 1001),
-    ],
-}
-
-
-@pytest.mark.parametrize("history", PROVED.values(), ids=PROVED)
-def test_a_deadline_within_the_followers_patience_is_fine(history: list[Told]) -> None:
-    show(Leases(), [*three(), *history])
-
-
-@pytest.mark.parametrize("history", UNPROVED.values(), ids=UNPROVED)
-def test_a_deadline_that_nobody_waits_for_is_seen(history: list[Told]) -> None:
-    refuses(Leases(), [*three(), *history], "believes in itself until")

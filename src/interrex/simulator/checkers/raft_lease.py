@@ -4,11 +4,26 @@ A heartbeat that a majority answered proves that each of them will wait for the 
 named, less what clocks may differ, from when it was sent; before the first such heartbeat, the
 votes do, from when they were asked for. Whether answers arrived is not looked at: an answer that
 was sent is the most that a leader can know of.
+
+Whose majority? That of the configuration which the leader's log held when it counted, committed or
+not. Whoever is elected meanwhile has the votes of a majority of that configuration, of the one
+before it or of the one after it, as the leader lets no further one begin before that is committed:
+each two of these share a server, and that one still waits. When the leader counted is not seen.
+Several changes may lie between two heartbeats, and a configuration of few may have been in force
+for a moment only: of two voters one is replaced by way of the other alone. So every configuration
+counts that was in force since the last heartbeat; the leader has sent each of them to somebody,
+since else the next one could not have begun.
 """
 
 from interrex.core.quorum import agreed_index
 from interrex.core.time import seconds
-from interrex.elections.raft.messages import Heartbeat, HeartbeatAnswer, RequestVote
+from interrex.elections.raft.messages import (
+    AppendEntries,
+    Heartbeat,
+    HeartbeatAnswer,
+    RequestVote,
+)
+from interrex.elections.replicated.payload import configuration_of
 from interrex.simulator.checkers.raft_watch import RaftChecker, Server
 from interrex.simulator.observation import Step
 
@@ -19,7 +34,7 @@ CLOCK_ERROR = 10
 class _Reign:
     """One leadership: its heartbeats, and which of them each member has answered."""
 
-    __slots__ = ("answers", "deadline", "life", "member", "rounds", "voters")
+    __slots__ = ("answers", "deadline", "life", "member", "rounds", "sent", "voters")
 
     def __init__(self, server: Server, deadline: int, voters: list[int]) -> None:
         self.life = server.life
@@ -29,14 +44,15 @@ class _Reign:
         self.rounds: dict[int, int] = {}
         """Round -> until when those who answered it wait."""
         self.answers: dict[int, int] = {}
-        self.voters = [voters, voters]
-        """Who votes in this round, and who did in the last: their answers may have counted just
-        before a change."""
+        self.voters = [voters]
+        """Who voted in the last round, and since: their answers may have counted before a change."""
+        self.sent = 0
+        """The highest index of an entry of its own that it has sent."""
 
-    def proved(self) -> int:
-        """The newest round that a majority has answered."""
+    def proved(self, voters: list[list[int]]) -> int:
+        """The newest round that a majority of any of these has answered."""
         self.answers[self.member] = max(self.rounds, default=0)
-        return max(agreed_index(some, self.answers) for some in self.voters)
+        return max(agreed_index(some, self.answers) for some in voters)
 
 
 class Leases(RaftChecker):
@@ -52,6 +68,7 @@ class Leases(RaftChecker):
         """By term."""
         self.mail = {
             RequestVote: self._asks,
+            AppendEntries: self._appends,
             Heartbeat: self._beats,
             HeartbeatAnswer: self._answers,
         }
@@ -64,6 +81,15 @@ class Leases(RaftChecker):
         asked = self._asked.get((server.life, server.leads))
         until = step.now if asked is None else asked + patience
         self._reigns[server.leads] = _Reign(server, until, _voters(step))
+
+    def _appends(self, server: Server, step: Step, message: AppendEntries) -> None:
+        reign = self._reigns[message.term]
+        for entry in message.entries:
+            if entry.index > reign.sent and entry.epoch == message.term:
+                reign.sent = entry.index
+                configuration = configuration_of(entry)
+                if configuration is not None:
+                    reign.voters.append(sorted(configuration.voters))
 
     def _beats(self, server: Server, step: Step, message: Heartbeat) -> None:
         reign = self._reigns[message.term]
@@ -81,12 +107,12 @@ class Leases(RaftChecker):
             reign.answers[server.member] = message.round
 
     def _judge(self, server: Server, step: Step, reign: _Reign) -> None:
-        reign.voters = [_voters(step), reign.voters[0]]
+        voters, reign.voters = [*reign.voters, _voters(step)], [_voters(step)]
         deadline = step.core.election.deadline
         if deadline is None or deadline <= reign.deadline or reign.life != server.life:
             return
-        proved = reign.proved()
-        if [server.member] in reign.voters:
+        proved = reign.proved(voters)
+        if [server.member] in voters:
             reign.deadline = deadline  # who alone votes needs nobody's patience
         for number in [number for number in reign.rounds if number <= proved]:
             reign.deadline = max(reign.deadline, reign.rounds.pop(number))
