@@ -1,5 +1,6 @@
 """Every named scenario keeps every promise, and what it says must come of it does."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,17 @@ def test_the_document_tells_of_every_scenario_as_it_is() -> None:
     lines = document.read_text(encoding="utf-8").splitlines()
     for one in SCENARIOS.values():
         assert f"| `{one.name}` | {one.what} | {one.must} | {one.settles} |" in lines
+
+
+def test_the_document_says_which_fault_each_scenario_shows() -> None:
+    root = Path(__file__).parents[3]
+    document = (root / "docs" / "simulator.md").read_text(encoding="utf-8")
+    table = document.partition("### Which fault is shown by what")[2].partition("\n## ")[0]
+    words = re.findall(r"`([^`]+)`", table)
+    files = [word for word in words if "/" in word]
+    assert set(words) - set(files) == set(SCENARIOS)
+    for file in files:
+        assert (root / file).exists() or (root / "src" / "interrex" / file).exists(), file
 
 
 def _tale(*reigns: Reign) -> Tale:

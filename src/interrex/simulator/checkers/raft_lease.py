@@ -45,7 +45,7 @@ class _Reign:
         """Round -> until when those who answered it wait."""
         self.answers: dict[int, int] = {}
         self.voters = [voters]
-        """Who voted in the last round, and since: their answers may have counted before a change."""
+        """Who voted in the last round, and since: what they answered may have counted then."""
         self.sent = 0
         """The highest index of an entry of its own that it has sent."""
 

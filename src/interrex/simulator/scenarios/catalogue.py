@@ -1,10 +1,11 @@
 """All scenarios by name."""
 
+from interrex.simulator.scenarios.coordination import COORDINATION
 from interrex.simulator.scenarios.leaders import LEADERS
 from interrex.simulator.scenarios.replicas import REPLICAS
 from interrex.simulator.scenarios.scenario import Scenario
 from interrex.simulator.scenarios.workers import WORKERS
 
 SCENARIOS: dict[str, Scenario] = {
-    scenario.name: scenario for scenario in (*LEADERS, *WORKERS, *REPLICAS)
+    scenario.name: scenario for scenario in (*LEADERS, *COORDINATION, *WORKERS, *REPLICAS)
 }

@@ -129,6 +129,13 @@ def _reset(chance: Chance) -> tuple[Fault, ...]:
     return (fault("network/reset-all", BEGINS, FIRST),)
 
 
+def _two_of_three(chance: Chance) -> tuple[Fault, ...]:
+    return (
+        fault("processes/stop", BEGINS, "worker-3", lasts=2 * S),
+        fault("processes/kill", BEGINS + chance.below(300 * MS), "leader"),
+    )
+
+
 def _no_majority(chance: Chance) -> tuple[Fault, ...]:
     lasts = chance.between(S, 1500 * MS)
     return tuple(
@@ -250,6 +257,13 @@ LEADERS = (
         name="deadline-unseen", what="the leader is cut off, and no connection ends",
         must="it stops by its own deadline within 1 time-out, before another leads",
         faults=_cut_off, expects=(given_up_within(1), taken_over_within(4), one_election),
+    ),
+    Scenario(
+        name="two-of-three-up",
+        what="one of three stands still for good, and of the two others the leader dies",
+        must="the one that is left is not stuck asking: it leads once the dead one is back, "
+        "within 40 time-outs, 2 elections at most",
+        faults=_two_of_three, expects=(taken_over_within(40), elections(1, 2)),
     ),
     Scenario(
         name="no-majority", what="two of three workers stand still: nobody can lead",

@@ -58,6 +58,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
         users: whether somebody changes and reads something all the while.
         weather: draws the conditions.
         timing: of the cluster file, where it is not as usual.
+        election: of the cluster file, where it is not the usual one.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     users: bool = True
     weather: Callable[[Chance], Conditions] | None = None
     timing: Timing | None = None
+    election: str = ""
     lasts: int = LASTS
 
 
@@ -149,6 +151,7 @@ def _prelude(scenario: Scenario) -> list[Fault]:
 def _spec_of(scenario: Scenario) -> ClusterSpec:
     replace = msgspec.structs.replace
     spec = replace(usual_spec(), workers=scenario.workers)
+    spec = replace(spec, election=scenario.election or spec.election)
     if scenario.hosts:
         hosts = tuple(
             HostSpec(

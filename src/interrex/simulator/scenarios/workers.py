@@ -120,6 +120,10 @@ def _lost_by_the_first(chance: Chance) -> tuple[Fault, ...]:
     )
 
 
+def _host_replaced(chance: Chance) -> tuple[Fault, ...]:
+    return (fault("machines/replaced", BEGINS + chance.below(S), "host3", lasts=S),)
+
+
 def _first_write_torn(chance: Chance) -> tuple[Fault, ...]:
     return (fault("disks/torn", chance.between(20 * MS, 200 * MS), "host1-1", lasts=2 * S),)
 
@@ -237,6 +241,13 @@ WORKERS = (
         faults=_host_lost, weather=_three_hosts, users=False,
         timing=Timing(lost_host=1.0, respawn_grace=0.5),
         expects=(undisturbed,), settles=100,
+    ),
+    Scenario(
+        name="host-replaced", hosts=3, workers=1, crowned="host1-1", users=False, lasts=8 * S,
+        what="one of three hosts comes back with empty disks, made again from the cluster's file",
+        must="its worker is told that it has lost its log, and is let in under a new identity; "
+        "nobody is elected",
+        faults=_host_replaced, weather=_three_hosts, expects=(undisturbed,), settles=100,
     ),
     Scenario(
         name="senseless-change", what="a user asks for a change of a service that does not exist",
