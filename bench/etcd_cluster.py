@@ -6,10 +6,11 @@ import json
 import os
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from bench.processes import free_ports, running, scratch
+from bench.processes import LOOPBACK, Place, free_ports, running, scratch
 from bench.tools import tool
 
 MEMBERS = 3
@@ -22,9 +23,16 @@ class EtcdCluster:
     Args:
         heartbeat_ms: the time between two of its leader's heartbeats.
         election_ms: etcd's election time-out; no lease is shorter than one and a half of them.
+        places: where each member runs.
     """
 
-    def __init__(self, heartbeat_ms: int = 100, election_ms: int = 1000) -> None:
+    def __init__(
+        self,
+        heartbeat_ms: int = 100,
+        election_ms: int = 1000,
+        places: Sequence[Place] = (LOOPBACK,) * MEMBERS,
+    ) -> None:
+        self._places = places
         self._times = (heartbeat_ms, election_ms)
         self._stack = contextlib.ExitStack()
         self._folder = Path()
@@ -47,7 +55,10 @@ class EtcdCluster:
     @property
     def endpoints(self) -> tuple[str, ...]:
         """Where the members answer their clients."""
-        return tuple(f"http://127.0.0.1:{port}" for port in self._ports[:MEMBERS])
+        return tuple(self._url(node, self._ports[node]) for node in range(MEMBERS))
+
+    def _url(self, node: int, port: int) -> str:
+        return f"http://{self._places[node].address}:{port}"
 
     @property
     def alive(self) -> list[int]:
@@ -56,18 +67,19 @@ class EtcdCluster:
 
     def start(self, node: int) -> None:
         """Start a member, with what its disk holds."""
-        url = "http://127.0.0.1:{}".format
-        client, peer = url(self._ports[node]), url(self._ports[MEMBERS + node])
+        client = self._url(node, self._ports[node])
+        urls = [self._url(one, self._ports[MEMBERS + one]) for one in range(MEMBERS)]
+        peer = urls[node]
         command = [tool("etcd"), "--name", f"n{node}", "--data-dir", self._folder / f"n{node}"]
         command += ["--listen-client-urls", client, "--advertise-client-urls", client]
         command += ["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer]
-        peers = (f"n{other}={url(self._ports[MEMBERS + other])}" for other in range(MEMBERS))
+        peers = (f"n{other}={url}" for other, url in enumerate(urls))
         command += ["--initial-cluster", ",".join(peers), "--log-level", "fatal"]
         heartbeat_ms, election_ms = self._times
         command += ["--heartbeat-interval", str(heartbeat_ms)]
         command += ["--election-timeout", str(election_ms)]
         stack = self._nodes[node] = contextlib.ExitStack()
-        process = stack.enter_context(running([str(word) for word in command]))
+        process = stack.enter_context(running([*self._places[node].enter, *map(str, command)]))
         self._pids[node] = process.pid
         self._clients[node] = http.client.HTTPConnection("127.0.0.1", self._ports[node], timeout=9)
         stack.callback(self._clients[node].close)

@@ -9,10 +9,21 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from interrex.runtime.procfs import descendants
 
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Place(NamedTuple):
+    """Where a server runs: its address, and what its command begins with."""
+
+    address: str
+    enter: tuple[str, ...] = ()
+
+
+LOOPBACK = Place("127.0.0.1")
 
 
 @contextmanager

@@ -6,11 +6,11 @@ import shutil
 import signal
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from bench.processes import free_ports, running, scratch
+from bench.processes import LOOPBACK, Place, free_ports, running, scratch
 from bench.tools import MissingTool
 
 SERVERS = 3
@@ -35,6 +35,7 @@ class ZooKeeperEnsemble:
         tick_ms: ZooKeeper's unit of time; sessions last 2 to 20 of it.
         users: maps the names of those who may show a password, by SASL, to it.
         tls: lets clients in by TLS only, with certificates of their own.
+        places: where each server runs.
 
     Raises:
         MissingTool: Debian's package, or Java, is not installed.
@@ -45,12 +46,14 @@ class ZooKeeperEnsemble:
         tick_ms: int = 500,
         users: Mapping[str, str] | None = None,
         tls: ServerTls | None = None,
+        places: Sequence[Place] = (LOOPBACK,) * SERVERS,
     ) -> None:
         if shutil.which("java") is None or not JAR.exists():
             raise MissingTool(NEEDED)
         self._tick_ms = tick_ms
         self._users = users or {}
         self._tls = tls
+        self._places = places
         self._stack = contextlib.ExitStack()
         self._folder = Path()
         self._ports = free_ports(4 * SERVERS)
@@ -72,7 +75,8 @@ class ZooKeeperEnsemble:
     def hosts(self) -> str:
         """Where the servers answer their clients, as a client takes it."""
         ports = self._ports[:SERVERS] if self._tls is None else self._ports[-SERVERS:]
-        return ",".join(f"127.0.0.1:{port}" for port in ports)
+        pairs = zip(self._places, ports, strict=True)
+        return ",".join(f"{place.address}:{port}" for place, port in pairs)
 
     @property
     def alive(self) -> list[int]:
@@ -90,14 +94,14 @@ class ZooKeeperEnsemble:
             "syncLimit=4",
             f"dataDir={folder}",
             f"clientPort={self._ports[server]}",
-            "clientPortAddress=127.0.0.1",
+            f"clientPortAddress={self._places[server].address}",
             "admin.enableServer=false",
             "4lw.commands.whitelist=srvr",
         ]
         if self._tls is not None:
             lines += [
                 f"secureClientPort={self._ports[3 * SERVERS + server]}",
-                "secureClientPortAddress=127.0.0.1",
+                f"secureClientPortAddress={self._places[server].address}",
                 "serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory",
                 f"ssl.keyStore.location={self._tls.identity}",
                 "ssl.keyStore.type=PEM",
@@ -107,14 +111,14 @@ class ZooKeeperEnsemble:
             ]
         for other in range(SERVERS):
             peer, vote = self._ports[SERVERS + other], self._ports[2 * SERVERS + other]
-            lines.append(f"server.{other + 1}=127.0.0.1:{peer}:{vote}")
+            lines.append(f"server.{other + 1}={self._places[other].address}:{peer}:{vote}")
         config = folder / "zoo.cfg"
         config.write_text("\n".join(lines) + "\n")
         command = ["java", "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp"]
         command[1:1] = self._sasl(folder)
         command += [f"{folder}:{JAR}:{CODECS}", "org.apache.zookeeper.server.quorum.QuorumPeerMain"]
         stack = self._servers[server] = contextlib.ExitStack()
-        process = stack.enter_context(running([*command, str(config)]))
+        process = stack.enter_context(running([*self._places[server].enter, *command, str(config)]))
         self._pids[server] = process.pid
 
     def _sasl(self, folder: Path) -> list[str]:

@@ -10,17 +10,22 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import trustme
 
+from bench.etcd_cluster import EtcdCluster
 from bench.fleet import Fleet
+from bench.processes import Place
 from bench.run_folder import run_folder
+from bench.zookeeper_ensemble import ZooKeeperEnsemble
 from interrex.core.ids import HostName
-from interrex.core.spec import ClusterSpec, HostSpec, Timing, Tls
+from interrex.core.spec import ClusterSpec, Etcd, HostSpec, Timing, Tls, ZooKeeper
 from interrex.worker.status import Status, missing_parts
 
 NAMES = ("a", "b", "c")
+Machines = Iterator[dict[str, "Machine"]]
 _LAUNCH = """
 import sys
 from pathlib import Path
@@ -60,45 +65,66 @@ def write_certificates(folder: Path) -> None:
             blob.write_to_path(folder / f"{name}.pem", append=True)
 
 
-class Machine:
-    """One host: its namespace and its part of the fleet, which keeps its own files."""
+class Namespace:
+    """A network of its own, with a cable to the switch."""
+
+    def __init__(self, name: str, number: int, switch: str) -> None:
+        self.address = f"10.77.0.{number}"
+        self.namespace = f"{switch}{name}"
+        cable = f"ix{name}"
+        _ip("netns", "add", self.namespace)
+        _ip("-n", switch, "link", "add", cable, "type", "veth", "peer", "name", "eth0",
+            "netns", self.namespace)  # fmt: skip
+        _ip("-n", switch, "link", "set", cable, "master", "switch", "up")
+        self.inside("ip", "addr", "add", f"{self.address}/24", "dev", "eth0")
+        self.inside("ip", "link", "set", "eth0", "up")
+        self.inside("ip", "link", "set", "lo", "up")
+
+    @property
+    def place(self) -> Place:
+        """Where a server runs that runs here."""
+        return Place(self.address, ("ip", "netns", "exec", self.namespace))
+
+    def cut(self, *directions: str) -> None:
+        """Drop packets: ``input``, ``output``, or both where none is named."""
+        self.inside("nft", "add", "table", "inet", "cut")
+        for hook in directions or ("input", "output"):
+            rule = f"{{ type filter hook {hook} priority 0; }}"
+            self.inside("nft", "add", "chain", "inet", "cut", hook, rule)
+            interface = "iifname" if hook == "input" else "oifname"
+            self.inside("nft", "add", "rule", "inet", "cut", hook, interface, "eth0", "drop")
+
+    def heal(self) -> None:
+        """Let all packets through again."""
+        self.inside("nft", "delete", "table", "inet", "cut")
+
+    def inside(self, *command: str) -> str:
+        """What a command says that runs here."""
+        whole = (*self.place.enter, *command)
+        return subprocess.run(whole, check=True, capture_output=True, text=True).stdout
+
+    def end(self) -> None:
+        _ip("netns", "del", self.namespace)
+
+
+class Machine(Namespace):
+    """One host: its network and its part of the fleet, which keeps its own files."""
 
     def __init__(self, name: str, number: int, switch: str, spec: ClusterSpec) -> None:
+        super().__init__(name, number, switch)
         self.name = HostName(name)
-        self.namespace = f"{switch}{name}"
-        self._cable = f"ix{name}"
-        _ip("netns", "add", self.namespace)
-        _ip("-n", switch, "link", "add", self._cable, "type", "veth", "peer", "name", "eth0",
-            "netns", self.namespace)  # fmt: skip
-        _ip("-n", switch, "link", "set", self._cable, "master", "switch", "up")
-        self._inside("ip", "addr", "add", f"10.77.0.{number}/24", "dev", "eth0")
-        self._inside("ip", "link", "set", "eth0", "up")
-        self._inside("ip", "link", "set", "lo", "up")
         self.fleet = Fleet(spec, self.name)
 
     def launch(self) -> None:
         """Start this host's workers inside its namespace."""
         fleet = self.fleet
         words = (str(fleet.root), fleet.spec.name, self.name, *fleet.workers)
-        self._inside(sys.executable, "-c", _LAUNCH, *words)
-
-    def cut(self, *directions: str) -> None:
-        """Drop packets: ``input``, ``output``, or both where none is named."""
-        self._inside("nft", "add", "table", "inet", "cut")
-        for hook in directions or ("input", "output"):
-            rule = f"{{ type filter hook {hook} priority 0; }}"
-            self._inside("nft", "add", "chain", "inet", "cut", hook, rule)
-            interface = "iifname" if hook == "input" else "oifname"
-            self._inside("nft", "add", "rule", "inet", "cut", hook, interface, "eth0", "drop")
-
-    def heal(self) -> None:
-        """Let all packets through again."""
-        self._inside("nft", "delete", "table", "inet", "cut")
+        self.inside(sys.executable, "-c", _LAUNCH, *words)
 
     def get(self, port: int) -> str:
         """What a client on this machine is answered."""
         url = f"http://127.0.0.1:{port}/"
-        done = self._inside(sys.executable, "-c",
+        done = self.inside(sys.executable, "-c",
             f"import urllib.request as u; print(u.urlopen('{url}', timeout=5).status)")  # fmt: skip
         return done.strip()
 
@@ -114,27 +140,74 @@ class Machine:
 
     def end(self) -> None:
         self.fleet.end()
-        _ip("netns", "del", self.namespace)
-
-    def _inside(self, *command: str) -> str:
-        whole = ("ip", "netns", "exec", self.namespace, *command)
-        return subprocess.run(whole, check=True, capture_output=True, text=True).stdout
+        super().end()
 
 
 @contextlib.contextmanager
-def machines(spec: ClusterSpec) -> Iterator[dict[str, Machine]]:
-    """Three hosts that run one cluster, ready; all of it is gone afterwards."""
+def switched() -> Iterator[str]:
+    """The namespace of a switch that others are plugged into."""
     switch = f"{run_folder().name}-{os.getpid()}"
+    _ip("netns", "add", switch)
+    try:
+        _ip("-n", switch, "link", "add", "switch", "type", "bridge")
+        _ip("-n", switch, "link", "set", "switch", "up")
+        yield switch
+    finally:
+        _ip("netns", "del", switch)
+
+
+class Service(NamedTuple):
+    """A coordination service whose servers are each in a network of their own."""
+
+    servers: EtcdCluster | ZooKeeperEnsemble
+    networks: list[Namespace]
+
+    def elected(self, spec: ClusterSpec, session_s: float) -> ClusterSpec:
+        """The same cluster, elected by it."""
+        if isinstance(self.servers, EtcdCluster):
+            etcd = Etcd(endpoints=self.servers.endpoints, session=session_s, timeout=0.5)
+            return msgspec.structs.replace(spec, election="etcd", etcd=etcd)
+        hosts = tuple(self.servers.hosts.split(","))
+        zookeeper = ZooKeeper(hosts=hosts, session=session_s)
+        return msgspec.structs.replace(spec, election="zookeeper", zookeeper=zookeeper)
+
+
+@contextlib.contextmanager
+def service_on(switch: str, election: str) -> Iterator[Service]:
+    """A coordination service behind a switch; all of it is gone afterwards."""
+    with contextlib.ExitStack() as stack:
+        networks = []
+        for number in range(3):
+            networks.append(Namespace(f"s{number}", 11 + number, switch))
+            stack.callback(networks[-1].end)
+        places = [network.place for network in networks]
+        servers: EtcdCluster | ZooKeeperEnsemble
+        if election == "etcd":
+            servers = EtcdCluster(heartbeat_ms=20, election_ms=200, places=places)
+        else:
+            servers = ZooKeeperEnsemble(places=places)
+        stack.enter_context(servers)
+        yield Service(servers, networks)
+
+
+@contextlib.contextmanager
+def machines(spec: ClusterSpec, election: str = "", session_s: float = 3.0) -> Machines:
+    """Three hosts that run one cluster, ready; all of it is gone afterwards.
+
+    Args:
+        spec: what they run.
+        election: the coordination service that is to run beside them, where there is one.
+        session_s: theirs with it.
+    """
     with contextlib.ExitStack() as stack:
         folder = Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="ixc-", dir=run_folder()))
         )
         write_certificates(folder)
         spec = several_hosts(spec, folder)
-        _ip("netns", "add", switch)
-        stack.callback(_ip, "netns", "del", switch)
-        _ip("-n", switch, "link", "add", "switch", "type", "bridge")
-        _ip("-n", switch, "link", "set", "switch", "up")
+        switch = stack.enter_context(switched())
+        if election:
+            spec = stack.enter_context(service_on(switch, election)).elected(spec, session_s)
         made = {}
         for number, name in enumerate(NAMES, start=1):
             made[name] = Machine(name, number, switch, spec)
