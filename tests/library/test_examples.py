@@ -1,26 +1,32 @@
-"""The examples do what they say, with real processes and a real fleet."""
+"""The examples do what they say, with real processes, whoever elects."""
 
 import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from bench.fleet import Fleet
-from bench.specs import bare
+from interrex.library.backends import COORDINATED, LOCAL
+from tests.library.contract.arenas import Arena, arena_of
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "library"
 
 
-@pytest.fixture(scope="module")
-def fleet() -> Iterator[Fleet]:
-    with Fleet(bare(workers=1)) as running:
-        running.wait_ready()
-        yield running
+@pytest.fixture(scope="module", params=(LOCAL, *COORDINATED))
+def arena(request: pytest.FixtureRequest) -> Iterator[Arena]:
+    """Every backend whose members have one URL in common."""
+    with arena_of(request.param) as arena:
+        yield arena
+
+
+@pytest.fixture
+def url(arena: Arena) -> str:
+    return arena.election().url(0)
 
 
 class Started:
@@ -42,26 +48,25 @@ def start() -> Iterator[Started]:
         yield Started(stack)
 
 
-def until(fleet: Fleet, condition: Callable[[], bool]) -> None:
-    fleet.wait_until(condition, 30.0)
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60.0
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to be so"
+        time.sleep(0.01)
 
 
-def test_of_two_crons_one_runs_the_job(fleet: Fleet, start: Started, tmp_path: Path) -> None:
-    url = f"interrex:///bench/cron?state={fleet.root}"
+def test_of_two_crons_one_runs_the_job(url: str, start: Started, tmp_path: Path) -> None:
     ran = tmp_path / "ran"
     job = ("sh", "-c", f"echo $INTERREX_EPOCH >> {ran}")
     first = start("cron_once.py", url, *job)
-    until(fleet, lambda: ran.exists() and ran.read_text().strip() != "")
+    until(lambda: ran.exists() and ran.read_text().strip() != "")
     second = start("cron_once.py", url, *job)
     assert second.wait(30) == 0
     assert len(ran.read_text().split()) == 1
     assert first.poll() is None
 
 
-def test_a_queue_is_read_on_by_the_next_reader(
-    fleet: Fleet, start: Started, tmp_path: Path
-) -> None:
-    url = f"interrex:///bench/queue?state={fleet.root}"
+def test_a_queue_is_read_on_by_the_next_reader(url: str, start: Started, tmp_path: Path) -> None:
     path = tmp_path / "queue.db"
     database = sqlite3.connect(path, timeout=30)
     database.execute("CREATE TABLE item (id INTEGER PRIMARY KEY, done_by TEXT)")
@@ -76,27 +81,26 @@ def test_a_queue_is_read_on_by_the_next_reader(
 
     processes = {name: start("queue_reader.py", url, path, name) for name in ("a", "b")}
     add()
-    until(fleet, lambda: None not in readers())
+    until(lambda: None not in readers())
     (first,) = readers()
     processes[first].send_signal(signal.SIGKILL)
     add()
-    until(fleet, lambda: None not in readers())
+    until(lambda: None not in readers())
     assert sorted(readers()) == ["a", "b"]
     database.close()
 
 
-def test_of_a_pair_the_second_takes_over(fleet: Fleet, start: Started, tmp_path: Path) -> None:
-    url = f"interrex:///bench/pair?state={fleet.root}"
+def test_of_a_pair_the_second_takes_over(url: str, start: Started, tmp_path: Path) -> None:
     path = tmp_path / "state.txt"
 
     def active() -> str:
         return path.read_text().split()[2] if path.exists() else ""
 
     main = start("failover_pair.py", url, "main", 2, path)
-    until(fleet, lambda: active() == "main")
+    until(lambda: active() == "main")
     start("failover_pair.py", url, "spare", 1, path)
     main.send_signal(signal.SIGKILL)
-    until(fleet, lambda: active() == "spare")
+    until(lambda: active() == "spare")
     count, _, _, _, epoch = path.read_text().split()
     assert int(count) > 1
     assert int(epoch) > 0
