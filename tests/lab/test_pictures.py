@@ -11,7 +11,7 @@ from interrex.lab.faults import FAULTS
 from interrex.lab.plots import HEIGHT, WIDTH, Axes, plot
 from interrex.lab.report import html_report
 from interrex.lab.sequence import MOST_MAILS, diagram
-from interrex.lab.sweep import Curve, point, sizes_to
+from interrex.lab.sweep import Curve, faults_of, point, sizes_to
 from interrex.lab.trial import Trial, run
 from tests.lab.test_trial import BY_NAME, by_name
 
@@ -46,7 +46,11 @@ def test_the_page_holds_all_of_it_and_fetches_nothing() -> None:
         for fault in ("leader-killed", "halves")
         for algorithm in ALGORITHMS
     ]
-    curves = [Curve(one, tuple(point(one, size) for size in (3, 5))) for one in ALGORITHMS]
+    curves = [
+        Curve(one, fault, tuple(point(one, fault, size) for size in (3, 5)))
+        for one in ALGORITHMS
+        for fault in faults_of(one)
+    ]
     page = html_report(trials, trials, curves, COMMAND)
     tags = Tags(page)
     assert tags.counts["svg"] == len(trials) + len(ALGORITHMS) + 1
@@ -112,21 +116,29 @@ def test_a_silence_is_told() -> None:
 
 
 def test_a_point_is_the_mean_over_its_seeds() -> None:
-    exact = point(BY_NAME["floodmax"], 8)
+    exact = point(BY_NAME["floodmax"], "none", 8)
     expected = floodmax_messages(ring_diameter(8), 16)
     assert (exact.mean, exact.least, exact.most) == (expected, expected, expected)
-    drawn = point(BY_NAME["chang-roberts"], 8)
+    drawn = point(BY_NAME["chang-roberts"], "none", 8)
     assert drawn.least < drawn.mean < drawn.most
 
 
 def test_a_plot_has_its_bounds_and_lies_inside_its_frame() -> None:
     algorithm = BY_NAME["chang-roberts"]
-    picture = plot(Curve(algorithm, tuple(point(algorithm, size) for size in (3, 8, 13))))
+    points = tuple(point(algorithm, "none", size) for size in (3, 8, 13))
+    picture = plot([Curve(algorithm, "none", points)])
     assert classes(picture, r"bound b\d") == 3
-    assert classes(picture, "point") == 3
+    assert classes(picture, "point k0") == 3
     pairs = re.findall(r"(-?[\d.]+),(-?[\d.]+)", picture)
     assert pairs
     assert all(0 <= float(x) <= WIDTH and 0 <= float(y) <= HEIGHT for x, y in pairs)
+
+
+def test_a_silent_leader_costs_more_messages_than_a_proved_death() -> None:
+    for algorithm in ALGORITHMS:
+        if not algorithm.lesson:
+            proved, silent = (point(algorithm, fault, 5) for fault in faults_of(algorithm))
+            assert proved.mean < silent.mean
 
 
 def test_both_axes_are_logarithmic() -> None:

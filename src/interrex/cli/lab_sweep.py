@@ -6,18 +6,19 @@ from collections.abc import Callable, Sequence
 
 from interrex.cli.sim_seeds import begin_job
 from interrex.elections.catalogue import ALGORITHMS, Algorithm
-from interrex.lab.sweep import Curve, Point, point
+from interrex.lab.sweep import Curve, Point, faults_of, point
 
 SMALL = 13
 """Up to so many processes it is quicker not to begin other ones for it."""
 
-Work = tuple[str, int]
+Work = tuple[str, str, int]
+"""An election, a fault, and how many processes."""
 
 
 def curves_of(
     algorithms: Sequence[Algorithm], sizes: Sequence[int], tell: Callable[[str], None]
 ) -> tuple[Curve, ...]:
-    """Each election's curve.
+    """Each election's curves, under each fault under which it is counted.
 
     Args:
         sizes: the numbers of processes.
@@ -25,7 +26,8 @@ def curves_of(
     """
     if not sizes:
         return ()
-    work = [(algorithm.name, size) for size in reversed(sizes) for algorithm in algorithms]
+    kinds = [(algorithm, fault) for algorithm in algorithms for fault in faults_of(algorithm)]
+    work = [(one.name, fault, size) for size in reversed(sizes) for one, fault in kinds]
     found: dict[Work, Point] = {}
     if max(sizes) <= SMALL:
         for one in work:
@@ -37,12 +39,12 @@ def curves_of(
                 found[one] = counted
                 tell(f"messages over the number of processes: {len(found)} of {len(work)} points")
     return tuple(
-        Curve(algorithm, tuple(found[algorithm.name, size] for size in sizes))
-        for algorithm in algorithms
+        Curve(one, fault, tuple(found[one.name, fault, size] for size in sizes))
+        for one, fault in kinds
     )
 
 
 def _point(work: Work) -> tuple[Work, Point]:
-    name, size = work
+    name, fault, size = work
     algorithm = next(one for one in ALGORITHMS if one.name == name)
-    return work, point(algorithm, size)
+    return work, point(algorithm, fault, size)

@@ -109,7 +109,11 @@ def message_lines(trial: Trial) -> list[str]:
 def document(trials: Sequence[Trial], curves: Sequence[Curve] = ()) -> dict[str, Any]:
     """The same for machines. Times in seconds; ``agreed_s`` None: never."""
     counted = [
-        {"election": one.algorithm.name, "points": msgspec.to_builtins(one.points)}
+        {
+            "election": one.algorithm.name,
+            "fault": one.fault,
+            "points": msgspec.to_builtins(one.points),
+        }
         for one in curves
     ]
     return {

@@ -55,23 +55,31 @@ class Axes:
         return shapes
 
 
-def plot(curve: Curve) -> str:
-    """One election: what was counted, and its bounds."""
-    algorithm, points = curve.algorithm, curve.points
-    sizes = [point.nodes for point in points]
+def plot(curves: Sequence[Curve]) -> str:
+    """One election: what was counted under each fault, and its bounds."""
+    algorithm = curves[0].algorithm
+    sizes = [point.nodes for point in curves[0].points]
+    points = [point for curve in curves for point in curve.points]
     values = [float(number) for point in points for number in (point.least, point.most)]
     values += [formula(n) for _, formula in algorithm.bounds for n in sizes]
     axes = Axes(sizes, values)
     shapes = axes.grid()
     for number, (name, formula) in enumerate(algorithm.bounds):
         shapes += _bound(axes, sizes, f"bound b{number}", name, formula)
-    shapes.append(svg.path([(axes.x(p.nodes), axes.y(p.mean)) for p in points], "curve"))
-    for one in points:
-        x, told = axes.x(one.nodes), f"{one.nodes} processes: {one.mean:,.1f} messages on average"
-        shapes.append(svg.line(x, axes.y(one.least), x, axes.y(one.most), "spread"))
-        shapes.append(svg.dot(x, axes.y(one.mean), 3.5, "point", told))
+    for number, curve in enumerate(curves):
+        shapes += _counted(axes, curve, f"k{number}")
     label = f"{algorithm.title}: messages over the number of processes"
     return svg.picture(WIDTH, HEIGHT, label, shapes)
+
+
+def _counted(axes: Axes, curve: Curve, style: str) -> list[str]:
+    line = [(axes.x(one.nodes), axes.y(one.mean)) for one in curve.points]
+    shapes = [svg.path(line, f"curve {style}", curve.fault)]
+    for one in curve.points:
+        x, told = axes.x(one.nodes), f"{one.nodes} processes: {one.mean:,.1f} messages on average"
+        shapes.append(svg.line(x, axes.y(one.least), x, axes.y(one.most), f"spread {style}"))
+        shapes.append(svg.dot(x, axes.y(one.mean), 3.5, f"point {style}", told))
+    return shapes
 
 
 def _bound(

@@ -9,7 +9,7 @@ from interrex.core.time import S
 from interrex.lab.faults import FAULTS
 from interrex.lab.plots import plot, together
 from interrex.lab.sequence import diagram, since
-from interrex.lab.sweep import Curve
+from interrex.lab.sweep import OF_ALL, PROVED, SILENT, Curve
 from interrex.lab.trial import Trial
 
 COLOURS = ("#1f6fb2", "#d9822b", "#2c7a3f", "#8a4fbf", "#c8553d", "#0f8b8d", "#7a6a1f", "#b0307c",
@@ -49,12 +49,15 @@ text { font: 11px system-ui, sans-serif; fill: var(--ink); }
 .grid { stroke: var(--grid); } polyline { fill: none; stroke-width: 1.5; }
 .curve { stroke: #1f6fb2; stroke-width: 2; } .point { fill: #1f6fb2; }
 .spread { stroke: #1f6fb2; stroke-width: 3; stroke-opacity: .35; }
+.curve.k1, .spread.k1 { stroke: #8a4fbf; } .point.k1 { fill: #8a4fbf; }
 .bound { stroke-dasharray: 5 4; } .b0 { stroke: #2c7a3f; } .b1 { stroke: #d9822b; }
 .b2 { stroke: #c8553d; } .key { display: inline-block; width: 1.6em; border-top: 3px solid;
   margin: 0 .4em .25em 0; vertical-align: middle; } .key.dashed { border-top-style: dashed; }
 ul.legend { list-style: none; padding: 0; margin: .2em 0; }
 ul.legend li { display: inline-block; margin-right: 1.4em; }
 """
+_KINDS = ("#1f6fb2", "#8a4fbf")
+_COUNTED = {OF_ALL: "all begin", PROVED: "a proved death", SILENT: "a silent leader"}
 _BOUNDS = ("#2c7a3f", "#d9822b", "#c8553d")
 
 
@@ -204,25 +207,28 @@ def _plots(curves: Sequence[Curve]) -> Iterable[str]:
         return
     yield "<h2>Messages over the number of processes</h2>"
     yield (
-        "<p>Messages that it takes to find the leader: for elections of fleets after the leader "
-        "was killed, for the classics when all begin; without those that announce the winner. "
+        "<p>Messages that it takes to find the leader, without those that announce the winner. "
+        "Elections of fleets take over from one whose death is proved, or who falls silent; the "
+        "classics begin all together. "
         "Both axes are logarithmic: a power of n is a straight line. Bars: the fewest and the most "
         "over the seeds.</p><div class=plots>"
     )
+    groups = [list(some) for _, some in groupby(curves, key=lambda one: one.algorithm.name)]
+    first = [group[0] for group in groups]
     keys = [
-        (curve.algorithm.title, COLOURS[at % len(COLOURS)], False)
-        for at, curve in enumerate(curves)
+        (curve.algorithm.title, COLOURS[at % len(COLOURS)], False) for at, curve in enumerate(first)
     ]
-    if len(curves) > 1:
-        yield f"<div><h3>All of them</h3>{together(curves)}{_legend(keys)}</div>"
-    for curve in curves:
-        keys = [("counted", "#1f6fb2", False)]
-        keys += [
-            (name, colour, True)
-            for (name, _), colour in zip(curve.algorithm.bounds, _BOUNDS, strict=False)
+    if len(first) > 1:
+        yield f"<div><h3>All of them</h3>{together(first)}{_legend(keys)}</div>"
+    for group in groups:
+        keys = [
+            (f"counted: {_COUNTED[curve.fault]}", colour, False)
+            for curve, colour in zip(group, _KINDS, strict=False)
         ]
-        title = escape(curve.algorithm.title)
-        yield f"<div><h3>{title}</h3>{plot(curve)}{_legend(keys)}</div>"
+        bounds = zip(group[0].algorithm.bounds, _BOUNDS, strict=False)
+        keys += [(name, colour, True) for (name, _), colour in bounds]
+        title = escape(group[0].algorithm.title)
+        yield f"<div><h3>{title}</h3>{plot(group)}{_legend(keys)}</div>"
     yield "</div>"
 
 

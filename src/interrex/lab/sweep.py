@@ -12,8 +12,9 @@ SIZES = (3, 5, 8, 13, 21, 34, 55, 101)
 SEEDS = 10
 LARGE = 25
 """From so many processes on, one seed has to do for an election among all with all."""
-AFTER_A_DEATH = "leader-killed"
 OF_ALL = "none"
+PROVED, SILENT = "leader-killed", "leader-stopped"
+"""The two ways to lose a leader: its death is proved; or nothing more is heard of it."""
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -27,10 +28,16 @@ class Point(msgspec.Struct, frozen=True):
 
 
 class Curve(msgspec.Struct, frozen=True):
-    """One election's points, by number of processes."""
+    """One election's points under one fault, by number of processes."""
 
     algorithm: Algorithm
+    fault: str
     points: tuple[Point, ...]
+
+
+def faults_of(algorithm: Algorithm) -> tuple[str, ...]:
+    """Under which faults messages are counted: first the one that the bounds are about."""
+    return (OF_ALL,) if algorithm.counts == "election" else (PROVED, SILENT)
 
 
 def seeds_for(algorithm: Algorithm, nodes: int) -> Sequence[int]:
@@ -40,11 +47,10 @@ def seeds_for(algorithm: Algorithm, nodes: int) -> Sequence[int]:
     return range(1, 2 if nodes > LARGE else 4)
 
 
-def point(algorithm: Algorithm, nodes: int) -> Point:
-    """Run what the bounds are about, and count."""
-    fault = FAULTS[AFTER_A_DEATH if algorithm.counts == "take-over" else OF_ALL]
+def point(algorithm: Algorithm, fault: str, nodes: int) -> Point:
+    """Run it, and count."""
     found = [
-        run(algorithm, fault, nodes, seed, briefly=True).search
+        run(algorithm, FAULTS[fault], nodes, seed, briefly=True).search
         for seed in seeds_for(algorithm, nodes)
     ]
     return Point(nodes, sum(found) / len(found), min(found), max(found))
