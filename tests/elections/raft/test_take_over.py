@@ -27,6 +27,18 @@ def test_after_a_proof_of_death_one_round_of_votes_and_one_write_make_a_leader()
     assert network.now - killed_at == 200 * US + 3 * one_way + write
 
 
+def test_a_write_that_waited_for_a_leader_does_not_wait_for_its_first_entry_as_well() -> None:
+    network = Network(3)
+    network.start()
+    network.kill(network.elect(), notice=200 * US)
+    second = network.elect()  # who lives knows it, so one trip has passed
+    asked_at = network.now
+    network.propose(second, "a")
+    network.run_until(lambda: "a" in second.settled)
+    one_way, write = 100 * US, 500 * US
+    assert network.now - asked_at == 2 * write + one_way
+
+
 def test_a_restarted_server_finds_its_term_and_its_log() -> None:
     network = Network(3)
     network.start()

@@ -11,7 +11,7 @@ from interrex.elections.replicated.progress import FollowerProgress
 
 
 class State(Enum):
-    PROBE = "probe"  # one message at a time until it is known where the logs agree
+    PROBE = "probe"  # a message, and one behind it, until it is known where the logs agree
     REPLICATE = "replicate"  # entries are sent ahead of the answers
     SNAPSHOT = "snapshot"  # a snapshot is sent, chunk by chunk
 
@@ -29,9 +29,11 @@ class Progress(FollowerProgress):
         self._reset()
 
     def become_replicate(self) -> None:
+        under_way = [last for last in self.inflight if last > self.match]
         self.state = State.REPLICATE
-        self.next = self.match + 1
         self._reset()
+        self.inflight.extend(under_way)
+        self.next = (under_way[-1] if under_way else self.match) + 1
 
     def become_snapshot(self, snapshot: Snapshot) -> None:
         self.state = State.SNAPSHOT
@@ -41,11 +43,17 @@ class Progress(FollowerProgress):
     def sent(self, last_index: int, heartbeat_round: int) -> None:
         """Entries up to this index are under way."""
         self.sent_round = heartbeat_round
+        self.inflight.append(last_index)
         if self.state is State.REPLICATE:
             self.next = last_index + 1
-            self.inflight.append(last_index)
         else:
             self.paused = True
+
+    @property
+    def first_probe(self) -> int | None:
+        """Up to where the first message of this leadership goes, while nothing is behind it."""
+        is_first = self.state is State.PROBE and self.paused and self.match == 0
+        return self.inflight[0] if is_first and len(self.inflight) == 1 else None
 
     def refused(self, prev_index: int, next_index: int) -> bool:
         """Nothing fitted behind ``prev_index``. Returns whether to go back to ``next_index``."""

@@ -64,40 +64,54 @@ class Replication(LogReplication[Progress]):
 
     def send(self, progress: Progress) -> None:
         """Sends all that may be sent now."""
-        node, log = self._node, self._node.log
+        log = self._node.log
         while True:
             if progress.state is State.SNAPSHOT:
                 self._send_chunk(progress)
                 return
             if progress.paused:
+                self._send_behind(progress)
                 return
             if progress.next > log.last_index and progress.state is State.REPLICATE:
                 self._send_commit(progress)
                 return
             if progress.inflight and not self._may_send_more(progress):
                 return
-            prev_index = progress.next - 1
-            prev_term = log.term_at(prev_index)
+            prev_term = log.term_at(progress.next - 1)
             if prev_term is None or progress.next < log.first_index:
                 ensure(log.snapshot is not None, "what the log no longer holds, a snapshot does")
                 if log.snapshot is not None:
                     progress.become_snapshot(log.snapshot)
                 continue
-            entries, size = log.batch(progress.next, node.settings.batch_bytes)
-            message = AppendEntries(
-                progress.member,
-                node.member,
-                node.term,
-                prev_index,
-                prev_term,
-                node.commit,
-                self.order,
-                entries,
-            )
-            node.send(progress.member, message)
-            progress.sent(prev_index + len(entries), self._lease.number)
-            progress.sent_bytes += size
-            progress.commit_sent = node.commit
+            self._send_entries(progress, progress.next - 1, prev_term)
+
+    def _send_behind(self, progress: Progress) -> None:
+        """What was proposed since the first message of this leadership left follows it at once, in
+        one more: a write that has waited for a leader does not wait for that answer as well.
+        Where the first does not fit, this one fits no better, and both are refused."""
+        sent = progress.first_probe
+        if sent is not None and sent < self._node.log.last_index:
+            prev_term = self._node.log.term_at(sent)
+            if prev_term is not None:
+                self._send_entries(progress, sent, prev_term)
+
+    def _send_entries(self, progress: Progress, prev_index: int, prev_term: int) -> None:
+        node = self._node
+        entries, size = node.log.batch(prev_index + 1, node.settings.batch_bytes)
+        message = AppendEntries(
+            progress.member,
+            node.member,
+            node.term,
+            prev_index,
+            prev_term,
+            node.commit,
+            self.order,
+            entries,
+        )
+        node.send(progress.member, message)
+        progress.sent(prev_index + len(entries), self._lease.number)
+        progress.sent_bytes += size
+        progress.commit_sent = node.commit
 
     def _send_commit(self, progress: Progress) -> None:
         commit = min(self._node.commit, progress.match)
@@ -166,6 +180,7 @@ class Replication(LogReplication[Progress]):
             received = max(message.received, progress.match)
             if progress.state is not State.REPLICATE:
                 progress.paused = False
+                progress.inflight.clear()
                 progress.goes_back = True
             elif message.received < progress.match:
                 # It has doubted its leader meanwhile, and commits no further than it can verify.

@@ -103,9 +103,9 @@ ENTRIES = (
         "sent-entries-counted",
         "A follower holds what it has acknowledged; here what was sent to it counts.",
         _REPLICATION,
-        "            progress.sent(prev_index + len(entries), self._lease.number)\n",
-        "            progress.sent(prev_index + len(entries), self._lease.number)\n"
-        "            self.matched[progress.member] = prev_index + len(entries)\n",
+        "        progress.sent(prev_index + len(entries), self._lease.number)\n",
+        "        progress.sent(prev_index + len(entries), self._lease.number)\n"
+        "        self.matched[progress.member] = prev_index + len(entries)\n",
         "paper, 5.3",
     ),
     bug(
