@@ -39,13 +39,10 @@ class Harm:
         )
 
     def _has_begun(self) -> bool:
-        """On several hosts the founding needs all logs that hold something: a lost one proves an
-        older cluster."""
-        world = self._world
-        return (
-            not world.spec.hosts
-            or any(node.core is not None and node.core.state.index > 0 for node in world.running())
-            or all(disk.unwritten for disk in world.disks.values())
+        """On several hosts the founding needs all parts as they were made: the others may already
+        be writing down the birthmark of one that is lost."""
+        return not self._world.spec.hosts or any(
+            node.core is not None and node.core.state.index > 0 for node in self._world.running()
         )
 
     def harmed(self, worker: WorkerName) -> None:
