@@ -259,3 +259,62 @@ async def test_certificates_that_cannot_be_used_are_told_before_anything_is_aske
         await entering("zookeeper://h/x?ca=/none")
     with pytest.raises(ElectionError, match="certificates for PostgreSQL cannot be used"):
         await entering("postgresql://h/db/x?ca=/none")
+
+
+class Pooler(asyncio.Protocol):
+    """Stands between a client and PostgreSQL, and gives sessions numbers of its own, as pgbouncer
+    does."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._server: asyncio.Transport | None = None
+        self._waiting = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._client = transport
+        self._joining = asyncio.create_task(self._join())
+
+    async def _join(self) -> None:
+        pooler = self
+
+        class Back(asyncio.Protocol):
+            def data_received(self, data: bytes) -> None:
+                key = data.find(b"K\x00\x00\x00\x0c")
+                if key >= 0:
+                    data = data[: key + 5] + b"\x00\x12\x34\x56" + data[key + 9 :]
+                pooler._client.write(data)
+
+            def connection_lost(self, error: Exception | None) -> None:
+                pooler._client.close()
+
+        loop = asyncio.get_running_loop()
+        self._server, _ = await loop.create_connection(Back, "127.0.0.1", self._port)
+        self._server.write(self._waiting)
+
+    def data_received(self, data: bytes) -> None:
+        if self._server is None:
+            self._waiting += data
+        else:
+            self._server.write(data)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._server is not None:
+            self._server.close()
+
+
+async def test_a_pooler_before_postgresql_is_noticed_and_refused() -> None:
+    with PostgresServer() as server:
+        port = int(server.address.rpartition(":")[2])
+        loop = asyncio.get_running_loop()
+        pooler = await loop.create_server(lambda: Pooler(port), "127.0.0.1", 0)
+        async with pooler:
+            place = pooler.sockets[0].getsockname()[1]
+            with pytest.raises(WrongService, match="a pooler"):
+                await entering(f"postgresql://app:s3cret@127.0.0.1:{place}/postgres/x")
+            await entered_and_left(f"{server.url}/x")
+
+
+async def entered_and_left(url: str) -> None:
+    async with interrex.election(url, identity="a"):
+        pass

@@ -285,3 +285,39 @@ def test_certificates_that_cannot_be_used_are_an_error_for_people(tmp_path: Path
     options = Etcd(endpoints=("https://x:1",), ca=str(tmp_path / "none.pem"))
     with pytest.raises(InterrexError, match="the certificates for etcd cannot be used"):
         EtcdConnection(access_from(options, HOST))
+
+
+async def test_watches_of_many_share_one_stream_and_miss_nothing_as_others_come_and_go(
+    cluster: EtcdCluster,
+) -> None:
+    connection = EtcdConnection(access_from(Etcd(endpoints=cluster.endpoints), HOST))
+    folders = [f"/test/{next(FOLDERS)}/" for _ in range(3)]
+
+    def sharer(folder: str) -> Asker:
+        return Asker(lambda post: EtcdClient(connection, folder, post, shares=True))
+
+    askers = [sharer(folder) for folder in folders]
+    done = await put(askers[0], "before", b"")
+    watches = []
+    for at, one in enumerate(askers):
+        number, told = one.begin(q.Watch(done.revision + 1))
+        await put(one, f"while-{at}", b"")
+        assert await told == q.Watching()
+        watches.append(number)
+    for at, one in enumerate(askers):
+        await put(one, f"after-{at}", b"")
+    for at, one in enumerate(askers):
+        keys: list[str] = []
+        while len(keys) < 2:
+            news = await one.next_news()
+            assert news.watch == watches[at]
+            keys += [event.key for event in news.events]
+        assert keys == [f"while-{at}", f"after-{at}"]
+    await askers[0].client.close()
+    await put(askers[1], "more", b"")
+    assert [event.key for event in (await askers[1].next_news()).events] == ["more"]
+    connection.watches.end("it is left")
+    assert isinstance(await askers[1].next_news(), q.WatchLost)
+    for one in askers[1:]:
+        await one.client.close()
+    await connection.close()
