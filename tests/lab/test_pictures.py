@@ -145,7 +145,7 @@ def test_both_axes_are_logarithmic() -> None:
     axes = Axes((3, 101), (10, 1000))
     assert axes.y(10) - axes.y(100) == pytest.approx(axes.y(100) - axes.y(1000))
     assert axes.x(20) - axes.x(10) == pytest.approx(axes.x(40) - axes.x(20))
-    assert axes.y(0) == axes.y(10**axes._low)
+    assert axes.y(0) >= axes.y(10)  # no message at all lies at the bottom
 
 
 def test_plots_go_as_far_as_is_asked() -> None:

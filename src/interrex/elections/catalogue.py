@@ -151,6 +151,10 @@ _MAJORITY = "a majority of all workers reach each other, and their disks keep wh
 _SERVICE = "a majority of the coordination service's servers agree, and a worker reaches them"
 _NO_MAJORITY = "no majority is left to vote"
 _NO_WAY_ROUND = "a ring waits for ever for what does not come round"
+_BULLY: tuple[Bound, ...] = (
+    ("the paper's n - 1 at best", bounds.bully_best),
+    ("the paper's n (n - 1) at worst", bounds.bully_worst),
+)
 _ONE_TO_EACH: Bound = ("n - 1: one message to each", lambda n: n - 1)
 _SESSION_S = 2.0
 """The shortest that both services grant by themselves."""
@@ -194,7 +198,7 @@ ALGORITHMS = (
         limit="nobody in reach",
         new=_of_fleets(ClusterSpec(name="lab", election="bully")),
         decode=bully.decode,
-        bounds=(("n - 1 at best", bounds.bully_best), ("n (n - 1) at worst", bounds.bully_worst)),
+        bounds=_BULLY,
     ),
     Algorithm(
         name="bully-quorum",
@@ -204,7 +208,7 @@ ALGORITHMS = (
         limit=_NO_MAJORITY,
         new=_of_fleets(ClusterSpec(name="lab", election="bully", bully=Bully(quorum=True))),
         decode=bully.decode,
-        bounds=(("n - 1 at best", bounds.bully_best), ("n (n - 1) at worst", bounds.bully_worst)),
+        bounds=_BULLY,
     ),
     Algorithm(
         name="zookeeper",
