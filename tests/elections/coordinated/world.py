@@ -249,11 +249,13 @@ class World(ABC, Generic[AnyServer, AnyStore, Question]):
             case LeaderChanged(leader, epoch):
                 server.changes.append(effect)
                 if leader == server.name:
-                    self._leads(server.name, epoch)
+                    self.leads(server, epoch)
             case _:
                 raise AssertionError(f"{effect} was not expected")
 
-    def _leads(self, worker: WorkerName, epoch: int) -> None:
+    def leads(self, server: AnyServer, epoch: int) -> None:
+        """A worker begins to lead, or says so again."""
+        worker = server.name
         assert self.epochs.get(epoch, worker) == worker, f"two leaders of epoch {epoch}"
         assert epoch == max([epoch, *self.epochs]), f"epoch {epoch} comes after {self.epochs}"
         self.epochs[epoch] = worker

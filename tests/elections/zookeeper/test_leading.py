@@ -130,6 +130,7 @@ def test_a_deposed_leaders_late_write_is_not_done() -> None:
     world.propose(leader.name, "late")
     slow[0] = False
     others = [server for server in world.servers.values() if server is not leader]
+    world.proofs_are_true = False
     for other in others:
         world.step(other, PeerLost(leader.name, proved_dead=True))
     world.run(200 * MS)

@@ -4,9 +4,12 @@ from collections.abc import Callable
 from itertools import count
 from random import Random
 
+import msgspec
+
 from interrex.core.ids import WorkerName
 from interrex.core.time import MS, S
 from interrex.elections.zookeeper import questions as q
+from interrex.elections.zookeeper.nodes import ACTIVE, Crumb
 from interrex.elections.zookeeper.settings import ZooKeeperSettings
 from interrex.elections.zookeeper.zookeeper import ZooKeeper
 from interrex.simulator.coordination.zookeeper_store import ZooKeeperStore
@@ -44,6 +47,12 @@ class World(world.World[Server, ZooKeeperStore, q.Question]):
         self._seen = 0
         """How many transactions watches have fired for."""
         self._sessions = count(1)
+        self._led: dict[tuple[WorkerName, int], tuple[int, str]] = {}
+        """The last epoch and node of each process (name and life) that has led."""
+        self.proofs_are_true = True
+        """Nobody is taken for dead that lives."""
+        self._released: set[str] = set()
+        """The nodes of those who gave up leading."""
         store = ZooKeeperStore()
         super().__init__(store, Server, workers, seed, fate, priority, settings, sessions_s)
         self.at(PING, self._ping)
@@ -76,7 +85,28 @@ class World(world.World[Server, ZooKeeperStore, q.Question]):
         else:
             self.at(self.now + fate.there, arrive)
 
+    def leads(self, server: Server, epoch: int) -> None:
+        """Whoever led before and may still command is refused by all who can hear the new one."""
+        super().leads(server, epoch)
+        crumb = msgspec.json.decode(self.store.nodes[ACTIVE].data, type=Crumb)
+        for (name, life), (past, node) in self._led.items():
+            old = self.servers[name]
+            may_command = old is not server and old.life == life and node not in self._released
+            if may_command and self.proofs_are_true:
+                hear = [one for one in self.servers.values() if one.core is not None and one.runs]
+                assert all(one.gate > past or one is server for one in hear), (
+                    f"{server.name} leads in {epoch}, {old.name} of {past} is not fenced"
+                )
+        self._led[server.name, server.life] = (epoch, crumb.node)
+
+    def _notice_release(self) -> None:
+        data = self.store.nodes[ACTIVE].data
+        crumb = msgspec.json.decode(data, type=Crumb) if data[:1] == b"{" else None
+        if crumb is not None and crumb.released:
+            self._released.add(crumb.node)
+
     def tell_watchers(self) -> None:
+        self._notice_release()
         news, self._seen = self.store.history[self._seen :], len(self.store.history)
         changed = {path for txn in news for path, _ in txn.nodes}
         for server in self.servers.values():

@@ -304,7 +304,7 @@ class CoordinatedElection(ABC, Generic[Answer]):
         self._members[peer] = member
         self._marks.pop(peer, None)
         self._tell(peer)
-        self._fencing.joined(peer)
+        self._fencing.joined(peer, self.epoch)
 
     def _on_peer_lost(self, peer: WorkerName, proved_dead: bool) -> None:
         self._connected.discard(peer)

@@ -2,8 +2,8 @@
 
 A receiver is a worker's gate (``worker/gate.py``): from the raise on it obeys nothing of an older
 epoch, also after a restart. The one that is about to lead asks every worker that it is connected
-with, and waits for each to say that the epoch is on its disk. One that connects later is told
-first, before any command. One that says nothing for ``patience`` is not waited for: it does not
+with, and waits for each to say that the epoch is on its disk. One that connects later, to whomever,
+is told the newest epoch before anything else. One that says nothing for ``patience`` is not waited for: it does not
 run, and has the word in its socket before any command of the new leader.
 
 Not guaranteed: anything about a worker that the deposed leader reaches and the new one does not;
@@ -72,11 +72,13 @@ class Fencing:
         self._epoch = 0
         self._awaited.clear()
 
-    def joined(self, peer: WorkerName) -> None:
-        """A worker is connected: it has to know before it gets a command."""
+    def joined(self, peer: WorkerName, newest: int) -> None:
+        """A worker is connected. It may have been away while others were asked, so whoever leads,
+        it is told the newest epoch that is known here."""
         if self._epoch:
             self._awaited.add(peer)
-            self._send(peer, Raise(self._epoch))
+        if newest:
+            self._send(peer, Raise(newest))
 
     def left(self, peer: WorkerName) -> None:
         """A worker is not connected any more."""
