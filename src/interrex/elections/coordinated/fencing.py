@@ -3,8 +3,8 @@
 A receiver is a worker's gate (``worker/gate.py``): from the raise on it obeys nothing of an older
 epoch, also after a restart. The one that is about to lead asks every worker that it is connected
 with, and waits for each to say that the epoch is on its disk. One that connects later, to whomever,
-is told the newest epoch before anything else. One that says nothing for ``patience`` is not waited for: it does not
-run, and has the word in its socket before any command of the new leader.
+is told the newest epoch before anything else. One that says nothing for ``patience`` is not waited
+for: it does not run, and has the word in its socket before any command of the new leader.
 
 Not guaranteed: anything about a worker that the deposed leader reaches and the new one does not;
 there the deposed leader's own deadline is all.
