@@ -7,11 +7,12 @@ import pytest
 
 from interrex.core.ids import ServiceName, SlotName, WorkerName
 from interrex.core.messages import Report
+from interrex.core.replicas import ReplicaReport, ReplicaState
 from interrex.core.spec import LOCAL_HOST, ClusterSpec, ServiceSpec
 from interrex.core.state import ClusterState, Placement, apply, genesis
 from interrex.core.time import S, seconds
 from interrex.orchestration.fleet import Fleet, WorkerView
-from interrex.orchestration.leader import Leader, LeaderEffect, ProposeChange
+from interrex.orchestration.leader import BAD_PORT_MEMORY, Leader, LeaderEffect, ProposeChange
 
 ME, OTHER = WorkerName("worker-1"), WorkerName("worker-2")
 WEB = ServiceSpec(name=ServiceName("web"), command=("web",), replicas=4)
@@ -108,3 +109,29 @@ def test_time_alone_lets_a_lost_workers_slots_move(town: Town) -> None:
     while town.look(grace):
         pass
     assert {placement.worker for placement in town.state.placements.values()} == {ME}
+
+
+def test_time_alone_lets_a_strangers_port_be_tried_again(town: Town) -> None:
+    slot = next(p.slot for p in town.state.placements.values() if p.worker == OTHER)
+    first = town.state.placements[slot].port
+    _find_stranger(town, slot, START + S)
+    while town.look(START + S):
+        pass
+    assert town.state.placements[slot].port != first
+    town.state.spec = msgspec.structs.replace(town.state.spec, ports=(21000, 21004))
+    _find_stranger(town, slot, START + 2 * S)
+    while town.look(START + 2 * S):
+        pass
+    stuck = town.state.placements[slot].port
+    assert stuck != first
+    while town.look(START + S + BAD_PORT_MEMORY):
+        pass
+    assert town.state.placements[slot].port == first
+
+
+def _find_stranger(town: Town, slot: SlotName, now: int) -> None:
+    port = town.state.placements[slot].port
+    report = ReplicaReport(
+        slot, ReplicaState.BLOCKED, 1, port, None, 1, 0, False, "", now, port_taken=True
+    )
+    town.change(OTHER, replicas={slot: report})

@@ -162,6 +162,16 @@ def test_a_taken_port_is_exchanged_and_not_tried_again() -> None:
     assert sorted(p.port for p in state.placements.values()) == [21001, 21002]
 
 
+def test_two_slots_never_share_a_port_even_where_a_stranger_took_the_last_one() -> None:
+    state = state_of(service("web", 2))
+    state.spec = msgspec.structs.replace(state.spec, ports=(21000, 21001))
+    settle(state, fleet_of(state), {(LOCAL, 21001)})
+    assert [(p.slot, p.port) for p in state.placements.values()] == [("web.0", 21000)]
+    settle(state, fleet_of(state))
+    settle(state, fleet_of(state), {(LOCAL, 21000), (LOCAL, 21001)})
+    assert sorted(p.port for p in state.placements.values()) == [21000, 21001]
+
+
 def test_a_worker_that_comes_back_empty_gets_slots_one_at_a_time() -> None:
     state = state_of(service("web", 6))
     settle(state, fleet_of(state, {"worker-3": 60}))

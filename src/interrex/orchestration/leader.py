@@ -294,7 +294,8 @@ class Leader:
                 return
 
     def _next_deadline(self, state: ClusterState, fleet: Fleet, now: int) -> int | None:
-        """When a lost worker's grace, a lost host's time, or a new worker's settling ends."""
+        """When a lost worker's grace, a lost host's time, a new worker's settling, or the memory
+        of a stranger's port ends."""
         timing = state.spec.timing
         deadlines = [
             view.since + round(length * S)
@@ -304,6 +305,7 @@ class Leader:
             )
         ]
         deadlines += [fleet.workers[worker].since + DISMISSED for worker in self._dismissed]
+        deadlines += self._bad_ports.values()
         return min((deadline for deadline in deadlines if deadline > now), default=None)
 
 

@@ -128,15 +128,18 @@ class Placer:
         if service_of(placement.slot) == BALANCER:
             return
         worker = self._choose(placement.slot, exclude=placement.host)
-        if worker is not None:
+        fresh = None if worker is None else self._fresh(placement.slot, worker)
+        if fresh is not None:
             yield Evict(placement.slot)
-            yield Place(self._fresh(placement.slot, worker))
+            yield Place(fresh)
 
     def _from_taken_ports(self) -> Iterator[Operation]:
+        """Where no other port is free it stays: its worker tries again, the stranger may go."""
         for placement in list(self._placements.values()):
             if (placement.host, placement.port) in self._bad_ports:
                 port = self._free_port(placement.host)
-                yield Place(msgspec.structs.replace(placement, port=port))
+                if port is not None:
+                    yield Place(msgspec.structs.replace(placement, port=port))
 
     def _missing(self) -> Iterator[Operation]:
         """New slots, once everybody who is expected has come, so that they are spread well."""
@@ -148,8 +151,9 @@ class Placer:
             for number in range(service.spec.replicas):
                 slot = slot_name(name, number)
                 worker = None if slot in self._placements else self._choose(slot)
-                if worker is not None:
-                    yield Place(self._fresh(slot, worker))
+                fresh = None if worker is None else self._fresh(slot, worker)
+                if fresh is not None:
+                    yield Place(fresh)
 
     def _expecting(self) -> bool:
         return any(
@@ -166,7 +170,9 @@ class Placer:
             candidates = self._candidates(host)
             if slot in self._placements or not candidates:
                 continue
-            yield Place(self._fresh(slot, self._least_loaded(slot, candidates)))
+            fresh = self._fresh(slot, self._least_loaded(slot, candidates))
+            if fresh is not None:
+                yield Place(fresh)
 
     def _balancer_slots(self) -> Iterator[tuple[SlotName, HostName]]:
         """Each host's balancers: numbered through, so that a host's numbers stay its own."""
@@ -245,17 +251,22 @@ class Placer:
             ),
         )
 
-    def _fresh(self, slot: SlotName, worker: WorkerName) -> Placement:
+    def _fresh(self, slot: SlotName, worker: WorkerName) -> Placement | None:
+        """A slot's first placement on a worker; None while its host has no port for it."""
         service = self._state.services[service_of(slot)]
         host = self._state.workers[worker]
         port = 0 if service_of(slot) == BALANCER else self._free_port(host)
+        if port is None:
+            return None
         return Placement(slot, worker, host, port, service.generation, service.generation)
 
-    def _free_port(self, host: HostName) -> int:
+    def _free_port(self, host: HostName) -> int | None:
+        """A port that no slot of the host has and no stranger was found on, None if there is
+        none: two slots must never share one."""
         used = self._ports[host]
         lowest, highest = self._state.spec.ports
         for port in range(lowest, highest + 1):
             if port not in used and (host, port) not in self._bad_ports:
                 used.add(port)
                 return port
-        return lowest
+        return None
