@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from interrex.core.ids import WorkerName
 from interrex.core.quorum import majority
 from interrex.core.time import S
+from interrex.elections.guarantees import guarantees_of
 from interrex.simulator.observation import DiskHarmed
 
 if TYPE_CHECKING:
@@ -18,16 +19,21 @@ SETTLED = 2 * S
 
 
 class Harm:
-    """The disks of one world whose promises are void, or would be after a power loss."""
+    """The disks of one world whose promises are void, or would be after a power loss.
+
+    Where sides may have leaders of their own, who was let in again may be so on the losing side
+    only: there a disk that was harmed counts as harmed for good.
+    """
 
     def __init__(self, world: "World") -> None:
         self._world = world
         self._harmed: dict[WorkerName, int] = {}
         self._risked: dict[WorkerName, None] = {}
+        self._mends = guarantees_of(world.spec).durable
 
     def allows(self, *workers: WorkerName) -> bool:
         """Whether these disks may be harmed too, and a majority still holds what it promised."""
-        if self._harmed and self._all_vote_again():
+        if self._harmed and self._mends and self._all_vote_again():
             self._harmed.clear()
         void = dict.fromkeys((*self._harmed, *self._risked, *workers))
         beliefs = self._beliefs()

@@ -63,6 +63,16 @@ def test_a_chosen_one_that_is_not_there_is_not_waited_for(new: New) -> None:
     assert world.now - begin < 100 * MS
 
 
+def test_a_leader_that_is_to_hand_over_to_itself_leads_on(new: New) -> None:
+    """Nobody gains by an election, and nobody would keep its place for it meanwhile."""
+    world = new()
+    leader = world.elect()
+    epoch = leader.election.epoch
+    world.step(leader, StepDown(leader.name))
+    world.run(S)
+    assert (world.leader, leader.election.epoch) == (leader, epoch)
+
+
 def test_who_steps_down_leaves_the_lead_to_another(new: New) -> None:
     world = new()
     leader = world.elect()

@@ -34,7 +34,8 @@ def test_each_fits_its_modules_and_changes_what_they_do(mutant: Mutant) -> None:
 
 
 def test_no_two_are_the_same_bug() -> None:
-    assert len({mutant.edits for mutant in MUTANTS.values()}) == len(MUTANTS)
+    bugs = {(mutant.edits, mutant.election) for mutant in MUTANTS.values()}
+    assert len(bugs) == len(MUTANTS)
 
 
 def test_a_bug_whose_text_is_gone_is_stale() -> None:

@@ -273,7 +273,7 @@ class CoordinatedElection(ABC, Generic[Answer]):
                 if self._leading is not None:
                     self._leading.snapshot_taken(event)
             case StepDown(successor):
-                if leading is not None:
+                if leading is not None and successor != self._me:
                     leading.hand_over(successor)
             case PeerConnected(peer, member):
                 self._on_peer_connected(peer, member)

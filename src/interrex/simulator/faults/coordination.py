@@ -3,7 +3,8 @@
 from functools import partial
 from typing import TYPE_CHECKING
 
-from interrex.core.ids import WorkerName
+from interrex.core.ids import ServiceName, WorkerName
+from interrex.core.state import Scale
 from interrex.core.time import MS, S
 from interrex.simulator.coordination.ensemble import Ensemble, Server
 from interrex.simulator.coordination.ways import Way
@@ -18,7 +19,9 @@ from interrex.simulator.faults.kind import (
     for_a_while,
     over_at_once,
 )
+from interrex.simulator.faults.users import CLIENT
 from interrex.simulator.network import Lane
+from interrex.simulator.observation import Cause
 from interrex.simulator.plan import Fault
 
 if TYPE_CHECKING:
@@ -123,6 +126,42 @@ def _mute(world: "World", fault: Fault) -> Undo | None:
     return _cut([way.there for way in _ways(world, fault)])
 
 
+def _draw_unreachable(scene: Scene) -> Drawn:
+    """Often for longer than any session."""
+    return Drawn(scene.chance.scale(200 * MS, 12 * S), (a_worker(scene),))
+
+
+def _draw_late_writes(scene: Scene) -> Drawn:
+    chance = scene.chance
+    values = {
+        "extra": chance.scale(5 * MS, S),
+        "changes": chance.between(1, 8),
+        "kills_after": chance.scale(MS, 100 * MS),
+    }
+    return Drawn(2 * S, (chance.pick(scene.services),), values)
+
+
+def _late_writes(world: "World", fault: Fault) -> Undo | None:
+    """The leader is killed while what it writes is under way: that arrives all the same, later."""
+    leader, values = world.leader(), fault.values
+    if leader is None:
+        return None
+    lanes = [way.there for way in _service(world).ways_of(leader.worker)]
+    for lane in lanes:
+        lane.extra += values["extra"]
+    for number in range(values["changes"]):
+        scale = Scale(ServiceName(fault.targets[0]), 1 + number % 6)
+        world.clients.change(CLIENT + fault.number, leader, (scale,))
+    kill = partial(world.end, leader, Cause.FAULT, "killed while it wrote")
+    world.agenda.after(values["kills_after"], kill)
+
+    def undo() -> None:
+        for lane in lanes:
+            lane.extra -= values["extra"]
+
+    return undo
+
+
 def _draw_bad_ways(scene: Scene) -> Drawn:
     """One worker's ways, or everybody's."""
     chance = scene.chance
@@ -202,7 +241,8 @@ COORDINATION = Family(
         Kind("away", _draw_away, _away, weight=2),
         Kind("server-stopped", _draw_server, _stop_server),
         Kind("server-apart", _draw_server, _part_server),
-        Kind("unreachable", _draw_at_one, _unreachable, weight=6),
+        Kind("unreachable", _draw_unreachable, _unreachable, weight=6),
+        Kind("late-writes", _draw_late_writes, _late_writes),
         Kind("deaf", _draw_at_one, _deaf),
         Kind("mute", _draw_at_one, _mute),
         Kind("bad-ways", _draw_bad_ways, _bad_ways, weight=6),

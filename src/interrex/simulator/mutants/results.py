@@ -19,6 +19,8 @@ bug is a few lines of one core, said differently; the exact change stands in
 survives {most} of them. `make sim-mutants ARGS="--all --write docs/mutants.md"` runs all the seeds
 and writes this page, a row at a time. A seed that fails without any bug counts for none.
 
+Fleets elect by Raft, but for the last four tables, which say by what.
+
 "Caught by" names the promises whose checkers caught it, the most frequent first. "1 of 8, first 8"
 was run with eight seeds, of which the eighth caught it; rows may be of different runs, and of
 different states of the simulator. "Not run" has no result written yet.

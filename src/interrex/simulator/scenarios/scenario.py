@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from interrex.core.ids import HostName
-from interrex.core.spec import ClusterSpec, HostSpec, Timing
+from interrex.core.spec import ClusterSpec, Etcd, HostSpec, Timing, ZooKeeper
 from interrex.core.time import MS, US, S, seconds
 from interrex.simulator.chance import Chance
 from interrex.simulator.checkers import all_watches
@@ -22,11 +22,15 @@ if TYPE_CHECKING:
 FIRST = "worker-1"
 """It leads when the first fault begins, unless the scenario says otherwise."""
 CROWNED_AT = 1200 * MS
+SERVED_AT = 2000 * MS
+"""When one has to have a session with a coordination service first."""
 BEGINS = 2500 * MS
 """When a scenario's first fault begins (ns)."""
 LASTS = 5 * S
 USERS_EVERY = 300 * MS
 """So often (ns) somebody reads what is certainly current, or changes something, in turn."""
+SESSION_S = 2.0
+"""Of elections that rest on a coordination service."""
 EXPECTED = "what the scenario expects"
 
 
@@ -58,6 +62,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
         users: whether somebody changes and reads something all the while.
         weather: draws the conditions.
         timing: of the cluster file, where it is not as usual.
+        lasts: how long (ns) until everything is healed.
         election: of the cluster file, where it is not the usual one.
     """
 
@@ -73,8 +78,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     users: bool = True
     weather: Callable[[Chance], Conditions] | None = None
     timing: Timing | None = None
-    election: str = ""
     lasts: int = LASTS
+    election: str = ""
 
 
 def fault(
@@ -141,7 +146,8 @@ def _prelude(scenario: Scenario) -> list[Fault]:
     """What every scenario begins with: who leads, and users at work."""
     prelude = []
     if scenario.crowned is not None:
-        prelude.append(fault("users/hand-over", CROWNED_AT, scenario.crowned))
+        at = SERVED_AT if scenario.election else CROWNED_AT
+        prelude.append(fault("users/hand-over", at, scenario.crowned))
     if scenario.users:
         lasts = scenario.lasts - CROWNED_AT
         prelude.append(fault("users/storm", CROWNED_AT, "web", lasts=lasts, every=USERS_EVERY))
@@ -160,4 +166,11 @@ def _spec_of(scenario: Scenario) -> ClusterSpec:
             for n in range(1, scenario.hosts + 1)
         )
         spec = replace(spec, hosts=hosts)
+    if scenario.election:
+        spec = replace(
+            spec,
+            election=scenario.election,
+            etcd=Etcd(session=SESSION_S, timeout=SESSION_S / 4),
+            zookeeper=ZooKeeper(session=SESSION_S),
+        )
     return replace(spec, timing=scenario.timing) if scenario.timing is not None else spec
