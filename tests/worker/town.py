@@ -13,7 +13,7 @@ import msgspec
 
 from interrex.core.ids import HostName, ServiceName, SlotName, WorkerName
 from interrex.core.journal import Note
-from interrex.core.messages import PeerMessage, decode, encode
+from interrex.core.messages import Known, PeerMessage, decode, encode
 from interrex.core.routes import RouteTable
 from interrex.core.spec import ClusterSpec, Expose, ServiceSpec
 from interrex.core.state import genesis, workers_of
@@ -61,6 +61,7 @@ from interrex.worker.interface import (
     MessageReceived,
     PeerJoined,
     PeerLeft,
+    Remember,
     RoutesFollowed,
     Send,
     Started,
@@ -90,13 +91,18 @@ class Process(msgspec.Struct):
 
 
 class Host:
-    """A machine: its replica processes and who holds their records."""
+    """A machine: its replica processes, who holds their records, and whom its workers know."""
 
     def __init__(self) -> None:
         self.processes: dict[SlotName, Process] = {}
         self.records: dict[SlotName, Process] = {}
         self.locks: dict[SlotName, WorkerName] = {}
         self.starts: list[SlotName] = []
+        self.known: Known | None = None
+
+    def keep(self, known: Known) -> None:
+        if self.known is None or self.known.index < known.index:
+            self.known = known
 
 
 class Disk:
@@ -177,10 +183,17 @@ class Town:
         random = Random(self.random.getrandbits(64))
         member = self.identities[name]
         election = new_election(self.spec, name, member, stored, first, random, self.compact_after)
-        state = genesis(self.spec)
-        pid = self._next_pid()
         self.workers[name] = Worker(
-            name, self.homes[name], member, pid, state, stored, election, random, self.now
+            name,
+            self.homes[name],
+            member,
+            self._next_pid(),
+            genesis(self.spec),
+            stored,
+            election,
+            random,
+            self.now,
+            kept=self.hosts[self.homes[name]].known,
         )
         self.post(name, Started())
         for other in list(self.workers):
@@ -327,6 +340,8 @@ class Town:
                 self.tables[effect.slot] = effect.table
                 followed = RoutesFollowed(effect.slot, effect.incarnation, effect.table, ())
                 self.later(MS, name, followed)
+            case Remember():
+                host.keep(effect.known)
             case Leave():
                 self.kill(name)
             case Disconnect():
