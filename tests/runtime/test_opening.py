@@ -11,8 +11,9 @@ from interrex.core.spec import LOCAL_HOST, ClusterSpec
 from interrex.core.storage import SetFact, Stored
 from interrex.runtime.founding import found_cluster
 from interrex.runtime.genesis import Genesis, read_genesis
+from interrex.runtime.identity import IDENTITY_NAME
 from interrex.runtime.layout import Layout
-from interrex.runtime.log_store import HALF_NAMES, LogStore
+from interrex.runtime.log_store import HALF_NAMES, MARK_NAME, LogStore
 from interrex.runtime.opening import OpenedLog, disown, open_log
 
 ME = WorkerName("worker-1")
@@ -66,6 +67,18 @@ def test_a_log_that_was_lost_written_comes_back_as_a_new_member(layout: Layout, 
     found = opened(layout)
     assert found.member > 1 << 32
     assert found.first_members is None
+
+
+@pytest.mark.parametrize("name", [IDENTITY_NAME, MARK_NAME, *HALF_NAMES])
+def test_a_folder_in_a_files_place_is_a_lost_log(layout: Layout, name: str) -> None:
+    opened(layout, VOTE)
+    path = layout.store(ME) / name
+    path.unlink()
+    path.mkdir()
+    found = opened(layout)
+    assert found.first_members is None
+    assert "a folder stands in its place" in found.loss
+    assert opened(layout).member == found.member
 
 
 def test_the_ticket_is_used_up_before_anything_is_written(

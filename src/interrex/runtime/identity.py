@@ -44,6 +44,8 @@ def load_identity(folder: Path) -> Identity | None:
         data = path.read_bytes()
     except FileNotFoundError:
         return None
+    except IsADirectoryError as error:
+        raise StoreCorrupt(path, "whole file", "a folder stands in its place") from error
     try:
         sealed = msgspec.json.decode(data, type=_Sealed)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:

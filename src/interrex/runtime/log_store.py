@@ -104,6 +104,10 @@ class LogStore:
         """
         try:
             stored = self._load()
+        except IsADirectoryError as error:
+            self.close()
+            path = Path(str(error.filename))
+            raise StoreCorrupt(path, "whole file", "a folder stands in its place") from error
         except OSError as error:
             self.close()
             if error.errno in FULL:
