@@ -100,8 +100,12 @@ class LocalCandidate:
         loop = asyncio.get_running_loop()
         self._keeping = loop.create_task(self._keep_connected())
         self._beating = loop.create_task(self._beat())
-        while not self._joined.is_set() and self._standing.failure is None:
-            await self._standing.changed()
+        try:
+            while not self._joined.is_set() and self._standing.failure is None:
+                await self._standing.changed()
+        except asyncio.CancelledError:
+            await self.close()
+            raise
         if self._standing.failure is not None:
             await self.close()
             raise self._standing.failure

@@ -139,6 +139,27 @@ async def test_two_members_of_one_identity_are_refused_by_the_second(meeting: Me
         await asyncio.wait([standing])
 
 
+async def test_whoever_is_cancelled_while_entering_leaves_nothing_behind(
+    meeting: Meeting,
+) -> None:
+    url = meeting.url(0)
+    for turns in range(12):
+        entering = asyncio.create_task(_lead_for_ever_in(interrex.election(url, identity="a")))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        entering.cancel()
+        await asyncio.wait([entering])
+        assert entering.cancelled()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+    async with interrex.election(url, identity="a"):
+        pass
+
+
+async def _lead_for_ever_in(election: Member) -> None:
+    async with election:
+        await _lead_for_ever(election)
+
+
 async def _lead_for_ever(member: Member) -> None:
     async with member.lead():
         await asyncio.get_running_loop().create_future()

@@ -102,7 +102,11 @@ class EmbeddedMember:
         except InterrexError as error:
             self._store.close()
             raise ElectionError(str(error)) from error
-        await self._mesh.start()
+        try:
+            await self._mesh.start()
+        except asyncio.CancelledError:
+            await self.close()
+            raise
         if self._store.genesis is not None:
             self._begin(self._store.genesis)
         else:

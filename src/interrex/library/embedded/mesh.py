@@ -83,8 +83,10 @@ class Mesh:
         loop = asyncio.get_running_loop()
         context = self._contexts.server if self._contexts else None
         self._server = await loop.create_server(
-            lambda: _Link(self, None), sock=self._sock, ssl=context
+            lambda: _Link(self, None), sock=self._sock, ssl=context, start_serving=False
         )
+        # Apart from making it: whoever is cancelled here has a server to close.
+        await self._server.start_serving()
         for peer in self.options.peers[self.options.own + 1 :]:
             self._dialing.append(loop.create_task(self._keep_dialing(peer)))
 
