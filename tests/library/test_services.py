@@ -13,6 +13,7 @@ from bench.etcd_cluster import EtcdCluster
 from bench.postgresql_server import PostgresServer
 from bench.processes import free_ports
 from bench.zookeeper_ensemble import ZooKeeperEnsemble
+from interrex.library.coordinated.options import credentials
 from interrex.library.errors import (
     BadCredentials,
     BadMargin,
@@ -23,8 +24,11 @@ from interrex.library.errors import (
     UnknownOption,
     UnknownScheme,
     Unreachable,
+    WrongPeers,
     WrongService,
 )
+from interrex.library.urls import parse
+from interrex.runtime.coordination.postgresql import PostgresAccess
 
 CLIENTS = {"etcd": "aiohttp", "zookeeper": "kazoo", "postgresql": "asyncpg"}
 
@@ -37,6 +41,8 @@ CLIENTS = {"etcd": "aiohttp", "zookeeper": "kazoo", "postgresql": "asyncpg"}
         ("etcd:///x", MalformedUrl, "HOST:PORT"),
         ("etcd://h,h/x", MalformedUrl, "each server once"),
         ("etcd://h:0/x", MalformedUrl, "'h:0' is no HOST:PORT"),
+        ("etcd://::1/x", MalformedUrl, "'::1' is no HOST:PORT"),
+        ("etcd://h,g h/x", MalformedUrl, "'g h' is no HOST:PORT"),
         ("etcd://h/x/y", MalformedUrl, "NAME"),
         ("etcd://h/x?colour=red", UnknownOption, "colour.*there are: lease"),
         ("etcd://h/x?lease=1", UnknownOption, "1 s is out of its range, 2 to"),
@@ -61,6 +67,8 @@ CLIENTS = {"etcd": "aiohttp", "zookeeper": "kazoo", "postgresql": "asyncpg"}
         ("postgresql://h/db/x?lease=3&timeout=1", BadTimes, "3 time-outs of 1 s"),
         ("postgresql://u@h/db/x", UnknownOption, "the user 'u' has no password"),
         ("raft://u:p@127.0.0.1:1/x?self=0", MalformedUrl, "not to have a user"),
+        ("raft://127.0.0.1/x?self=0", WrongPeers, "'127.0.0.1' is no HOST:PORT"),
+        ("raft://127.0.0.1:1/x?self=0&heartbeat=nan", UnknownOption, "nan s is out of its range"),
         ("interrex://u:p@/a/b", MalformedUrl, "not to have a user"),
     ],
 )
@@ -71,11 +79,53 @@ def test_a_wrong_url_is_refused_with_the_reason(
         interrex.election(url)
 
 
-def test_no_error_shows_a_password() -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        "etcd://u:s3cr3t@h:0/x",
+        "etcd://u:pass/s3cr3t@h/x",
+        "etcd://u:s3cr3t?pass@h/x",
+        "etcd://u:123?s3cr3t@h/x",
+        "etcd://u:123#s3cr3t@h/x",
+        "etcd://u:123/s3cr3t@h/x",
+        "etcd://u:s3cr3t\u2100@h/x",
+        "postgresql://u:pass@s3cr3t/x@h/db/x",
+    ],
+)
+def test_no_error_shows_a_password_however_it_was_typed(url: str) -> None:
     with pytest.raises(MalformedUrl) as caught:
-        interrex.election("etcd://u:s3cr3t@h:0/x")
+        interrex.election(url)
     assert "s3cr3t" not in str(caught.value)
-    assert "u:...@h:0" in str(caught.value)
+    assert "u:...@h" in str(caught.value)
+
+
+def test_what_holds_a_password_does_not_show_it() -> None:
+    url = parse("postgresql://u:s3cr3t@h/db/x")
+    assert url.password == "s3cr3t"
+    _, password = credentials(url)
+    for holder in (url, PostgresAccess((), (), "", 1, 1, password=password)):
+        assert "s3cr3t" not in repr(holder)
+        assert "password='...'" in repr(holder)
+
+
+def test_an_at_sign_of_a_name_is_no_password() -> None:
+    assert parse("etcd://h:1/a@b?prefix=/c@d").path == ("a@b",)
+
+
+@pytest.mark.parametrize("scheme", CLIENTS)
+def test_an_identity_or_a_priority_that_no_service_could_hold_is_refused_at_once(
+    scheme: str,
+) -> None:
+    url = f"{scheme}://h/x{'/y' if scheme == 'postgresql' else ''}"
+    for identity in ("", "x" * 201, "half \ud800"):
+        with pytest.raises(ValueError, match="an identity"):
+            interrex.election(url, identity=identity)
+    for priority in (1.5, "1", None, 10**10, -(10**10)):
+        with pytest.raises(ValueError, match="a priority is a whole number"):
+            interrex.election(url, priority=priority)  # type: ignore[arg-type]
+    for margin in (float("nan"), float("inf"), -1):
+        with pytest.raises(BadMargin):
+            interrex.election(url, margin=margin)
 
 
 @pytest.mark.parametrize("scheme", CLIENTS)

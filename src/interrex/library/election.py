@@ -1,5 +1,6 @@
 """``interrex.election(url)``: take part in an election, and lead when it is one's turn."""
 
+import operator
 import os
 import socket
 from collections.abc import AsyncIterator
@@ -19,6 +20,8 @@ from interrex.library.scope import Lead
 from interrex.library.standing import Backend, Standing
 from interrex.library.urls import parse
 
+MOST_PRIORITY = 10**9
+"""Either way: what every service's numbers hold."""
 MARGIN_SHARE = 10
 """Unless told otherwise a body is cancelled a tenth of the lease before its deadline."""
 
@@ -43,6 +46,7 @@ def election(
             where it is not given.
 
     Raises:
+        ValueError: the identity or the priority is none.
         MalformedUrl, UnknownScheme, UnknownOption, WrongPeers: the URL is at fault.
         MissingExtra: the backend's client is not installed; says how to install it.
         BadMargin: the margin does not fit into the lease; has both.
@@ -50,9 +54,21 @@ def election(
     name = identity if identity is not None else f"{socket.gethostname()}-{os.getpid()}"
     if not 0 < len(name) <= 200:
         raise ValueError(f"an identity has 1 to 200 characters, and {name!r} has {len(name)}")
+    if any("\ud800" <= letter <= "\udfff" for letter in name):
+        raise ValueError(f"an identity is text, and {name!r} has half a character (a surrogate)")
     standing = Standing()
-    backend = backend_for(parse(url), name, priority, standing)
+    backend = backend_for(parse(url), name, _whole(priority), standing)
     return Election(backend, standing, name, margin)
+
+
+def _whole(priority: int) -> int:
+    try:
+        whole = operator.index(priority)
+    except TypeError:
+        raise ValueError(f"a priority is a whole number, not {priority!r}") from None
+    if abs(whole) > MOST_PRIORITY:
+        raise ValueError(f"a priority is a whole number up to a thousand million, not {priority}")
+    return whole
 
 
 class Election:
@@ -76,9 +92,9 @@ class Election:
 
     def _fit_margin(self) -> None:
         lease, asked = self._backend.lease, self._asked_margin
+        if asked is not None and not 0 <= 2 * asked * S < lease:  # neither is what is no number
+            raise BadMargin(asked, lease / S)
         self.margin = lease // MARGIN_SHARE if asked is None else seconds(asked)
-        if not 0 <= 2 * self.margin < lease:
-            raise BadMargin(self.margin / S, lease / S)
 
     async def __aenter__(self) -> Self:
         """Join. Raises ElectionError when that can never succeed; waits for nobody else."""

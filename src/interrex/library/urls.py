@@ -7,10 +7,13 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 
+from interrex.core.secret import Secret
 from interrex.library.errors import MalformedUrl, UnknownOption
 
 MOST_SECONDS = 3600.0
 """Longer than any lease is of use."""
+
+ESCAPES = "in user and password / is to be %2F, ? %3F, # %23, @ %40 and % %25"
 
 
 class ElectionUrl(msgspec.Struct, frozen=True):
@@ -25,7 +28,7 @@ class ElectionUrl(msgspec.Struct, frozen=True):
     path: tuple[str, ...]
     options: dict[str, str]
     user: str = ""
-    password: str = ""
+    password: Secret = Secret()
 
     def only(self, *known: str, user: bool = False) -> None:
         """Raises UnknownOption where the URL has others than these, MalformedUrl where it has a
@@ -36,20 +39,13 @@ class ElectionUrl(msgspec.Struct, frozen=True):
             if option not in known:
                 raise UnknownOption(option, f"not known; there are: {', '.join(known)}")
 
-    def number(self, option: str, default: float | None = None) -> float | None:
-        """An option's value; raises UnknownOption where it is no number."""
-        text = self.options.get(option)
-        if text is None:
-            return default
-        try:
-            return float(text)
-        except ValueError:
-            raise UnknownOption(option, f"{text!r} is no number") from None
-
     def duration(self, option: str, default: float, least: float) -> float:
         """An option's value in seconds; raises UnknownOption where it is none, or too little."""
-        value = self.number(option, default)
-        assert value is not None
+        text = self.options.get(option)
+        try:
+            value = default if text is None else float(text)
+        except ValueError:
+            raise UnknownOption(option, f"{text!r} is no number") from None
         if not least <= value < MOST_SECONDS:
             raise UnknownOption(
                 option, f"{value:g} s is out of its range, {least:g} to {MOST_SECONDS:g} s"
@@ -82,17 +78,19 @@ class ElectionUrl(msgspec.Struct, frozen=True):
 
 
 def parse(url: str) -> ElectionUrl:
-    """Takes a URL apart. Raises MalformedUrl."""
+    """Takes a URL apart. Raises MalformedUrl, which shows no password, however it was typed."""
     whole, url = url, _without_password(url)
     try:
         parts = urlsplit(whole)
         options = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
     except ValueError as error:
-        raise MalformedUrl(url, str(error)) from None
+        raise MalformedUrl(url, str(error) if url == whole else ESCAPES) from None
+    if url != whole and "@" not in parts.netloc and not parts.netloc.split(":")[-1].isdecimal():
+        raise MalformedUrl(url, ESCAPES)
     if not parts.scheme or "://" not in url:
         raise MalformedUrl(url, "it is to begin with SCHEME://")
     if parts.fragment:
-        raise MalformedUrl(url, f"it is not to have a fragment (#{parts.fragment})")
+        raise MalformedUrl(url, "it is not to have a fragment (#...)")
     twice = {name for name, _ in options if [key for key, _ in options].count(name) > 1}
     if twice:
         raise MalformedUrl(url, f"{', '.join(sorted(twice))} is given twice")
@@ -103,11 +101,19 @@ def parse(url: str) -> ElectionUrl:
         scheme=parts.scheme,
         addresses=tuple(filter(None, places.split(","))),
         user=unquote(user),
-        password=unquote(password),
+        password=Secret(unquote(password)),
         path=tuple(unquote(part) for part in parts.path.split("/") if part),
         options=dict(options),
     )
 
 
+def is_place(host: str, port: str) -> bool:
+    """Whether these are a host, an IPv6 address in brackets, and the number of a port."""
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host.replace(":", " ")
+    is_host = bool(bare) and not re.search(r"[\s\[\]]", bare)
+    return is_host and port.isascii() and port.isdecimal() and 0 < int(port) < 65536
+
+
 def _without_password(url: str) -> str:
-    return re.sub(r"(?<=://)([^:/@?#]*):[^/?#]*@", r"\1:...@", url, count=1)
+    """Hides all up to the last ``@``: a password may hold what ends a URL's addresses."""
+    return re.sub(r"(?<=://)([^:/@?#]*):.*@", r"\1:...@", url, count=1, flags=re.DOTALL)

@@ -5,8 +5,9 @@ from collections.abc import Coroutine
 from typing import NamedTuple, TypeVar
 
 from interrex.core.errors import InterrexError
+from interrex.core.secret import Secret
 from interrex.library import errors
-from interrex.library.urls import ElectionUrl
+from interrex.library.urls import ElectionUrl, is_place
 from interrex.runtime.coordination import interface
 
 T = TypeVar("T")
@@ -40,10 +41,10 @@ def servers(url: ElectionUrl, default_port: int) -> list[str]:
 def _with_port(url: ElectionUrl, address: str, default_port: int) -> str:
     host, colon, port = address.rpartition(":")
     if not colon or address.endswith("]"):
-        return f"{address}:{default_port}"
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        host, port = address, f"{default_port}"
+    if not is_place(host, port):
         raise errors.MalformedUrl(url.text, f"{address!r} is no HOST:PORT")
-    return address
+    return f"{host}:{port}"
 
 
 def name_in(url: ElectionUrl) -> str:
@@ -53,9 +54,9 @@ def name_in(url: ElectionUrl) -> str:
     return url.path[0]
 
 
-def credentials(url: ElectionUrl) -> tuple[str, str]:
+def credentials(url: ElectionUrl) -> tuple[str, Secret]:
     """User and password. Raises UnknownOption."""
-    password = url.password or url.file("password_file")
+    password = url.password or Secret(url.file("password_file"))
     if "password_file" in url.options and (url.password or not url.user):
         raise errors.UnknownOption(
             "password_file", "it goes with a user in the URL, who has no password there"

@@ -10,7 +10,7 @@ from interrex.core.spec import ClusterSpec, Tls
 from interrex.elections.embedding import embedded_spec
 from interrex.elections.registry import times_problem
 from interrex.library.errors import ElectionError, MalformedUrl, UnknownOption, WrongPeers
-from interrex.library.urls import ElectionUrl
+from interrex.library.urls import ElectionUrl, is_place
 
 HEARTBEAT_S = 0.2
 ELECTION_TIMEOUT_S = 1.0
@@ -38,10 +38,9 @@ class Options(msgspec.Struct, frozen=True):
 def host_and_port(address: str) -> tuple[str, int]:
     """An address taken apart. Raises ValueError."""
     host, _, port = address.rpartition(":")
-    number = int(port)
-    if not host or not 0 < number < 65536:
+    if not is_place(host, port):
         raise ValueError(f"{address!r} is no HOST:PORT")
-    return host.strip("[]"), number
+    return host.strip("[]"), int(port)
 
 
 def options_from(url: ElectionUrl) -> Options:
@@ -85,10 +84,8 @@ def _own_place(url: ElectionUrl, peers: tuple[WorkerName, ...]) -> int:
 
 
 def _spec(url: ElectionUrl) -> ClusterSpec:
-    heartbeat = url.number("heartbeat", HEARTBEAT_S)
-    timeout = url.number("election_timeout", ELECTION_TIMEOUT_S)
-    assert heartbeat is not None
-    assert timeout is not None
+    heartbeat = url.duration("heartbeat", HEARTBEAT_S, 0)
+    timeout = url.duration("election_timeout", ELECTION_TIMEOUT_S, 0)
     spec = embedded_spec(url.scheme, url.path[0], heartbeat, timeout)
     problem = times_problem(spec)
     if problem:

@@ -17,6 +17,7 @@ import msgspec
 from interrex.core.errors import InterrexError
 from interrex.core.ids import HostName
 from interrex.core.placeholders import fill
+from interrex.core.secret import Secret
 from interrex.core.spec import Etcd
 from interrex.elections.etcd.questions import (
     Answer,
@@ -59,7 +60,7 @@ class EtcdAccess(msgspec.Struct, frozen=True):
     endpoints: tuple[str, ...]
     timeout: float = 1.0
     user: str = ""
-    password: str = ""
+    password: Secret = Secret()
     ca: str = ""
     certificate: str = ""
     key: str = ""
@@ -76,7 +77,7 @@ def access_from(options: Etcd, host: HostName) -> EtcdAccess:
         endpoints=options.endpoints,
         timeout=options.timeout,
         user=options.user,
-        password=_password(options),
+        password=Secret(_password(options)),
         ca=fill(options.ca, values),
         certificate=fill(options.certificate, values),
         key=fill(options.key, values),
@@ -210,7 +211,7 @@ class EtcdConnection:
         if not self._access.user:
             return {}
         if self._token is None:
-            asked = {"name": self._access.user, "password": self._access.password}
+            asked = {"name": self._access.user, "password": str(self._access.password)}
             found = await self._send(endpoint, "/v3/auth/authenticate", asked, {})
             self._token = str(found["token"])
         return {"Authorization": self._token}

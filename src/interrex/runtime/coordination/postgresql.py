@@ -15,6 +15,7 @@ import msgspec
 
 from interrex.core.errors import InterrexError
 from interrex.core.ids import WorkerName
+from interrex.core.secret import Secret
 from interrex.elections.coordinated.candidacy import Who
 from interrex.elections.interface import Ask, Noticed, Told
 from interrex.elections.postgresql import questions as q
@@ -89,7 +90,7 @@ class PostgresAccess(msgspec.Struct, frozen=True):
     lease: float
     timeout: float
     user: str = ""
-    password: str = ""
+    password: Secret = Secret()
     tls: bool = False
     ca: str = ""
     certificate: str = ""
@@ -210,7 +211,7 @@ class PostgresConnection:
                     host=list(access.hosts),
                     port=list(access.ports),
                     user=access.user or None,
-                    password=access.password or None,
+                    password=str(access.password) or None,
                     database=access.database,
                     ssl=self._tls or False,
                     timeout=access.timeout,

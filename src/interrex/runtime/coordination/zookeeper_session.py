@@ -21,6 +21,7 @@ from kazoo.security import make_acl
 from interrex.core.errors import InterrexError
 from interrex.core.ids import HostName
 from interrex.core.placeholders import fill
+from interrex.core.secret import Secret
 from interrex.core.spec import ZooKeeper
 from interrex.elections.interface import Noticed
 from interrex.elections.zookeeper import questions as q
@@ -40,7 +41,7 @@ class ZooKeeperAccess(msgspec.Struct, frozen=True):
     hosts: tuple[str, ...]
     session: float
     user: str = ""
-    password: str = ""
+    password: Secret = Secret()
     tls: bool = False
     ca: str = ""
     certificate: str = ""
@@ -58,7 +59,7 @@ def access_from(options: ZooKeeper, host: HostName) -> ZooKeeperAccess:
         hosts=options.hosts,
         session=options.session,
         user=options.user,
-        password=_password(options),
+        password=Secret(_password(options)),
         tls=bool(options.ca or options.certificate),
         ca=fill(options.ca, values),
         certificate=fill(options.certificate, values),
@@ -263,6 +264,6 @@ def _security(access: ZooKeeperAccess) -> dict[str, Any]:
         found["sasl_options"] = {
             "mechanism": "DIGEST-MD5",
             "username": access.user,
-            "password": access.password,
+            "password": str(access.password),
         }
     return found
