@@ -119,7 +119,8 @@ def newest_copy(layout: Layout) -> Genesis | None:
 
 
 def genesis_of_worker(layout: Layout, worker: WorkerName) -> Genesis:
-    """What a worker starts from; its own copy is kept current. The caller holds its lock.
+    """What a worker starts from; its own copy is kept current, and made again where it is damaged.
+    The caller holds its lock.
 
     Raises:
         InterrexError: there is none and no copy, or what there is cannot be read.
@@ -127,8 +128,15 @@ def genesis_of_worker(layout: Layout, worker: WorkerName) -> Genesis:
     genesis = find_genesis(layout)
     path = layout.genesis_copy(worker)
     try:
-        if not path.exists() or read_genesis(path) != genesis:
+        if not _holds(path, genesis):
             write_genesis(path, genesis)
-    except (OSError, InterrexError) as error:  # a full disk is no reason not to run
+    except OSError as error:  # a full disk is no reason not to run
         _log.warning("no copy of %s is kept: %s", layout.genesis, error)
     return genesis
+
+
+def _holds(path: Path, genesis: Genesis) -> bool:
+    try:
+        return read_genesis(path) == genesis
+    except InterrexError:
+        return False
