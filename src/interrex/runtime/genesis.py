@@ -15,6 +15,8 @@ from interrex.core.errors import InterrexError
 from interrex.core.ids import HostName, WorkerName
 from interrex.core.spec import ClusterSpec
 from interrex.core.state import workers_of
+from interrex.runtime.disk_file import StoreCorrupt
+from interrex.runtime.identity import load_identity
 from interrex.runtime.layout import Layout
 
 _log = logging.getLogger(__name__)
@@ -125,18 +127,35 @@ def genesis_of_worker(layout: Layout, worker: WorkerName) -> Genesis:
     Raises:
         InterrexError: there is none and no copy, or what there is cannot be read.
     """
-    genesis = find_genesis(layout)
+    genesis = _outvoted(layout, worker, find_genesis(layout))
     path = layout.genesis_copy(worker)
     try:
-        if not _holds(path, genesis):
+        if _read_or_none(path) != genesis:
             write_genesis(path, genesis)
     except OSError as error:  # a full disk is no reason not to run
         _log.warning("no copy of %s is kept: %s", layout.genesis, error)
     return genesis
 
 
-def _holds(path: Path, genesis: Genesis) -> bool:
+def _outvoted(layout: Layout, worker: WorkerName, found: Genesis) -> Genesis:
+    """What most of the file and its copies say: a flipped bit may leave a file that can be read.
+    Only those count that a worker's own, checksummed identity belongs to: `up --anew` changes
+    identities first, then the file."""
     try:
-        return read_genesis(path) == genesis
+        identity = load_identity(layout.store(worker))
+    except StoreCorrupt:
+        return found
+    paths = [layout.genesis_copy(name) for name in layout.worker_names()]
+    voices = [found, *(copy for path in paths if (copy := _read_or_none(path)) is not None)]
+    ours = [one for one in voices if identity and one.cluster_id == identity.cluster_id]
+    most = max(ours, key=ours.count, default=found)
+    if most != found:
+        _log.warning("%s is damaged: its copies say something else", layout.genesis)
+    return most
+
+
+def _read_or_none(path: Path) -> Genesis | None:
+    try:
+        return read_genesis(path)
     except InterrexError:
-        return False
+        return None
