@@ -41,6 +41,7 @@ def election(
             without it, the host's name and the process's number.
         priority: of those who wait when the leadership falls vacant, the highest leads next;
             among equals whoever has waited longest. It never ends a leadership that goes on.
+            By a service it is a head start of a quarter of a second, and no promise.
         margin: how many seconds before its deadline a body is cancelled, so that it has ended when
             another may lead; at least 0 and less than half of the lease. A tenth of the lease
             where it is not given.

@@ -21,7 +21,7 @@ from interrex.library.coordinated.options import (
     servers,
     translated,
 )
-from interrex.library.coordinated.service import Post
+from interrex.library.coordinated.service import HEAD_START, Post
 from interrex.library.coordinated.sharing import borrow, give_back
 from interrex.library.errors import ElectionError, UnknownOption
 from interrex.library.urls import ElectionUrl
@@ -89,7 +89,7 @@ class EtcdService:
         self._client = EtcdClient(connection, self._folder, post, shares=True)
 
     def new_core(self, worker: WorkerName, priority: int, who: str, random: Random) -> Etcd:
-        settings = EtcdSettings(ttl_s=self._lease_s, priority=priority)
+        settings = EtcdSettings(ttl_s=self._lease_s, priority=priority, stagger=HEAD_START)
         return Etcd(worker, 0, settings, random, who)
 
     def ask(self, ask: Ask) -> None:

@@ -15,7 +15,7 @@ from interrex.library.coordinated.options import (
     servers,
     translated,
 )
-from interrex.library.coordinated.service import Post
+from interrex.library.coordinated.service import HEAD_START, Post
 from interrex.library.coordinated.sharing import borrow, give_back
 from interrex.library.errors import ElectionError, MalformedUrl
 from interrex.library.urls import ElectionUrl
@@ -87,7 +87,8 @@ class PostgresService:
         self._client = PostgresClient(connection, self._name, post)
 
     def new_core(self, worker: WorkerName, priority: int, who: str, random: Random) -> Postgres:
-        return Postgres(worker, PostgresSettings(priority=priority), who, random)
+        settings = PostgresSettings(priority=priority, stagger=HEAD_START)
+        return Postgres(worker, settings, who, random)
 
     def ask(self, ask: Ask) -> None:
         if self._client is not None:

@@ -8,6 +8,7 @@ from random import Random
 from typing import Protocol
 
 from interrex.core.ids import WorkerName
+from interrex.core.time import S
 from interrex.elections.coordinated.candidacy import Candidacy, Who
 from interrex.elections.interface import (
     Ask,
@@ -18,6 +19,11 @@ from interrex.elections.interface import (
 )
 
 Post = Callable[[Told | Noticed], None]
+
+HEAD_START = S // 4
+"""How long (ns) each member that goes before another is waited for when a leadership falls vacant.
+It costs time only where one that goes first does not take it. Longer than between a fleet's
+workers: a program's loop, and a service that is shared, have other things to do."""
 
 
 class Core(Protocol):

@@ -19,7 +19,7 @@ from interrex.library.coordinated.options import (
     servers,
     translated,
 )
-from interrex.library.coordinated.service import Post
+from interrex.library.coordinated.service import HEAD_START, Post
 from interrex.library.coordinated.sharing import borrow, give_back
 from interrex.library.errors import ElectionError
 from interrex.library.urls import ElectionUrl
@@ -78,7 +78,8 @@ class ZooKeeperService:
         self._client = ZooKeeperClient(connection, self._folder, post, shares=True, refused=refused)
 
     def new_core(self, worker: WorkerName, priority: int, who: str, random: Random) -> ZooKeeper:
-        return ZooKeeper(worker, 0, ZooKeeperSettings(priority=priority), random, who)
+        settings = ZooKeeperSettings(priority=priority, stagger=HEAD_START)
+        return ZooKeeper(worker, 0, settings, random, who)
 
     def ask(self, ask: Ask) -> None:
         if self._client is not None:
