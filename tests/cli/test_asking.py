@@ -97,3 +97,16 @@ def test_a_status_of_another_version_is_explained() -> None:
 def test_a_status_that_is_none_is_said_to_be_none(body: bytes) -> None:
     with pytest.raises(CommandError, match="no status"):
         decode_status(body)
+
+
+def test_a_worker_that_knows_a_leader_is_believed_before_one_that_knows_none(shop: Layout) -> None:
+    with FakeWorker(shop.api_socket(ONE)) as refused, FakeWorker(shop.api_socket(TWO)) as led:
+        refused.says("GET", "/v1/status", a_status(leader=None, source=ONE))
+        led.says("GET", "/v1/status", a_status(source=TWO))
+        found = status_of_cluster(shop, [ONE, TWO])
+        assert found is not None
+        assert found.source == TWO
+        led.says("GET", "/v1/status", a_status(leader=None, source=TWO))
+        found = status_of_cluster(shop, [ONE, TWO])
+        assert found is not None
+        assert found.source == ONE

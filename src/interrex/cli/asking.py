@@ -66,15 +66,31 @@ def ask(
 def status_bytes(
     layout: Layout, workers: Iterable[WorkerName], timeout_s: float = PATIENCE_S
 ) -> bytes | None:
-    """The status document of the first worker that answers, None where none does."""
+    """The status document of the first worker that answers and knows a leader, or of the first that
+    answers: one that all others refuse knows the least. None where none answers."""
+    leaderless: bytes | None = None
     for worker in workers:
         try:
             answer = ask(layout.api_socket(worker), "GET", "/v1/status", timeout_s=timeout_s)
         except NoAnswer:
             continue
-        if answer.code == 200:
+        if answer.code != 200:
+            continue
+        if _names_a_leader(answer.body):
             return answer.body
-    return None
+        leaderless = leaderless or answer.body
+    return leaderless
+
+
+class _Led(msgspec.Struct):
+    leader: WorkerName | None
+
+
+def _names_a_leader(body: bytes) -> bool:
+    try:
+        return msgspec.json.decode(body, type=_Led).leader is not None
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False
 
 
 def status_of_cluster(
