@@ -21,7 +21,7 @@ from interrex.library.coordinated.options import (
 )
 from interrex.library.coordinated.service import HEAD_START, Post
 from interrex.library.coordinated.sharing import borrow, give_back
-from interrex.library.errors import ElectionError
+from interrex.library.errors import ElectionError, UnknownOption
 from interrex.library.urls import ElectionUrl
 from interrex.runtime.coordination.zookeeper import ZooKeeperClient
 from interrex.runtime.coordination.zookeeper_session import ZooKeeperAccess, ZooKeeperConnection
@@ -46,6 +46,10 @@ def zookeeper_service(url: ElectionUrl) -> "ZooKeeperService":
         **certificates(url)._asdict(),
     )
     root = url.options.get("root", "/interrex").rstrip("/")
+    if {".", ".."} & set(root.split("/")) or not f"{root}/".isprintable():
+        raise UnknownOption(
+            "root", f"{root!r} is no path of ZooKeeper: /NAME/NAME, without . and .."
+        )
     folder = f"{root}/elections/{quote(name_in(url), safe='')}"
     return ZooKeeperService(access, folder, url.duration("patience", PATIENCE_S, 0))
 
