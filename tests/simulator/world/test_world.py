@@ -89,7 +89,7 @@ def test_both_construct_it_with_the_same_arguments() -> None:
             and node.func.id == "Worker"
         ]
 
-    assert shape(simulator_world) == shape(runtime_node) == [10]
+    assert shape(simulator_world) == shape(runtime_node) == [11]
 
 
 def test_a_fleet_comes_up_in_about_a_second() -> None:
