@@ -8,7 +8,7 @@ from interrex.core.routes import EndpointState
 from interrex.core.state import ApplySpec, Operation, Restart, Scale
 from interrex.core.time import MS, S
 from interrex.worker.interface import ChangeAsked, HandOverAsked, LeaveAsked
-from tests.worker.town import Town, cluster, service
+from tests.worker.town import Disk, Town, cluster, service
 
 pytestmark = pytest.mark.usefixtures("each_election")
 
@@ -194,6 +194,26 @@ def test_more_workers_join_and_vote_and_fewer_leave_without_a_service_process_no
     }
     assert town.pids() == before
     town.run_for(100 * MS)
+
+
+def test_who_is_needed_to_elect_a_leader_is_started_though_only_the_log_names_it(
+    town: Town,
+) -> None:
+    new = [WorkerName("worker-4"), WorkerName("worker-5")]
+    for worker in new:
+        town.welcome(worker)
+    ask(town, ApplySpec(cluster(service("web", 3, port=8080), workers=5)))
+    town.run_until(lambda: len(town.workers[town.leader()].election.members) == 5)
+    town.run_until(town.all_ready)
+    for name in list(town.workers):
+        town.kill(name)
+    for host in town.hosts.values():
+        host.known = None
+    lost = WorkerName("worker-3")
+    town.disks[lost], town.identities[lost] = Disk(), 2000
+    town.start([WorkerName("worker-1"), WorkerName("worker-2")])
+    town.run_until(town.all_ready)
+    assert set(town.workers) >= set(new)
 
 
 def test_everybody_restarts_from_a_snapshot_of_what_was_agreed() -> None:

@@ -68,5 +68,5 @@ def test_an_absence_is_taken_from_everybodys_silence(
     peers = Peers(me, HostName("local"), 1, 0)
     peers.joined(PEER, HostName("local"), 2, heard)
     peers.forgive_absence(lost, now)
-    fleet = peers.fleet(genesis(cluster(service("web"))), ())
+    fleet = peers.fleet(genesis(cluster(service("web"))).workers, ())
     assert fleet.workers[PEER].heard == after

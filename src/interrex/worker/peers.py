@@ -1,5 +1,6 @@
 """What this worker knows of the others: connections, when they were heard, what they report."""
 
+from collections.abc import Mapping
 from enum import Enum, auto
 
 import msgspec
@@ -8,7 +9,6 @@ from interrex.core.ids import HostName, WorkerName
 from interrex.core.messages import Report
 from interrex.core.quorum import majority
 from interrex.core.replicas import ReplicaReport
-from interrex.core.state import ClusterState
 from interrex.elections.interface import Member
 from interrex.orchestration.fleet import Fleet, WorkerView
 
@@ -118,10 +118,10 @@ class Peers:
             for replica in view.report.replicas
         )
 
-    def fleet(self, state: ClusterState, members: tuple[Member, ...]) -> Fleet:
-        """Everybody the state knows, seen from here."""
+    def fleet(self, known: Mapping[WorkerName, HostName], members: tuple[Member, ...]) -> Fleet:
+        """Everybody who is known, seen from here."""
         workers = {}
-        for worker, host in state.workers.items():
+        for worker, host in known.items():
             view = self._views.get(worker)
             if view is None:
                 view = WorkerView(worker, host, False, self._began, self._began)
