@@ -1,5 +1,7 @@
 """Of a service one ready slot is replaced at a time, and never one that may be ready unheard."""
 
+import msgspec
+
 from interrex.core.ids import ChangeId, HostName, ServiceName, SlotName, WorkerName
 from interrex.core.replicas import ReplicaReport, ReplicaState
 from interrex.core.spec import ClusterSpec, ServiceSpec
@@ -82,3 +84,9 @@ def test_a_connection_lost_meanwhile_does_not_end_the_draining() -> None:
     confirmed.busy.add(WEB_0)
     assert list(rollout.operations(of, seen, confirmed, 2 * S)) == []
     assert list(rollout.operations(of, seen, confirmed, 3 * S)) == [Advance(WEB_0)]
+
+
+def test_processes_of_a_generation_that_a_merge_has_lost_hold_nobody_back() -> None:
+    first = msgspec.structs.replace(report(WEB_0, READY), generation=NEW)
+    second = msgspec.structs.replace(report(WEB_1, READY), generation=NEW)
+    assert next_steps(Rollout(), state(OLD, OLD), fleet(first, second)) == [Advance(WEB_0)]

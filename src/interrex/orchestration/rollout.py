@@ -115,12 +115,13 @@ class Rollout:
         return outdated[0] if outdated and not unready else None
 
     def _serves(self, fleet: Fleet, placement: Placement) -> bool:
-        """Ready, and in the generation that its worker was last told to run."""
+        """Ready, and in the generation that its worker was last told to run, or in a later one that
+        a side of a merge was told of whose changes were lost."""
         report = fleet.replica(placement.slot, placement.worker)
         return (
             report is not None
             and report.state is ReplicaState.READY
-            and report.generation == placement.generation
+            and report.generation >= placement.generation
         )
 
 

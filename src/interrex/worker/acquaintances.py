@@ -9,6 +9,8 @@ with: whoever joins it tells it who there is, since the leader may be none of th
 those is left, it is what the workers of its host have kept (``Remember``) that it goes by.
 """
 
+from collections.abc import Iterable, Mapping
+
 import msgspec
 
 from interrex.core.ids import HostName, WorkerName
@@ -17,6 +19,7 @@ from interrex.core.spec import ClusterSpec, hosts_of
 from interrex.core.state import ApplySpec, ClusterState, decode_change, workers_of
 from interrex.core.storage import Stored
 from interrex.core.time import seconds
+from interrex.elections.interface import Member
 from interrex.elections.registry import contents
 from interrex.orchestration.fleet import Fleet
 from interrex.worker.interface import Remember, Send
@@ -83,6 +86,15 @@ class Acquaintances:
         hosts = {host.name for host in hosts_of(self._spec)}
         known = {**state.workers, **self._workers}
         return {worker: host for worker, host in known.items() if host in hosts}
+
+    def needed(
+        self, state: ClusterState, members: Iterable[Member]
+    ) -> Mapping[WorkerName, HostName]:
+        """Whom it takes to elect a leader: without one the state may not have come far enough to
+        name everybody who votes by the log. ``state.workers`` itself where it has."""
+        known = self.workers(state)
+        votes = {m.worker: known[m.worker] for m in members if m.worker in known}
+        return state.workers if votes.keys() <= state.workers.keys() else {**state.workers, **votes}
 
 
 def was_removed(fleet: Fleet, state: ClusterState, index: int, now: int) -> bool:

@@ -183,7 +183,8 @@ class Worker:
 
     def fleet(self) -> Fleet:
         """Everybody, as seen from here."""
-        return self.peers.fleet(self.state.workers, self.election.members)
+        members = self.election.members
+        return self.peers.fleet(self.acquaintances.needed(self.state, members), members)
 
     @property
     def wake_at(self) -> int | None:
@@ -561,19 +562,9 @@ class Worker:
             if self.election.leading and self._now < (self.election.deadline or 0):
                 self._lead(self.lead, fleet)
         else:
-            needed = self._needed_fleet(fleet)
-            for worker, remedy in self._healer.remedies(needed, self.host, False, self._now):
+            for worker, remedy in self._healer.remedies(fleet, self.host, False, self._now):
                 (self._launch if remedy is Remedy.LAUNCH else self._kill)(worker)
             self._looks.appoint_calmly(self._healer.wake_at, self._now)
-
-    def _needed_fleet(self, fleet: Fleet) -> Fleet:
-        """Without a leader the state may not have come far enough to name everybody whose vote it
-        takes to elect one: they are started, too."""
-        known = self.acquaintances.workers(self.state)
-        votes = {m.worker: known[m.worker] for m in self.election.members if m.worker in known}
-        if votes.keys() <= fleet.workers.keys():
-            return fleet
-        return self.peers.fleet({**self.state.workers, **votes}, self.election.members)
 
     def _cut_silent(self, fleet: Fleet) -> None:
         """A silent peer on another host may be gone without a word: its connection is ended, and
