@@ -1,6 +1,6 @@
 """A worker's part in the founding of a cluster of several hosts: what it says, stores and awaits.
 
-``Probation`` decides; a worker of one host, or whose election rests on a coordinator, has none.
+``Probation`` decides; a worker of one host, or of an election by a coordination service, has none.
 """
 
 from collections.abc import Callable

@@ -208,7 +208,7 @@ class Bully:
                 server.node.snapshot_taken(event)
                 server.role.on_snapshot()
             case Told() | Noticed():
-                ensure(False, "Bully asks no coordinator")
+                ensure(False, "Bully asks no coordination service")
             case _:
                 assert_never(event)
 
