@@ -1,11 +1,13 @@
 """How a cluster begins: the file that every worker of a machine starts from, and its copies.
 
 Each worker keeps a copy in its own folder. They are made by workers, which start only once there
-is a genesis: so a copy proves that the cluster was founded, and was not merely being founded.
+is a genesis: so a copy proves that the cluster was founded, and was not merely being founded. All
+are checksummed: a flipped bit may leave a file that can be read.
 """
 
 import logging
 import os
+import zlib
 from pathlib import Path
 from random import SystemRandom
 
@@ -15,8 +17,6 @@ from interrex.core.errors import InterrexError
 from interrex.core.ids import HostName, WorkerName
 from interrex.core.spec import ClusterSpec
 from interrex.core.state import workers_of
-from interrex.runtime.disk_file import StoreCorrupt
-from interrex.runtime.identity import load_identity
 from interrex.runtime.layout import Layout
 
 _log = logging.getLogger(__name__)
@@ -42,6 +42,13 @@ class Genesis(msgspec.Struct, frozen=True):
         return workers_of(self.spec).get(worker)
 
 
+class _Sealed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The file: the checksum is of the bytes that stand there."""
+
+    crc32: int
+    genesis: msgspec.Raw
+
+
 def new_genesis(spec: ClusterSpec, cluster_id: str) -> Genesis:
     """The same on every host that starts from the same file with the same id, but its birthmark."""
     members = dict(enumerate(workers_of(spec), start=1))
@@ -50,18 +57,19 @@ def new_genesis(spec: ClusterSpec, cluster_id: str) -> Genesis:
 
 def write_genesis(path: Path, genesis: Genesis) -> None:
     """Write it whole or not at all."""
+    text = msgspec.json.format(msgspec.json.encode(genesis), indent=1)
     temporary = path.with_suffix(".new")
     with temporary.open("wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(genesis), indent=1))
+        file.write(msgspec.json.encode(_Sealed(zlib.crc32(text), msgspec.Raw(text))))
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
 
 
 def read_genesis(path: Path) -> Genesis:
-    """Raises InterrexError where the file is missing or is not one of ours."""
+    """Raises InterrexError where the file is missing, or is not what was written."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Genesis)
+        return _decode(path.read_bytes())
     except FileNotFoundError as error:
         raise InterrexError(f"there is no cluster in {path.parent}: start one with up") from error
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -72,14 +80,25 @@ def read_genesis(path: Path) -> Genesis:
 
 
 def is_damaged(path: Path) -> bool:
-    """Whether the file can be read and is not one of ours."""
+    """Whether the file can be read and is not what was written."""
     try:
-        msgspec.json.decode(path.read_bytes(), type=Genesis)
+        _decode(path.read_bytes())
     except OSError:
         return False
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return True
     return False
+
+
+def _decode(data: bytes) -> Genesis:
+    """Files without a checksum are read too: those that an earlier version wrote."""
+    try:
+        sealed = msgspec.json.decode(data, type=_Sealed)
+    except msgspec.ValidationError:
+        return msgspec.json.decode(data, type=Genesis)
+    if zlib.crc32(sealed.genesis) != sealed.crc32:
+        raise msgspec.ValidationError("its checksum does not fit")
+    return msgspec.json.decode(sealed.genesis, type=Genesis)
 
 
 def find_genesis(layout: Layout) -> Genesis:
@@ -127,7 +146,7 @@ def genesis_of_worker(layout: Layout, worker: WorkerName) -> Genesis:
     Raises:
         InterrexError: there is none and no copy, or what there is cannot be read.
     """
-    genesis = _outvoted(layout, worker, find_genesis(layout))
+    genesis = find_genesis(layout)
     path = layout.genesis_copy(worker)
     try:
         if _read_or_none(path) != genesis:
@@ -135,23 +154,6 @@ def genesis_of_worker(layout: Layout, worker: WorkerName) -> Genesis:
     except OSError as error:  # a full disk is no reason not to run
         _log.warning("no copy of %s is kept: %s", layout.genesis, error)
     return genesis
-
-
-def _outvoted(layout: Layout, worker: WorkerName, found: Genesis) -> Genesis:
-    """What most of the file and its copies say: a flipped bit may leave a file that can be read.
-    Only those count that a worker's own, checksummed identity belongs to: `up --anew` changes
-    identities first, then the file."""
-    try:
-        identity = load_identity(layout.store(worker))
-    except StoreCorrupt:
-        return found
-    paths = [layout.genesis_copy(name) for name in layout.worker_names()]
-    voices = [found, *(copy for path in paths if (copy := _read_or_none(path)) is not None)]
-    ours = [one for one in voices if identity and one.cluster_id == identity.cluster_id]
-    most = max(ours, key=ours.count, default=found)
-    if most != found:
-        _log.warning("%s is damaged: its copies say something else", layout.genesis)
-    return most
 
 
 def _read_or_none(path: Path) -> Genesis | None:
