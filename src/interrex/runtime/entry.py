@@ -7,6 +7,10 @@ from pathlib import Path
 if __name__ == "__main__":
     # What is loaded stays: looking for garbage in it took a fifth of the CPU time of a start.
     gc.disable()
+    from interrex.runtime.huge_pages import make_room
+
+    make_room()
+
     from interrex.core.ids import HostName, WorkerName
     from interrex.runtime.layout import Layout
     from interrex.runtime.without_tls import leave_tls_out

@@ -212,7 +212,7 @@ class Link(asyncio.Protocol):
         return self._loop.time() - self._up_at < YOUNG_S
 
     def send(self, payload: bytes) -> bool:
-        """Sends a message together with all others of this loop iteration.
+        """Sends a message together with all others of this loop iteration, or at the next flush.
 
         Returns:
             False when the link is not up, or ends because the peer does not read.
@@ -220,13 +220,13 @@ class Link(asyncio.Protocol):
         if not self.is_up or self._ended or self._transport is None:
             return False
         if not self._unsent:
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self.flush)
         self._unsent.append(len(payload).to_bytes(4, "big"))
         self._unsent.append(payload)
         return True
 
-    def _flush(self) -> None:
-        """One write for everything that was sent in this iteration."""
+    def flush(self) -> None:
+        """One write for everything that was sent and has not been written yet."""
         if self._ended or self._transport is None or not self._unsent:
             return
         data = b"".join(self._unsent)
@@ -250,7 +250,7 @@ class Link(asyncio.Protocol):
         """Ends the link once what was sent is written, but within the greeting's time."""
         if self._ended:
             return
-        self._flush()
+        self.flush()
         self._ended = True
         if self._transport:
             self._transport.close()

@@ -32,6 +32,7 @@ from interrex.runtime.coordination.registry import new_client
 from interrex.runtime.disk import Writer
 from interrex.runtime.genesis import Genesis
 from interrex.runtime.greeting import Hello
+from interrex.runtime.huge_pages import gather
 from interrex.runtime.journal import Event, EventTail, Journal
 from interrex.runtime.known_workers import keep_known, read_known
 from interrex.runtime.launching import launch_worker
@@ -235,7 +236,7 @@ class Node:
             case Answer():
                 self._answer(effect)
             case Note():
-                self._journal.write(effect, self.core.epoch)
+                self._note(effect)
             case TakeNewIdentity():
                 self._take_new_identity(effect.reason)
             case Remember():
@@ -265,15 +266,17 @@ class Node:
         try:
             pid = launch_worker(self._layout, worker, self._host)
         except InterrexError as error:
-            self._note("worker.not_started", str(error), worker)
+            self._note(Note(kind="worker.not_started", text=str(error), worker=worker))
         else:
             if pid is None:
                 self._not_ended.add(worker)
             else:
-                self._note("worker.launched", f"{worker} was started (pid {pid})", worker)
+                text = f"{worker} was started (pid {pid})"
+                self._note(Note(kind="worker.launched", text=text, worker=worker))
 
-    def _note(self, kind: str, text: str, worker: WorkerName) -> None:
-        self._journal.write(Note(kind=kind, text=text, worker=worker), self.core.epoch)
+    def _note(self, note: Note) -> None:
+        """Write an event down, after what is sent in this loop iteration: no vote waits for it."""
+        self._loop.call_soon(self._journal.write, note, self.core.epoch)
 
     def _take_new_identity(self, reason: str) -> None:
         """Put this log aside for good, and begin again as a new member."""
@@ -314,7 +317,7 @@ class Node:
     def _stop(self, reason: str, again: bool = False) -> None:
         if not self._ended.done():
             _log.info("ending: %s", reason)
-            self._journal.write(Note(kind="worker.ended", text=reason), self.core.epoch)
+            self._note(Note(kind="worker.ended", text=reason))
             self._ended.set_result(Ending(reason, again))
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
@@ -351,7 +354,7 @@ class Node:
         self.post(Persisted(token))
 
     def disk_full(self, error: Exception) -> None:
-        self._journal.write(Note(kind="disk.full", text=str(error)), self.core.epoch)
+        self._note(Note(kind="disk.full", text=str(error)))
         _log.error("%s", error)
         self.post(DiskFull())
 
@@ -368,9 +371,11 @@ class Node:
     def peer_lost(self, hello: Hello, proved_dead: bool) -> None:
         self._connected.discard(hello.worker)
         self.post(PeerLeft(hello.worker, proved_dead))
+        self._transport.flush()
 
     def peer_died(self, hello: Hello) -> None:
         self.post(PeerLeft(hello.worker, proved_dead=True))
+        self._transport.flush()
 
     def not_known(self, index: int) -> None:
         self.post(NotKnown(index))
@@ -395,6 +400,7 @@ class Node:
         contests = ContestServer(self.core.me, self)
         await contests.start(self._layout.lead_socket(self.core.me))
         self._contests = contests
+        gather()
 
     def status_document(self) -> bytes:
         return msgspec.json.encode(status_of(self.core, now_ns()))
@@ -419,6 +425,7 @@ class Node:
         now = (self.core.election.leader, self.core.election.epoch)
         if now != self._leadership:
             self._leadership = now
+            self._transport.flush()  # the others wait to hear of it, too
             self._led.set()
             self._led = asyncio.Event()
 

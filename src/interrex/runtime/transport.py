@@ -181,6 +181,11 @@ class Transport:
         link = self._links.get(worker)
         return link is not None and link.send(payload)
 
+    def flush(self) -> None:
+        """Writes at once what was sent, for whoever has more to do in this loop iteration."""
+        for link in list(self._links.values()):
+            link.flush()
+
     def connected(self) -> dict[WorkerName, Hello]:
         """The peers that messages can be sent to, and what they said of themselves."""
         return {name: link.peer for name, link in sorted(self._links.items()) if link.peer}
