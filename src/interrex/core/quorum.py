@@ -18,5 +18,5 @@ def has_quorum(members: Collection[Member], agreeing: Collection[Member]) -> boo
 
 def agreed_index(members: Collection[Member], matched: Mapping[Member, int]) -> int:
     """The highest index that a majority of the members holds; an unknown member holds 0."""
-    indices = sorted((matched.get(member, 0) for member in members), reverse=True)
-    return indices[majority(len(indices)) - 1] if indices else 0
+    indices = sorted([matched.get(member, 0) for member in members])
+    return indices[-majority(len(indices))] if indices else 0

@@ -20,6 +20,7 @@ from interrex.elections.paxos.messages import (
 )
 from interrex.elections.paxos.node import PROMISE, StoredPromise
 from tests.elections import checkers
+from tests.elections.remembered import assert_remembers_rightly
 
 from .network import MemoryDisk, Network, Server
 
@@ -43,6 +44,7 @@ class Checkers(checkers.Checkers[Server]):
         self, server: Server, event: ElectionEvent, effects: Sequence[ElectionEffect]
     ) -> None:
         super().watch(server, event, effects)
+        assert_remembers_rightly(server.paxos._server)
         self._one_value_is_chosen(server)
         self._a_majority_has_accepted_what_is_chosen(server)
         for effect in effects:

@@ -1,6 +1,7 @@
 """Raft's promises, watched from outside while a test runs.
 
-They read messages, effects and disks; of a core's inside only the log of a new leader.
+They read messages, effects and disks; of a core's inside the log of a new leader, and what is
+remembered there instead of counted.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from interrex.elections.interface import ElectionEffect, ElectionEvent, Persist,
 from interrex.elections.raft.messages import AppendAccepted, Vote, decode
 from interrex.elections.raft.node import VOTE, StoredVote
 from tests.elections import checkers
+from tests.elections.remembered import assert_remembers_rightly
 
 from .network import Network, Server
 
@@ -30,6 +32,9 @@ class Checkers(checkers.Checkers[Server]):
         self, server: Server, event: ElectionEvent, effects: Sequence[ElectionEffect]
     ) -> None:
         super().watch(server, event, effects)
+        assert_remembers_rightly(server.raft._server)
+        log = server.raft._server.node.log
+        assert log.last_index == log.first_index - 1 + len(log._entries)
         for effect in effects:
             if isinstance(effect, Persist):
                 self._logs_match(server, effect)

@@ -177,6 +177,7 @@ KNOWN = {
     },
     "Disk": {
         "_records", "_entries", "_reaches", "_urgent", "_next_token", "_batches", "_held",
+        "waiting_since",
     },
     "Detection": {
         "_member", "_settings", "_most_retries", "leader", "leader_worker", "epoch", "silent_at",
@@ -196,7 +197,9 @@ KNOWN = {
         "_early_reads", "_changes", "_handover", "_heartbeat_at", "_lateness", "_grace_until",
         "_forgiven", "_ended", "_first_index",
     },
-    "Lease": {"deadline", "number", "answered", "_rounds", "_answers"},
+    "Lease": {
+        "deadline", "number", "answered", "_rounds", "_answers", "_groups", "_is_settled",
+    },
     "Replication": {"_node", "_lease", "_appended", "progress", "matched", "order"},
     "Progress": {
         "member", "match", "next", "state", "paused", "inflight", "sent_bytes", "sent_round",
@@ -206,6 +209,7 @@ KNOWN = {
     "Voting": {"_node", "_detection", "_believes"},
     "Log": {
         "snapshot", "_entries", "_base_index", "_base_term", "persisted", "appended_bytes",
+        "last_index",
     },
 }  # fmt: skip
 """What the cores remember, and whoever froze them knew of."""

@@ -96,18 +96,14 @@ class Bully:
         self._started = False
         self._left_over: list[ElectionEffect] = []
         """What a step had to say before it met a malformed payload: the next step says it."""
-        self._wake_at: int | None = 0
+        self.wake_at: int | None = 0
+        """When to send ``WakeUp`` (ns), None for never."""
         self._announced: tuple[WorkerName | None, int] = (None, self.epoch)
 
     @property
     def guarantees(self) -> Guarantees:
         """What Bully promises, which depends on ``quorum``."""
         return BULLY_WITH_QUORUM if self._server.node.settings.quorum else BULLY
-
-    @property
-    def wake_at(self) -> int | None:
-        """When to send ``WakeUp`` (ns), None for never."""
-        return self._wake_at
 
     @property
     def leader(self) -> WorkerName | None:
@@ -156,7 +152,7 @@ class Bully:
         node = server.node
         effects = node.effects = self._left_over
         node.now = max(node.now, now)
-        due = self._wake_at
+        due = self.wake_at
         if not self._started:
             self._started = True
             server.start()
@@ -174,7 +170,7 @@ class Bully:
         if known != self._announced:
             self._announced = known
             effects.append(LeaderChanged(*known, server.reason))
-        self._wake_at = server.role.wake_at
+        self.wake_at = server.role.wake_at
         self._left_over = []
         return effects
 

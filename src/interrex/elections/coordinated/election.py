@@ -98,7 +98,8 @@ class CoordinatedElection(ABC, Generic[Answer]):
         """The last epoch in which this worker led."""
         self._claiming = False
         self._backoff = Backoff(settings.first_retry, settings.last_retry, random)
-        self._wake_at: int | None = 0
+        self.wake_at: int | None = 0
+        """When to send ``WakeUp`` (ns), None for never."""
         self._announced: tuple[WorkerName | None, int] = (None, 0)
         self._reason = "it has just started"
 
@@ -186,11 +187,6 @@ class CoordinatedElection(ABC, Generic[Answer]):
     # The contract
 
     @property
-    def wake_at(self) -> int | None:
-        """When to send ``WakeUp`` (ns), None for never."""
-        return self._wake_at
-
-    @property
     def leader(self) -> WorkerName | None:
         """Who leads, as far as this worker knows; nobody while the service does not answer."""
         if self._leading is not None:
@@ -246,7 +242,7 @@ class CoordinatedElection(ABC, Generic[Answer]):
         if known != self._announced:
             self._announced = known
             desk.effects.append(LeaderChanged(*known, self._why(known[0])))
-        self._wake_at = self._next_wake()
+        self.wake_at = self._next_wake()
         return desk.effects
 
     def _take(self, event: ElectionEvent | Candidacy) -> None:

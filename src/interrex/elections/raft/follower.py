@@ -103,7 +103,8 @@ class Follower(FollowerRole):
         node.send(message.source, answer)
 
     def _commit(self, commit: int) -> None:
-        self._node.commit_to(min(commit, self.verified))
+        if commit > self._node.commit:
+            self._node.commit_to(min(commit, self.verified))
 
     @property
     def matched(self) -> int:

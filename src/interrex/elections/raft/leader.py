@@ -109,10 +109,12 @@ class Leader(LeaderRole):
     def _advance(self) -> None:
         """Commits what a majority holds, if its last entry is of this term (paper, 5.4.2)."""
         node = self._node
-        agreed = self.replication.agreed()
-        if agreed > node.commit and node.log.term_at(agreed) == node.term:
-            self._commit(agreed)
-        self._changes.drive(ready=self._knows_all)
+        if node.commit < node.log.last_index:
+            agreed = self.replication.agreed()
+            if agreed > node.commit and node.log.term_at(agreed) == node.term:
+                self._commit(agreed)
+        if self._changes.waiting:
+            self._changes.drive(ready=self._knows_all)
         if self._handover.until is not None:
             self._drive_handover()
         if not node.is_voter and node.membership.index <= node.commit:

@@ -20,6 +20,7 @@ class Log:
         self.snapshot = snapshot
         snapshot_index = snapshot.index if snapshot else 0
         self._entries = list(entries)
+        self.last_index = entries[-1].index if entries else snapshot_index
         self._base_index = snapshot_index
         self._base_term = snapshot.epoch if snapshot else 0
         if self._entries and self._entries[0].index <= snapshot_index:
@@ -37,10 +38,6 @@ class Log:
     def first_index(self) -> int:
         """The oldest index whose entry is still here."""
         return self._base_index + 1
-
-    @property
-    def last_index(self) -> int:
-        return self._base_index + len(self._entries)
 
     @property
     def last_term(self) -> int:
@@ -92,11 +89,13 @@ class Log:
             term = entry.epoch
             self.appended_bytes += len(entry.data)
         self._entries.extend(entries)
+        self.last_index = index
 
     def truncate(self, index: int) -> None:
         """Drops the entries from ``index`` on."""
         ensure(index > self.snapshot_index, "what a snapshot covers is never truncated")
         del self._entries[index - self._base_index - 1 :]
+        self.last_index = min(self.last_index, index - 1)
         self.persisted = min(self.persisted, index - 1)
 
     def save(self, snapshot: Snapshot, keep_after: int) -> None:
@@ -115,7 +114,8 @@ class Log:
         ensure(snapshot.index > self.snapshot_index, "snapshots only move on")
         self.snapshot = snapshot
         self._entries.clear()
-        self._base_index, self._base_term = snapshot.index, snapshot.epoch
+        self.last_index = self._base_index = snapshot.index
+        self._base_term = snapshot.epoch
 
     def is_up_to_date(self, last_index: int, last_term: int) -> bool:
         """Whether a log that ends so is at least as up to date as this one (paper, 5.4.1)."""

@@ -54,11 +54,10 @@ class Mailbox(Letterbox[Server]):
     def _dispatch(self, message: m.Message, worker: WorkerName) -> None:
         role = self._server.role
         match message:
-            case m.AppendEntries() | m.Advance() | m.Heartbeat() | m.InstallSnapshot():
+            case m.HeartbeatAnswer() | m.AppendAccepted() | m.AppendRefused() | m.SnapshotWanted():
+                self._on_answer_to_leader(message)
+            case m.Heartbeat() | m.AppendEntries() | m.Advance() | m.InstallSnapshot():
                 self._on_leader_mail(message, worker)
-            case m.AppendAccepted() | m.AppendRefused() | m.HeartbeatAnswer() | m.SnapshotWanted():
-                if isinstance(role, Leader) and message.term == self._server.node.term:
-                    _give_leader(role, message)
             case m.PreVote():
                 self._on_question(message, message.ended, worker)
             case m.PreVoteAnswer():
@@ -88,16 +87,31 @@ class Mailbox(Letterbox[Server]):
             return  # sent before it died or handed over: must not bring it back to life
         follower = server.follow(message.source, worker)
         match message:
+            case m.Heartbeat():
+                follower.on_heartbeat(message, worker)
             case m.AppendEntries():
                 follower.on_append(message, worker)
             case m.Advance():
                 follower.on_advance(message, worker)
-            case m.Heartbeat():
-                follower.on_heartbeat(message, worker)
             case m.InstallSnapshot():
                 follower.on_snapshot(message, worker)
             case _:
                 assert_never(message)
+
+    def _on_answer_to_leader(self, message: AnswerToLeader) -> None:
+        role = self._server.role
+        if isinstance(role, Leader) and message.term == self._server.node.term:
+            match message:
+                case m.HeartbeatAnswer():
+                    role.on_heartbeat_answer(message)
+                case m.AppendAccepted():
+                    role.on_accepted(message)
+                case m.AppendRefused():
+                    role.on_refused(message)
+                case m.SnapshotWanted():
+                    role.on_snapshot_wanted(message)
+                case _:
+                    assert_never(message)
 
     def _on_request_vote(self, message: m.RequestVote) -> None:
         server = self._server
@@ -105,17 +119,3 @@ class Mailbox(Letterbox[Server]):
             server.hurry_if_next()
         elif isinstance(server.role, Follower):
             server.role.rest()
-
-
-def _give_leader(leader: Leader, message: AnswerToLeader) -> None:
-    match message:
-        case m.AppendAccepted():
-            leader.on_accepted(message)
-        case m.AppendRefused():
-            leader.on_refused(message)
-        case m.HeartbeatAnswer():
-            leader.on_heartbeat_answer(message)
-        case m.SnapshotWanted():
-            leader.on_snapshot_wanted(message)
-        case _:
-            assert_never(message)

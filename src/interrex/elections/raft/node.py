@@ -108,7 +108,7 @@ class Node(DurableNode[Message]):
         else may be able to win (thesis 4.2.2).
         """
         membership = self.membership
-        return self.is_voter or (
+        return self.member in membership.voters or (
             membership.index > self.commit and self.member in membership.before.voters
         )
 

@@ -114,10 +114,12 @@ class Replication(LogReplication[Progress]):
         progress.commit_sent = node.commit
 
     def _send_commit(self, progress: Progress) -> None:
-        commit = min(self._node.commit, progress.match)
-        if progress.commit_sent < commit and not progress.inflight:
+        node = self._node
+        if progress.commit_sent >= node.commit or progress.inflight:
+            return
+        commit = min(node.commit, progress.match)
+        if progress.commit_sent < commit:
             progress.commit_sent = commit
-            node = self._node
             node.send(progress.member, Advance(progress.member, node.member, node.term, commit))
 
     def _chunk(self, member: int, snapshot: Snapshot, offset: int) -> InstallSnapshot:
@@ -177,7 +179,6 @@ class Replication(LogReplication[Progress]):
             return
         self._accepted(progress, message.matched, probed=False)
         if message.round > progress.sent_round:
-            received = max(message.received, progress.match)
             if progress.state is not State.REPLICATE:
                 progress.paused = False
                 progress.inflight.clear()
@@ -185,7 +186,7 @@ class Replication(LogReplication[Progress]):
             elif message.received < progress.match:
                 # It has doubted its leader meanwhile, and commits no further than it can verify.
                 progress.become_probe(progress.match + 1)
-            elif progress.inflight and received < progress.next - 1:
+            elif progress.inflight and message.received < progress.next - 1:
                 progress.inflight.clear()
-                progress.next = received + 1
+                progress.next = message.received + 1
                 self._count_unsent(progress)

@@ -73,7 +73,7 @@ class MemberChanges(ABC):
     def __init__(self, node: DurableNode[Any], replication: LogReplication[Any]) -> None:
         self._node = node
         self._replication = replication
-        self._queue: deque[ReplaceMember] = deque()
+        self.waiting: deque[ReplaceMember] = deque()
         self._catch_up: CatchUp | None = None
 
     @property
@@ -98,7 +98,7 @@ class MemberChanges(ABC):
     def ask(self, request: ReplaceMember) -> None:
         problem = refusal(self._configuration[1], request)
         if problem is None:
-            self._queue.append(request)
+            self.waiting.append(request)
         else:
             self._node.effects.append(ProposalSettled(request.change, None, problem))
 
@@ -107,8 +107,8 @@ class MemberChanges(ABC):
 
         ``ready``: this leader knows all that was agreed on before it led.
         """
-        while self._queue and ready and self._is_free():
-            request = self._queue[0]
+        while self.waiting and ready and self._is_free():
+            request = self.waiting[0]
             index, configuration = self._configuration
             caught_up = self._has_caught_up(request.member)
             step = self._next(configuration, request, caught_up=caught_up)
@@ -124,7 +124,7 @@ class MemberChanges(ABC):
                 self._take_step(step)
 
     def _settle(self, index: int | None, reason: str) -> None:
-        request = self._queue.popleft()
+        request = self.waiting.popleft()
         self._catch_up = None
         self._node.effects.append(ProposalSettled(request.change, index, reason))
 
@@ -145,6 +145,6 @@ class MemberChanges(ABC):
 
     def abandon(self) -> list[ChangeId]:
         """All that wait: the leadership is over."""
-        changes = [request.change for request in self._queue]
-        self._queue.clear()
+        changes = [request.change for request in self.waiting]
+        self.waiting.clear()
         return changes

@@ -38,11 +38,8 @@ class Disk:
         self._next_token = 1
         self._batches: deque[Batch] = deque()
         self._held: deque[tuple[int, SendPayload]] = deque()
-
-    @property
-    def waiting_since(self) -> int | None:
+        self.waiting_since: int | None = None
         """Since when the oldest ``Persist`` has had no answer."""
-        return self._batches[0].since if self._batches else None
 
     @property
     def token(self) -> int:
@@ -96,13 +93,14 @@ class Disk:
 
     def flush(self, now: int) -> Persist | None:
         """The next ``Persist``, where there is one now."""
-        if not self.will_write:
+        if not (self._records or self._entries) or not self.will_write:
             return None
         if self._entries:
             self._records.append(AppendEntries(tuple(self._entries)))
             self._entries.clear()
         persist = Persist(self._next_token, tuple(self._records))
         self._batches.append(Batch(self._next_token, self._reaches, now))
+        self.waiting_since = self._batches[0].since
         self._records.clear()
         self._urgent = False
         self._reaches = 0
@@ -114,6 +112,7 @@ class Disk:
         reaches = 0
         while self._batches and self._batches[0].token <= token:
             reaches = max(reaches, self._batches.popleft().reaches)
+        self.waiting_since = self._batches[0].since if self._batches else None
         released = []
         while self._held and self._held[0][0] <= token:
             released.append(self._held.popleft()[1])

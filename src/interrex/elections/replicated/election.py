@@ -59,15 +59,11 @@ class ReplicatedElection:
         self._started = False
         self._left_over: list[ElectionEffect] = []
         """What a step had to say before it met a malformed payload: the next step says it."""
-        self._wake_at: int | None = 0
+        self.wake_at: int | None = 0
+        """When to send ``WakeUp`` (ns), None for never."""
         self._announced: tuple[WorkerName | None, int] = (None, self.epoch)
         self._last_leader: tuple[WorkerName | None, int] = (None, 0)
         """The last leader that was announced, and its epoch."""
-
-    @property
-    def wake_at(self) -> int | None:
-        """When to send ``WakeUp`` (ns), None for never."""
-        return self._wake_at
 
     @property
     def leader(self) -> WorkerName | None:
@@ -75,7 +71,7 @@ class ReplicatedElection:
         server = self._server
         role = server.role
         if isinstance(role, LeaderRole):
-            return server.node.worker if server.leading else None
+            return server.node.worker if role.leading else None
         if server.detection.loss in (Loss.ENDED, Loss.SILENT):
             return None
         return server.detection.leader_worker if role.is_named else None
@@ -119,8 +115,9 @@ class ReplicatedElection:
         server = self._server
         node = server.node
         effects = node.effects = self._left_over
-        node.now = max(node.now, now)
-        due = self._wake_at
+        if now > node.now:
+            node.now = now
+        due = self.wake_at
         if not self._started:
             self._started = True
             server.start()
@@ -135,7 +132,7 @@ class ReplicatedElection:
             self._announced = known
             if known[0] is not None:
                 self._last_leader = known
-        self._wake_at = server.role.wake_at
+        self.wake_at = server.role.wake_at
         self._left_over = []
         return effects
 
@@ -156,15 +153,15 @@ class ReplicatedElection:
     def _take(self, event: ElectionEvent) -> None:
         server = self._server
         match event:
-            case PayloadReceived(sender, payload):
-                self._mailbox.take(sender, payload)
+            case PayloadReceived():
+                self._mailbox.take(event.sender, event.payload)
+            case WakeUp():
+                pass
             case Propose() | ReplaceMember():
                 self._propose(event)
             case Persisted(token):
                 server.node.persisted(token)
                 server.role.on_persisted(token)
-            case WakeUp():
-                pass
             case ConfirmRead(read):
                 if isinstance(server.role, LeaderRole) and server.leading:
                     server.role.on_confirm_read(event)

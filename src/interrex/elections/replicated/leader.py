@@ -115,20 +115,16 @@ class LeaderRole:
         return self._lease.deadline
 
     @property
-    def wake_at(self) -> int | None:
-        return earliest(
-            self._heartbeat_at,
-            self._deadline_due_at,
-            self._disk_due_at,
-            self._handover.until,
-        )
+    def leading(self) -> bool:
+        """Whether it may call itself leader, as of the last step."""
+        return self.established and self._node.now < self._lease.deadline
 
     @property
-    def _deadline_due_at(self) -> int:
-        """When the deadline is to be noticed, and then when its grace is over."""
-        if self._grace_until is None or self._node.now < self._lease.deadline:
-            return self._lease.deadline
-        return self._grace_until
+    def wake_at(self) -> int | None:
+        noticed_at = self._lease.deadline
+        if self._grace_until is not None and self._node.now >= noticed_at:
+            noticed_at = self._grace_until
+        return earliest(self._heartbeat_at, noticed_at, self._disk_due_at, self._handover.until)
 
     @property
     def _disk_due_at(self) -> int | None:
@@ -173,20 +169,21 @@ class LeaderRole:
         return self._grace_until is not None and self._node.now < self._grace_until
 
     def _look_after_members(self) -> None:
-        self._changes.drive(ready=self._knows_all)
+        if self._changes.waiting:
+            self._changes.drive(ready=self._knows_all)
 
     def _beat(self) -> None:
         """One heartbeat round to everybody."""
         node, settings = self._node, self._node.settings
         bound = self._quorum_bound()
         slack = 2 * settings.heartbeat + 2 * self._lateness
-        timeout = max(settings.election_timeout, slack + 4 * bound)
-        timeout = min(timeout, settings.longest_timeout)
+        longest = settings.longest_timeout
+        timeout = min(max(settings.election_timeout, slack + 4 * bound), longest)
         number = self._lease.begin(node.now, timeout)
         self._heartbeat_at = node.now + settings.heartbeat
         self._rank(number)
         for member, progress in self.replication.progress.items():
-            own = min(slack + 4 * progress.round_trips.bound, settings.longest_timeout)
+            own = min(slack + 4 * progress.round_trips.bound, longest)
             node.send(member, self._heartbeat(member, number, max(timeout, own), bound))
         self._settle_round()
 
@@ -195,14 +192,14 @@ class LeaderRole:
         progress = self.replication.progress
         bounds = []
         for voters in self._node.membership.groups:
-            others = sorted(progress[one].round_trips.bound for one in voters if one in progress)
+            others = sorted([progress[one].round_trips.bound for one in voters if one in progress])
             needed = majority(len(voters)) - 2
             bounds.append(others[needed] if 0 <= needed < len(others) else 0)
         return max(bounds, default=0)
 
     def _rank(self, number: int) -> None:
-        lease, voters = self._lease, self._node.membership.voters
-        active = {one for one in voters if lease.last_answer(one) + 4 >= number}
+        voters = self._node.membership.voters
+        active = self._lease.active(voters, number - 4)
         self.replication.order = succession(
             voters, self._node.member, self.replication.matched, active
         )
@@ -210,14 +207,15 @@ class LeaderRole:
     def _settle_round(self) -> None:
         """Renews the lease and confirms reads when a majority has answered a round."""
         node = self._node
-        settled = self._lease.settle(node.member, *node.membership.groups)
+        settled = self._lease.settle(node.member, node.membership.groups)
         if settled is None:
             return
         lease = node.settings.lease_of(settled.timeout)
         self._lease.deadline = max(self._lease.deadline, settled.sent_at + lease)
         if node.now < self._lease.deadline:
             self._grace_until = None
-        self._confirm(self._reads.confirmed(settled.number))
+        if self._reads:
+            self._confirm(self._reads.confirmed(settled.number))
 
     # Proposals
 
@@ -241,9 +239,8 @@ class LeaderRole:
 
     def _take_answer(self, member: int, number: int) -> None:
         """A member has answered the heartbeat round of this number."""
-        self._lease.answer(member, number)
+        sent_at = self._lease.answer(member, number)
         progress = self.replication.progress.get(member)
-        sent_at = self._lease.sent_at(number)
         if progress is not None and sent_at is not None:
             progress.round_trips.measured(self._node.now - sent_at)
 

@@ -10,7 +10,7 @@ Source: thesis 6.2 and 6.4.1.
 """
 
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from interrex.core.quorum import agreed_index
@@ -35,33 +35,43 @@ class Lease:
         """The newest round that a majority has answered."""
         self._rounds: deque[Round] = deque(maxlen=MAX_ROUNDS)
         self._answers: dict[int, int] = {}
+        self._groups: Collection[Collection[int]] = ()
+        self._is_settled = False
+        """Whether nothing was said since the last settling that could have changed it."""
 
     def begin(self, now: int, timeout: int) -> int:
         """A new round, answered so far by nobody."""
         self.number += 1
+        self._is_settled = False
         self._rounds.append(Round(self.number, now, timeout))
         return self.number
 
-    def sent_at(self, number: int) -> int | None:
-        """When a round was sent, None where that is too long ago."""
-        if not self._rounds:
-            return None
-        position = number - self._rounds[0].number
-        return self._rounds[position].sent_at if 0 <= position < len(self._rounds) else None
+    def answer(self, member: int, number: int) -> int | None:
+        """A member has answered a round, and with it all before.
 
-    def answer(self, member: int, number: int) -> None:
-        """A member has answered a round, and with it all before."""
+        Returns:
+            When that round was sent, None where it is too long ago.
+        """
         if self._answers.get(member, 0) < number <= self.number:
             self._answers[member] = number
+            self._is_settled = self._is_settled and number <= self.answered
+        rounds = self._rounds
+        position = number - rounds[0].number if rounds else -1
+        return rounds[position].sent_at if 0 <= position < len(rounds) else None
 
-    def last_answer(self, member: int) -> int:
-        return self._answers.get(member, 0)
+    def active(self, members: Iterable[int], number: int) -> list[int]:
+        """Those of the members that have answered this round, or a later one."""
+        answers = self._answers
+        return [member for member in members if answers.get(member, 0) >= number]
 
-    def settle(self, leader: int, *groups: Collection[int]) -> Round | None:
+    def settle(self, leader: int, groups: Collection[Collection[int]]) -> Round | None:
         """The newest round that a majority of every group of voters has answered, where that is
         news."""
+        if self._is_settled and groups is self._groups:
+            return None
+        self._is_settled, self._groups = True, groups
         self._answers[leader] = self.number
-        number = min(agreed_index(voters, self._answers) for voters in groups)
+        number = min([agreed_index(voters, self._answers) for voters in groups])
         if number <= self.answered:
             return None
         self.answered = number

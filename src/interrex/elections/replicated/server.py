@@ -58,7 +58,7 @@ class ReplicatedServer(ABC, Generic[AnyQuestion, AnyFollower, AnyCandidate, AnyL
     def leading(self) -> bool:
         """Whether this server leads, and its deadline had not passed at the last step."""
         role = self.role
-        return isinstance(role, LeaderRole) and role.established and self.node.now < role.deadline
+        return isinstance(role, LeaderRole) and role.leading
 
     def start(self) -> None:
         """The first step: hands out the state from the disk, and begins to wait."""

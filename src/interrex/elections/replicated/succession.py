@@ -12,12 +12,14 @@ def succession(
     voters: Collection[int], leader: int, matched: Mapping[int, int], active: Collection[int]
 ) -> tuple[int, ...]:
     """The voters but the leader: those that answer first, then by how recent their log is."""
-    return tuple(
-        sorted(
-            (member for member in voters if member != leader),
-            key=lambda member: (member not in active, -matched.get(member, 0), member),
-        )
+    places = sorted(
+        [
+            (member not in active, -matched.get(member, 0), member)
+            for member in voters
+            if member != leader
+        ]
     )
+    return tuple([member for _, _, member in places])
 
 
 def rank(order: Sequence[int], member: int, passed: Collection[int]) -> int:

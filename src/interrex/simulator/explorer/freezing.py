@@ -223,7 +223,7 @@ def thaw(local: Local, settings: RaftSettings) -> Raft:
     server._leader_of_epoch = core.term_led
     server.role = _thaw_role(server, core.role)
     raft._started = True
-    raft._wake_at = server.role.wake_at
+    raft.wake_at = server.role.wake_at
     raft._announced = (raft.leader, raft.epoch)
     return raft
 
@@ -231,6 +231,7 @@ def thaw(local: Local, settings: RaftSettings) -> Raft:
 def _thaw_outbox(node: Node, core: Core, writing: tuple[Write, ...]) -> None:
     disk, outbox = node.disk, core.outbox
     disk._batches = deque(Batch(token, one.reaches, NEVER) for token, one in enumerate(writing, 1))
+    disk.waiting_since = NEVER if writing else None
     disk._next_token = len(writing) + 1
     disk._records = [thaw_record(record) for record in outbox.records]
     if outbox.entries:

@@ -250,7 +250,7 @@ class Steps:
                 role = raft._server.role
                 if isinstance(role, LeaderRole):
                     role._heartbeat_at = NEVER
-                    raft._wake_at = role.wake_at
+                    raft.wake_at = role.wake_at
         return WakeUp(), raft.wake_at or NOW
 
     def _write(

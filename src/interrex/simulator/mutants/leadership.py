@@ -8,7 +8,6 @@ _LEADING = "interrex.elections.replicated.leader"
 _LEASE = "interrex.elections.replicated.lease"
 _NODE = "interrex.elections.raft.node"
 _ELECTION = "interrex.elections.replicated.election"
-_SERVER = "interrex.elections.replicated.server"
 _SETTINGS = "interrex.elections.replicated.settings"
 
 LEADERSHIP = (
@@ -16,7 +15,7 @@ LEADERSHIP = (
         "no-check-quorum",
         "A leader goes on while a majority answers; here while it hears itself.",
         _LEASE,
-        "        number = min(agreed_index(voters, self._answers) for voters in groups)\n",
+        "        number = min([agreed_index(voters, self._answers) for voters in groups])\n",
         "        number = min(self._answers[leader] * (leader in voters) for voters in groups)\n",
         "thesis, 6.2",
     ),
@@ -39,10 +38,9 @@ LEADERSHIP = (
     bug(
         "leads-past-its-deadline",
         "Past its own deadline a leader does not call itself one; here it does.",
-        _SERVER,
-        "        return isinstance(role, LeaderRole) and role.established"
-        " and self.node.now < role.deadline\n",
-        "        return isinstance(role, LeaderRole) and role.established\n",
+        _LEADING,
+        "        return self.established and self._node.now < self._lease.deadline\n",
+        "        return self.established\n",
         "thesis, 6.4.1",
     ),
     bug(
