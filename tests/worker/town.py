@@ -70,6 +70,7 @@ from interrex.worker.interface import (
     WorkerEffect,
     WorkerEvent,
 )
+from interrex.worker.peers import pulse
 from interrex.worker.worker import Worker
 
 ELECTION = ContextVar("ELECTION", default="raft")
@@ -128,6 +129,15 @@ class Disk:
 
     def stored(self) -> Stored:
         return Stored(dict(self.facts), self.snapshot, tuple(self.entries))
+
+
+def _assert_remembers_rightly(worker: Worker) -> None:
+    """What a worker keeps instead of counting it anew at every step is what it stands for."""
+    reporter = worker._reporter
+    due = min(reporter._pulse_at, reporter._report_at) if reporter._changed else reporter._pulse_at
+    assert reporter.wake_at == due
+    assert worker._pulse == pulse(worker.state.spec.timing)
+    assert worker._requests.open is worker._requests._submissions.open
 
 
 class Town:
@@ -300,7 +310,9 @@ class Town:
         heapq.heappush(self._agenda, (self.now + delay, self._sequence, deliver))
 
     def post(self, name: WorkerName, event: WorkerEvent) -> None:
-        for effect in self.workers[name].step(event, self.now):
+        effects = self.workers[name].step(event, self.now)
+        _assert_remembers_rightly(self.workers[name])
+        for effect in effects:
             if name in self.workers:
                 self._perform(name, effect)
 

@@ -38,7 +38,8 @@ class Acquaintances:
         self._workers: dict[WorkerName, HostName] = {}
         self._spec: ClusterSpec | None = None
         self._until = 0
-        self._told: ClusterSpec | None = None
+        self.told: ClusterSpec | None = None
+        """The file that all peers were told of last."""
         for index, data in _changes(spec, stored):
             self._until = index
             for operation in decode_change(data).operations:
@@ -67,9 +68,9 @@ class Acquaintances:
         """What to say to all peers once the state has another file, and to keep: whoever joined
         before knows nothing of it, and one whose log was lost may not let the leader in that would
         tell it."""
-        if state.spec is self._told or not state.index:
+        if state.spec is self.told or not state.index:
             return []
-        self._told = spec = state.spec
+        self.told = spec = state.spec
         known = Known(state.index, spec.workers, spec.hosts)
         return [Send(None, known), Remember(known)]
 

@@ -1,6 +1,6 @@
 """When a worker looks at the fleet as a whole: when something changed, and at times set for it."""
 
-from interrex.core.time import MS, earliest, is_due
+from interrex.core.time import MS, earliest
 
 SPACING = 5 * MS
 """What changes in a burst is looked at at most this often (ns)."""
@@ -19,7 +19,7 @@ class Looks:
 
     def is_due(self, now: int) -> bool:
         """Whether to look now; what changed too soon after the last look is put off."""
-        if is_due(self.wake_at, now):
+        if self.wake_at is not None and now >= self.wake_at:
             return True
         if not self.changed:
             return False

@@ -9,11 +9,18 @@ from interrex.core.ids import HostName, WorkerName
 from interrex.core.messages import Report
 from interrex.core.quorum import majority
 from interrex.core.replicas import ReplicaReport
+from interrex.core.spec import Timing
+from interrex.core.time import seconds
 from interrex.elections.interface import Member
 from interrex.orchestration.fleet import Fleet, WorkerView
 
 PULSE_SHARE = 4
 """A worker says something at least this often within the time after which it counts as silent."""
+
+
+def pulse(timing: Timing) -> int:
+    """How often (ns) a worker says something."""
+    return seconds(timing.silent_worker) // PULSE_SHARE
 
 
 class News(Enum):

@@ -19,24 +19,26 @@ class Reporter:
 
     def __init__(self, now: int) -> None:
         self.latest: Report | None = None
-        self.changed = True
-        """Set when what the next report would say may differ from the last."""
+        self.wake_at = now
+        """When to speak next (ns)."""
+        self._changed = True
         self._report_at = now
         self._pulse_at = now
         self._spoke: dict[WorkerName, int] = {}
 
-    @property
-    def wake_at(self) -> int:
-        """When to speak next (ns)."""
-        return min(self._pulse_at, self._report_at) if self.changed else self._pulse_at
+    def change(self) -> None:
+        """What the next report would say may differ from the last."""
+        self._changed = True
+        self.wake_at = min(self._pulse_at, self._report_at)
 
     def report(self, make: Callable[[int], Report], now: int) -> Report | None:
         """The report that is due, made with its number; None where none is due."""
-        if not self.changed or now < self._report_at:
+        if not self._changed or now < self._report_at:
             return None
         self.latest = make(self.latest.version + 1 if self.latest is not None else 1)
-        self.changed = False
+        self._changed = False
         self._report_at = now + SPACING
+        self.wake_at = self._pulse_at
         return self.latest
 
     def spoke(self, peer: WorkerName, now: int) -> None:
@@ -51,6 +53,7 @@ class Reporter:
         if now < self._pulse_at:
             return []
         self._pulse_at = now + interval
+        self.wake_at = min(self._pulse_at, self._report_at) if self._changed else self._pulse_at
         lately = now - interval // 2
         due = [peer for peer in peers() if self._spoke.get(peer, lately) <= lately]
         self._spoke.clear()

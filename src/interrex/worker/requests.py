@@ -62,6 +62,8 @@ class Requests:
         self._full_disks = full_disks
         self._hindered = False
         self._submissions = Submissions()
+        self.open = self._submissions.open
+        """The changes that users wait for. While there is none, nothing has to be sent or told."""
         self._asked_by_peers: dict[ChangeId, WorkerName] = {}
         self._reads: dict[int, int | None] = {}
         self._read_number = 0
@@ -86,6 +88,8 @@ class Requests:
             text = f"{_full(full)}; nothing was changed: free space there, then ask again"
             self._emit(Answer(event.request, False, text, refused=True))
             return
+        if not self.open:
+            self._hindered = False
         self._submissions.add(event.change, event.request, event.operations, now)
 
     def expire(self, now: int) -> None:
@@ -99,19 +103,12 @@ class Requests:
             self._emit(Answer(request, False, text))
 
     def go_on(self, state: ClusterState, now: int) -> None:
-        """Send what waits for a leader, and let nobody wait long for full disks. Cheap while
-        nobody waits."""
-        if self._submissions.are_open:
-            self._hasten(now)
-            self._send_due(state, now)
-        else:
-            self._hindered = False
-
-    def _hasten(self, now: int) -> None:
+        """Send what waits for a leader, and let nobody wait long for full disks."""
         hindered = bool(self._full_disks())
         if hindered and not self._hindered:
             self._submissions.hurry(now + FULL_DISK_PATIENCE)
         self._hindered = hindered
+        self._send_due(state, now)
 
     def _send_due(self, state: ClusterState, now: int) -> None:
         """Send what waits for a leader to the one there is."""

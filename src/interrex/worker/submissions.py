@@ -31,7 +31,8 @@ class Submissions:
     """
 
     def __init__(self) -> None:
-        self._open: dict[ChangeId, _Submission] = {}
+        self.open: dict[ChangeId, _Submission] = {}
+        """Those that somebody waits for."""
         self._unsent: dict[ChangeId, int] = {}
         """Those waiting for a leader, or for their retry: not before this time (ns)."""
 
@@ -39,16 +40,16 @@ class Submissions:
         self, change: ChangeId, request: int, operations: tuple[Operation, ...], now: int
     ) -> None:
         """Take on a user's change; the same id again takes the place of the older request."""
-        self._open.pop(change, None)
-        self._open[change] = _Submission(request, operations, now + GIVE_UP_AFTER)
+        self.open.pop(change, None)
+        self.open[change] = _Submission(request, operations, now + GIVE_UP_AFTER)
         self._unsent[change] = 0
 
     @property
     def wake_at(self) -> int | None:
         """When a retry or a give-up is due (ns)."""
-        if not self._open:
+        if not self.open:
             return None
-        oldest = next(iter(self._open.values()))
+        oldest = next(iter(self.open.values()))
         retries = (time for time in self._unsent.values() if time)
         return min([oldest.deadline, *retries])
 
@@ -62,21 +63,16 @@ class Submissions:
             return []
         for change in due:
             del self._unsent[change]
-        return [Submit(change, self._open[change].operations) for change in due]
+        return [Submit(change, self.open[change].operations) for change in due]
 
     def leader_changed(self) -> None:
         """Whatever was sent to the last leader may be lost: send it again."""
-        self._unsent = dict.fromkeys(self._open, 0)
+        self._unsent = dict.fromkeys(self.open, 0)
 
     def unlucky(self, change: ChangeId, now: int) -> None:
         """The leader could not do it (yet): try again a little later."""
-        if change in self._open:
+        if change in self.open:
             self._unsent[change] = now + RETRY_AFTER
-
-    @property
-    def are_open(self) -> bool:
-        """Whether anybody waits."""
-        return bool(self._open)
 
     @property
     def are_unsent(self) -> bool:
@@ -85,7 +81,7 @@ class Submissions:
 
     def hurry(self, deadline: int) -> None:
         """Nobody is to wait longer than until then (ns)."""
-        for submission in self._open.values():
+        for submission in self.open.values():
             submission.deadline = min(submission.deadline, deadline)
 
     def settle(self, change: ChangeId) -> int | None:
@@ -95,15 +91,15 @@ class Submissions:
             The request to answer, None if nobody waits for it here.
         """
         self._unsent.pop(change, None)
-        submission = self._open.pop(change, None)
+        submission = self.open.pop(change, None)
         return submission.request if submission is not None else None
 
     def expired(self, now: int) -> list[int]:
         """The requests that have waited too long: told so, and forgotten."""
         late = []
-        for change, submission in list(self._open.items()):
+        for change, submission in list(self.open.items()):
             if now < submission.deadline:
                 break
             self._unsent.pop(change, None)
-            late.append(self._open.pop(change).request)
+            late.append(self.open.pop(change).request)
         return late

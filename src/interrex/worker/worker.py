@@ -106,7 +106,7 @@ from interrex.worker.interface import (
 from interrex.worker.leaving import Leaving
 from interrex.worker.looks import Looks
 from interrex.worker.losses import losses
-from interrex.worker.peers import PULSE_SHARE, News, Peers
+from interrex.worker.peers import News, Peers, pulse
 from interrex.worker.probation import Probation
 from interrex.worker.reporting import Reporter
 from interrex.worker.requests import Requests
@@ -159,6 +159,7 @@ class Worker:
         )
         self._disk_full = False
         self._timing = state.spec.timing
+        self._pulse = pulse(self._timing)
         self._healer = Healer(me, self._timing)
         self._leaving: Leaving | None = None
         self._founding = Founding(probation, self._elect, self._emit, self._persist)
@@ -169,7 +170,8 @@ class Worker:
         self._election_tokens: dict[int, int] = {}
         self._reporter = Reporter(now)
         self._looks = Looks()
-        self._wake_at = self._next_wake_up()
+        self.wake_at = self._next_wake_up()
+        """When to send ``WakeUp`` (ns), None for never."""
 
     @property
     def epoch(self) -> int:
@@ -186,16 +188,11 @@ class Worker:
         members = self.election.members
         return self.peers.fleet(self.acquaintances.needed(self.state, members), members)
 
-    @property
-    def wake_at(self) -> int | None:
-        """When to send ``WakeUp`` (ns), None for never."""
-        return self._wake_at
-
     def _next_wake_up(self) -> int | None:
         return earliest(
             None if self._founding.waits else self.election.wake_at,
             self.supervisor.wake_at,
-            self._requests.wake_at,
+            self._requests.wake_at if self._requests.open else None,
             self._looks.wake_at,
             self._reporter.wake_at,
             self._leaving.wake_at if self._leaving is not None else None,
@@ -217,21 +214,17 @@ class Worker:
         self._now = self._last_step = now
         self._dispatch(event)
         self._follow_up()
-        self._wake_at = self._next_wake_up()
+        self.wake_at = self._next_wake_up()
         return self._effects
 
     def _notice_lateness(self, now: int) -> None:
-        lost = self._lateness.observe(self._wake_at, self._last_step, now)
+        lost = self._lateness.observe(self.wake_at, self._last_step, now)
         if lost:
             self.peers.forgive_absence(lost, now)
             untold = self._lateness.news(now)
             if untold:
                 text = f"{self.me} was not run for {untold / S:.1f} s when it had to: its host is "
                 self._note("worker.starved", text + "overloaded, or it was paused", worker=self.me)
-
-    @property
-    def _pulse(self) -> int:
-        return seconds(self.state.spec.timing.silent_worker) // PULSE_SHARE
 
     def _dispatch(self, event: WorkerEvent) -> None:
         match event:
@@ -252,13 +245,15 @@ class Worker:
             case Told() | Noticed():
                 self._elect(event)
             case DiskFull():
-                self._disk_full = self._reporter.changed = True
+                self._disk_full = True
+                self._reporter.change()
             case NotKnown():
                 if was_removed(self.fleet(), self.state, event.index, self._now):
                     self._effects.append(Leave("the cluster no longer knows this worker"))
             case RoutesFollowed():
                 self._effects += self._balancers.notes(event)
-                self._reporter.changed |= self._balancers.followed(event, self._now)
+                if self._balancers.followed(event, self._now):
+                    self._reporter.change()
                 self._looks.appoint(self._balancers.wake_at)
             case ChangeAsked() | ReadAsked() | HandOverAsked() | LeaveAsked():
                 self._on_request(event)
@@ -270,7 +265,8 @@ class Worker:
             self._elect(election_interface.WakeUp())
         if is_due(self.supervisor.wake_at, self._now):
             self._supervise(supervision_interface.WakeUp())
-        self._requests.expire(self._now)
+        if self._requests.open:
+            self._requests.expire(self._now)
 
     def _on_peer_joined(self, event: PeerJoined) -> None:
         self.peers.joined(event.peer, event.host, event.member, self._now)
@@ -304,7 +300,8 @@ class Worker:
                 case ElectionMail():
                     self._elect(PayloadReceived(sender, message.payload))
                 case Report():
-                    self._on_report(sender, message)
+                    if self._take_report(sender, message) is News.REPLICAS:
+                        self._tell_supervision()
                 case Alive():
                     pass
                 case Assignment() | Routes() | LaunchWorker() | KillWorker() | Dismiss():
@@ -324,10 +321,6 @@ class Worker:
         except (msgspec.MsgspecError, MalformedPayload) as error:
             self._effects.append(Disconnect(sender, f"not a message: {error}"))
 
-    def _on_report(self, sender: WorkerName, report: Report) -> None:
-        if self._take_report(sender, report) is News.REPLICAS:
-            self._tell_supervision()
-
     def _take_report(self, sender: WorkerName, report: Report) -> News:
         news = self.peers.reported(sender, report)
         self._looks.changed |= news is News.REPLICAS or (
@@ -344,8 +337,8 @@ class Worker:
     def _elect(self, event: ElectionEvent) -> None:
         """Let the election take an event, and what follows from it, to the end."""
         events = self._founding.admit(event) if self._founding.waits else [event]
-        while events:
-            for effect in self.election.step(events.pop(0), self._now):
+        for one in events:  # which may become more meanwhile
+            for effect in self.election.step(one, self._now):
                 match effect:
                     case SendPayload():
                         self._reporter.spoke(effect.to, self._now)
@@ -385,6 +378,7 @@ class Worker:
         if timing == self._timing:
             return []
         self._timing = timing
+        self._pulse = pulse(timing)
         self._healer.retime(timing)
         problem = times_problem(self.state.spec)
         if problem:
@@ -399,7 +393,8 @@ class Worker:
 
     def _on_persisted(self, event: Persisted) -> None:
         if self._disk_full:
-            self._disk_full, self._reporter.changed = False, True
+            self._disk_full = False
+            self._reporter.change()
             self._note("disk.freed", f"{self.me} can write again", worker=self.me)
         done = [token for token in self._election_tokens if token <= event.token]
         if done:
@@ -448,7 +443,7 @@ class Worker:
                 self._requests.hand_over(event)
             case LeaveAsked():
                 self._leaving = self._leaving or Leaving(event.request, self._now)
-                self._reporter.changed = True
+                self._reporter.change()
                 self._note("worker.leaving", f"{self.me} stops everything it supervises")
             case _:
                 assert_never(event)
@@ -472,7 +467,7 @@ class Worker:
             case Assignment():
                 slots = self._wanted(command)
                 self._supervise(supervision_interface.Assigned(command.epoch, slots, confirmed))
-                self._reporter.changed = True
+                self._reporter.change()
             case Routes():
                 self._balancers.command(command.table)
                 self._looks.changed = True
@@ -507,15 +502,18 @@ class Worker:
     def _supervise(self, event: supervision_interface.SupervisionEvent) -> None:
         before = self.supervisor.version
         self._effects += self.supervisor.step(event, self._now)
-        self._reporter.changed |= self.supervisor.version != before
+        if self.supervisor.version != before:
+            self._reporter.change()
 
     def _follow_up(self) -> None:
         if self._leaving is not None:
             self._go_on_leaving(self._leaving)
         if self._now >= self._reporter.wake_at:
             self._speak_up()
-        self._requests.go_on(self.state, self._now)
-        self._effects += self.acquaintances.news(self.state)
+        if self._requests.open:
+            self._requests.go_on(self.state, self._now)
+        if self.state.spec is not self.acquaintances.told:
+            self._effects += self.acquaintances.news(self.state)
         if self._looks.is_due(self._now):
             self._look()
 
