@@ -5,7 +5,7 @@ from collections.abc import ItemsView, ValuesView
 import msgspec
 import pytest
 
-from interrex.core.ids import ServiceName, SlotName, WorkerName
+from interrex.core.ids import ChangeId, ServiceName, SlotName, WorkerName
 from interrex.core.messages import Report
 from interrex.core.replicas import ReplicaReport, ReplicaState
 from interrex.core.spec import LOCAL_HOST, ClusterSpec, ServiceSpec
@@ -135,3 +135,9 @@ def _find_stranger(town: Town, slot: SlotName, now: int) -> None:
         slot, ReplicaState.BLOCKED, 1, port, None, 1, 0, False, "", now, port_taken=True
     )
     town.change(OTHER, replicas={slot: report})
+
+
+def test_a_change_that_another_asked_for_is_none_to_plan_anew_for(town: Town) -> None:
+    assert not town.leader.proposal_settled(ChangeId("contest-1"))
+    town.look(START)
+    assert not town.placements.gone_over

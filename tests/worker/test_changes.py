@@ -3,11 +3,13 @@
 import msgspec
 import pytest
 
+from interrex.core.contests import Candidate, CandidateProcess, Stand
 from interrex.core.ids import ChangeId, ServiceName, SlotName, WorkerName
 from interrex.core.routes import EndpointState
 from interrex.core.state import ApplySpec, Operation, Restart, Scale
 from interrex.core.time import MS, S
 from interrex.worker.interface import ChangeAsked, HandOverAsked, LeaveAsked
+from interrex.worker.looks import Looks
 from tests.worker.town import Disk, Town, cluster, service
 
 pytestmark = pytest.mark.usefixtures("each_election")
@@ -241,3 +243,17 @@ def test_a_worker_that_was_never_assigned_anything_leaves_too() -> None:
     town.post(lonely, LeaveAsked(1))
     assert town.run_until(lambda: lonely not in town.workers) < S
     assert town.answers[-1].ok
+
+
+def test_a_change_of_a_programs_leadership_lets_nobody_look_at_the_fleet(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    town.run_for(S)
+    candidate = Candidate("t", "a", town.leader(), 0, CandidateProcess(7, 8, "boot", 9))
+    looked: list[int] = []
+    monkeypatch.setattr(Looks, "begin", lambda looks, now: looked.append(now))
+    ask(town, Stand("billing", candidate))
+    town.run_until(lambda: all(one.state.contests.standing for one in town.workers.values()))
+    assert not looked
+    ask(town, Scale(WEB, 2), request=2)
+    town.run_until(lambda: bool(looked))

@@ -110,6 +110,17 @@ def test_the_dead_holder_is_withdrawn_at_once_and_the_next_leads() -> None:
     assert Lost("t-a", "it was withdrawn") in said
 
 
+def test_the_next_one_leads_after_one_agreed_change_and_is_told_before_anybody_else() -> None:
+    world = World()
+    world.stand("a")
+    world.stand("b")
+    agreed = world.index
+    world.guardian.withdraw("t-a", world.now)
+    first, *_ = (one for one in world.look() if isinstance(one, Granted | Standings))
+    assert first == Granted("t-b", agreed + 1, world.now + CANDIDATE_LEASE)
+    assert world.index == agreed + 1
+
+
 def test_the_silent_holder_keeps_its_lease_to_the_end_and_not_longer() -> None:
     world = World()
     world.stand("a")

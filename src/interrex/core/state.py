@@ -10,6 +10,7 @@ import msgspec
 
 from interrex.core.balancer_service import balancer_service
 from interrex.core.contests import (
+    ContestOperation,
     Contests,
     Expire,
     Renew,
@@ -161,6 +162,11 @@ class Change(msgspec.Struct, frozen=True, array_like=True):
     id: ChangeId
     epoch: int
     operations: tuple[Operation, ...]
+
+    @property
+    def is_of_contests(self) -> bool:
+        """Whether it is all about programs' leaderships, so that the fleet stays as it was."""
+        return all(isinstance(one, ContestOperation) for one in self.operations)
 
 
 _change_decoder = msgspec.msgpack.Decoder(Change)

@@ -10,7 +10,8 @@ import asyncio
 import os
 import secrets
 import threading
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 
 import msgspec
@@ -43,7 +44,7 @@ from interrex.runtime.contest_words import (
     decode_reply,
     encode_word,
 )
-from interrex.runtime.frames import HEAD_BYTES, BadFrame, encode_frame
+from interrex.runtime.frames import BadFrame, FrameReader, encode_frame
 from interrex.runtime.layout import Layout, state_root
 from interrex.runtime.lifeline import NO_LIFELINE, hold_lifeline
 from interrex.runtime.peer_socket import connect_unix
@@ -79,7 +80,7 @@ class LocalCandidate:
         self._standing = standing
         self._ticket = ""
         self._waiting: tuple[str, ...] = ()
-        self._writer: asyncio.StreamWriter | None = None
+        self._writer: asyncio.WriteTransport | None = None
         self._downs: list[StandDown] = []
         """Withdrawals that no worker has heard yet."""
         self._keeping: asyncio.Task[None] | None = None
@@ -168,29 +169,38 @@ class LocalCandidate:
 
     async def _converse(self, worker: WorkerName) -> WorkerName:
         """Talk to one worker until it ends, or names a better one, which is returned."""
+        replies = _Replies(partial(self._take, worker))
         sock = connect_unix(self._layout.lead_socket(worker))
-        reader, writer = await asyncio.open_unix_connection(sock=sock)
         try:
-            writer.write(encode_frame(encode_word(self._follow)))
-            first = await _read(reader)
-            if isinstance(first, Now) and first.nearest not in ("", worker, self._tried):
-                self._tried = WorkerName(first.nearest)
-                return self._tried
-            self._failures = 0
-            self._writer = writer
-            self._on_reply(first)
-            if self._ticket:
-                self._say(StandFor(self._ticket, now_ns()))
-            for down in self._downs:
-                # It names a ticket of an earlier connection: claim it, then lay it down.
-                self._say(StandFor(down.ticket, now_ns()))
-                self._say(down)
-            self._downs.clear()
-            while True:
-                self._on_reply(await _read(reader))
+            loop = asyncio.get_running_loop()
+            replies.writer, _ = await loop.create_unix_connection(lambda: replies, sock=sock)
+            replies.writer.write(encode_frame(encode_word(self._follow)))
+            return await replies.ended
         finally:
             self._writer = None
-            writer.close()
+            replies.close()
+
+    def _take(self, worker: WorkerName, replies: "_Replies", reply: Reply) -> WorkerName | None:
+        """One reply of a worker's; returns the one to talk to instead."""
+        if self._writer is None:
+            if isinstance(reply, Now) and reply.nearest not in ("", worker, self._tried):
+                self._tried = WorkerName(reply.nearest)
+                return self._tried
+            self._on_first(replies.writer)
+        self._on_reply(reply)
+        return None
+
+    def _on_first(self, writer: asyncio.WriteTransport | None) -> None:
+        """This worker it is: claim what is held, and lay down what is not wanted any more."""
+        self._failures = 0
+        self._writer = writer
+        if self._ticket:
+            self._say(StandFor(self._ticket, now_ns()))
+        for down in self._downs:
+            # It names a ticket of an earlier connection: claim it, then lay it down.
+            self._say(StandFor(down.ticket, now_ns()))
+            self._say(down)
+        self._downs.clear()
 
     def _on_reply(self, reply: Reply) -> None:
         match reply:
@@ -204,6 +214,7 @@ class LocalCandidate:
                 if held is not None and held.epoch == epoch:
                     self._standing.renew(deadline)
                 elif deadline > now_ns():
+                    self._standing.saw(self._follow.identity, epoch)
                     self._standing.grant(epoch, deadline)
             case Ended(ticket, reason, taken_by) if ticket == self._ticket:
                 self._on_ended(reason, taken_by)
@@ -223,12 +234,38 @@ class LocalCandidate:
             self._standing.end(reason)
 
 
-async def _read(reader: asyncio.StreamReader) -> Reply:
-    length = int.from_bytes(await reader.readexactly(HEAD_BYTES), "big")
-    if not 0 < length <= MAX_WORD:
-        raise BadFrame(f"a frame of {length} bytes")
-    reply: Reply = decode_reply(await reader.readexactly(length))
-    return reply
+class _Replies(asyncio.Protocol):
+    """A worker's replies, each taken as it arrives: no task is woken in between.
+
+    Args:
+        take: takes this and a reply, and returns the worker to talk to instead, if any.
+    """
+
+    def __init__(self, take: "Callable[[_Replies, Reply], WorkerName | None]") -> None:
+        self._take = take
+        self._reader = FrameReader(MAX_WORD)
+        self.writer: asyncio.WriteTransport | None = None
+        self.ended: asyncio.Future[WorkerName] = asyncio.get_running_loop().create_future()
+
+    def data_received(self, data: bytes) -> None:
+        self._reader.feed(data)
+        try:
+            while not self.ended.done() and (frame := self._reader.next_frame()) is not None:
+                better = self._take(self, decode_reply(frame))
+                if better is not None:
+                    self.ended.set_result(better)
+        except (ElectionError, BadFrame, msgspec.MsgspecError) as error:
+            self.ended.set_exception(error)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.ended.done():
+            self.ended.set_exception(exc or EOFError("the worker has ended the connection"))
+
+    def close(self) -> None:
+        """Take no more."""
+        self.ended.cancel()
+        if self.writer is not None:
+            self.writer.close()
 
 
 def own_lifeline() -> int:

@@ -124,13 +124,17 @@ class Leader:
         """Whether nothing that was proposed is still open."""
         return self._proposed is None and self._granting is None
 
-    def proposal_settled(self, change: ChangeId) -> None:
-        """A change this leader asked for is applied, or was lost: plan anew."""
-        self._in_order = None
-        if change == self._proposed:
+    def proposal_settled(self, change: ChangeId) -> bool:
+        """A change is applied, or was lost. Returns whether this leader asked for it: plan anew."""
+        proposed = change == self._proposed
+        granting = self._granting is not None and change == vote_change(self.epoch, self._granting)
+        if proposed:
             self._proposed = None
-        if self._granting is not None and change == vote_change(self.epoch, self._granting):
+        if granting:
             self._granting = None
+        if proposed or granting:
+            self._in_order = None
+        return proposed or granting
 
     def worker_lost(self, worker: WorkerName) -> None:
         """A connection ended: whatever was sent there may not have arrived."""

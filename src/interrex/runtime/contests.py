@@ -7,7 +7,7 @@ processes by pidfd and lifeline, and proposes what the guardian asks for.
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -61,7 +61,8 @@ class ContestBackend(Protocol):
     def contest_refusal(self) -> str:
         """Why this cluster gives no leaderships to programs; empty when it does."""
 
-    async def change(self, body: ChangeBody) -> Outcome: ...
+    def begin_change(self, body: ChangeBody) -> asyncio.Future[Outcome]:
+        """Ask for a change at once; the future has what became of it."""
 
 
 class _Process:
@@ -120,7 +121,7 @@ class ContestServer:
         self._tickets: dict[str, ProcessIdentity] = {}
         self._loop = asyncio.get_running_loop()
         self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._outcomes: set[asyncio.Future[Outcome]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._seen: tuple[int, bool] = (-1, False)
 
@@ -136,8 +137,8 @@ class ContestServer:
             self._server.close()
         if self._timer is not None:
             self._timer.cancel()
-        for task in self._tasks:
-            task.cancel()
+        for outcome in self._outcomes:
+            outcome.cancel()
         for connection in list(self.connections):
             connection.close()
         for process in self._processes.values():
@@ -154,10 +155,11 @@ class ContestServer:
         contests, applied = self.backend.contests()
         leading = self.backend.leads_the_cluster()
         self._seen = (applied, leading)
+        proposals = []
         for effect in self.guardian.look(contests, applied, leading, now_ns()):
             match effect:
                 case pure.Proposal():
-                    self._spawn(self._propose(effect))
+                    proposals.append(effect)
                 case pure.Standings():
                     now = Now(effect.leader, effect.epoch, effect.waiting)
                     self._tell(now, self._following(effect.contest))
@@ -172,6 +174,8 @@ class ContestServer:
                     process = effect.process
                     identity = ProcessIdentity(*msgspec.structs.astuple(process))
                     self.watch(effect.ticket, identity, NO_LIFELINE)
+        for proposal in proposals:  # last: what follows from one may be told before it returns
+            self._propose(proposal)
         self._arm()
 
     def _of(self, ticket: str) -> "list[_Connection]":
@@ -184,16 +188,18 @@ class ContestServer:
         for connection in connections:
             connection.say(reply)
 
-    async def _propose(self, proposal: pure.Proposal) -> None:
+    def _propose(self, proposal: pure.Proposal) -> None:
         change = ChangeId(f"contest-{os.urandom(8).hex()}")
-        outcome = await self.backend.change(ChangeBody(change, (proposal.operation,)))
-        self.guardian.settled(proposal.number, outcome.index if outcome.ok else None, now_ns())
-        self.look()
+        outcome = self.backend.begin_change(ChangeBody(change, (proposal.operation,)))
+        self._outcomes.add(outcome)
+        outcome.add_done_callback(partial(self._settled, proposal.number))
 
-    def _spawn(self, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _settled(self, number: int, outcome: asyncio.Future[Outcome]) -> None:
+        self._outcomes.discard(outcome)
+        if not outcome.cancelled():
+            done = outcome.result()
+            self.guardian.settled(number, done.index if done.ok else None, now_ns())
+            self.look()
 
     def _arm(self) -> None:
         if self._timer is not None:

@@ -195,7 +195,11 @@ class Node:
         sound = False
         try:
             while self._queue and not self._ended.done():
-                for effect in self.core.step(self._queue.popleft(), now_ns()):
+                effects = self.core.step(self._queue.popleft(), now_ns())
+                if self._contests is not None:
+                    # What is applied is on a majority's disks: who leads by it waits for nothing.
+                    self._contests.moved()
+                for effect in effects:
                     self._perform(effect)
             sound = True
         except InvariantViolation as error:
@@ -205,8 +209,6 @@ class Node:
             if not sound:
                 self._stop("an internal error left the worker's state in doubt", again=True)
         self._tell_leader()
-        if self._contests is not None:
-            self._contests.moved()
         self._arm()
 
     def _perform(self, effect: WorkerEffect) -> None:
@@ -433,7 +435,10 @@ class Node:
         return await self._ask(ReadAsked)
 
     async def change(self, body: ChangeBody) -> Outcome:
-        return await self._ask(lambda n: ChangeAsked(n, body.id, body.operations))
+        return await self.begin_change(body)
+
+    def begin_change(self, body: ChangeBody) -> asyncio.Future[Outcome]:
+        return self._begin_to_ask(lambda n: ChangeAsked(n, body.id, body.operations))
 
     async def step_down(self, body: StepDownBody) -> Outcome:
         return await self._ask(lambda n: HandOverAsked(n, body.successor))
@@ -457,12 +462,15 @@ class Node:
         return await self._ask(LeaveAsked)
 
     async def _ask(self, make: Callable[[int], WorkerEvent]) -> Outcome:
+        return await self._begin_to_ask(make)
+
+    def _begin_to_ask(self, make: Callable[[int], WorkerEvent]) -> asyncio.Future[Outcome]:
         self._request_number += 1
         number = self._request_number
-        future = self._requests[number] = self._loop.create_future()
+        future: asyncio.Future[Outcome] = self._loop.create_future()
+        self._requests[number] = future
         self.post(make(number))
-        outcome: Outcome = await future
-        return outcome
+        return future
 
     def _answer(self, answer: Answer) -> None:
         future = self._requests.pop(answer.request, None)

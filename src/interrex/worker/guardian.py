@@ -192,6 +192,7 @@ class Guardian:
         self._take_up_orphans(contests)
         for ward in list(self._wards.values()):
             self._follow(ward, contests, applied, now)
+        self._grant(now)
         self._watch_guardians(contests, now)
         self._compare(contests)
         for ticket, ward in list(self._wards.items()):
@@ -202,7 +203,6 @@ class Guardian:
             self._propose(Renew(self._me), None, now)
         if not self._wards and not self._renewal_asked:
             self._renew_at = None
-        self._grant(now)
         effects, self._effects = self._effects, []
         return effects
 

@@ -351,8 +351,9 @@ class Worker:
                         records = self._gate.raise_to(effect.epoch, self._token + 1)
                         self._election_tokens[self._persist(records)] = effect.token
                     case Committed():
-                        apply(self.state, decode_change(effect.data), effect.index)
-                        self._looks.changed = True
+                        change = decode_change(effect.data)
+                        apply(self.state, change, effect.index)
+                        self._looks.changed |= not change.is_of_contests
                         events += self._retime()
                     case Restored():
                         self.state = decode_state(effect.data)
@@ -429,8 +430,7 @@ class Worker:
 
     def _on_settled(self, effect: ProposalSettled) -> None:
         if self.lead is not None:
-            self.lead.proposal_settled(effect.change)
-        self._looks.changed = True
+            self._looks.changed |= self.lead.proposal_settled(effect.change)
         self._requests.settled(effect, self._now)
 
     def _on_request(self, event: UserRequest) -> None:
