@@ -40,7 +40,7 @@ class Lateness:
         """
         if due is None:
             return 0
-        late = now - max(due, last)
+        late = now - (due if due > last else last)
         if late <= GRAIN:
             return 0
         self.lost += late

@@ -74,8 +74,3 @@ class Paxos(ReplicatedElection):
     def guarantees(self) -> Guarantees:
         """What Paxos promises, however it is configured."""
         return PAXOS
-
-    @property
-    def epoch(self) -> int:
-        """The newest round this worker has seen."""
-        return self._server.node.round

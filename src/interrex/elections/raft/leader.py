@@ -117,7 +117,7 @@ class Leader(LeaderRole):
             self._changes.drive(ready=self._knows_all)
         if self._handover.until is not None:
             self._drive_handover()
-        if not node.is_voter and node.membership.index <= node.commit:
+        if node.member not in node.membership.voters and node.membership.index <= node.commit:
             self.resign("it was removed from the cluster")
 
     def _commit(self, index: int) -> None:

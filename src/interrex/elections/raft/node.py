@@ -97,10 +97,6 @@ class Node(DurableNode[Message]):
         self.set_term(epoch, given_to)
 
     @property
-    def is_voter(self) -> bool:
-        return self.member in self.membership.voters
-
-    @property
     def may_campaign(self) -> bool:
         """Whether to stand for election: a voter, also one whose removal is not committed yet.
 

@@ -68,8 +68,3 @@ class Raft(ReplicatedElection):
     def guarantees(self) -> Guarantees:
         """What Raft promises, however it is configured."""
         return RAFT
-
-    @property
-    def epoch(self) -> int:
-        """The newest term this worker has seen."""
-        return self._server.node.term

@@ -61,30 +61,14 @@ class ReplicatedElection:
         """What a step had to say before it met a malformed payload: the next step says it."""
         self.wake_at: int | None = 0
         """When to send ``WakeUp`` (ns), None for never."""
-        self._announced: tuple[WorkerName | None, int] = (None, self.epoch)
+        self.leader: WorkerName | None = None
+        """Who leads, as far as this worker knows: as it was announced last."""
+        self.epoch = server.node.epoch
+        """The newest epoch this worker has seen."""
+        self.leading = False
+        """Whether this worker leads, and its deadline had not passed at the last step."""
         self._last_leader: tuple[WorkerName | None, int] = (None, 0)
         """The last leader that was announced, and its epoch."""
-
-    @property
-    def leader(self) -> WorkerName | None:
-        """Who leads, as far as this worker knows."""
-        server = self._server
-        role = server.role
-        if isinstance(role, LeaderRole):
-            return server.node.worker if role.leading else None
-        if server.detection.loss in (Loss.ENDED, Loss.SILENT):
-            return None
-        return server.detection.leader_worker if role.is_named else None
-
-    @property
-    def epoch(self) -> int:
-        """The newest epoch this worker has seen."""
-        raise NotImplementedError
-
-    @property
-    def leading(self) -> bool:
-        """Whether this worker leads, and its deadline had not passed at the last step."""
-        return self._server.leading
 
     @property
     def deadline(self) -> int | None:
@@ -126,15 +110,29 @@ class ReplicatedElection:
         if due is not None and node.now >= due:
             server.on_time(late=node.now - due > node.settings.lateness)
         node.flush()
-        known = (self.leader, self.epoch)
-        if known != self._announced:
-            effects.append(LeaderChanged(*known, self._reason_for(*known)))
-            self._announced = known
-            if known[0] is not None:
-                self._last_leader = known
-        self.wake_at = server.role.wake_at
+        before, epoch_before = self.leader, self.epoch
+        self._observe()
+        leader, epoch = self.leader, self.epoch
+        if leader != before or epoch != epoch_before:
+            effects.append(LeaderChanged(leader, epoch, self._reason_for(leader, epoch)))
+            if leader is not None:
+                self._last_leader = (leader, epoch)
         self._left_over = []
         return effects
+
+    def _observe(self) -> None:
+        """Takes down what is true until the next step."""
+        server = self._server
+        role, detection = server.role, server.detection
+        if isinstance(role, LeaderRole):
+            self.leading = role.leading
+            self.leader = server.node.worker if self.leading else None
+        else:
+            self.leading = False
+            is_heard = role.is_named and detection.loss in (Loss.NONE, Loss.DISCONNECTED)
+            self.leader = detection.leader_worker if is_heard else None
+        self.epoch = server.node.epoch
+        self.wake_at = role.wake_at
 
     def _reason_for(self, leader: WorkerName | None, epoch: int) -> str:
         """Why this is announced now. A transition says so itself; but a leader's lease lapses and

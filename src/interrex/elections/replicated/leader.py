@@ -148,7 +148,8 @@ class LeaderRole:
         if node.now >= self._lease.deadline and not self._holds_on(late=late):
             self._server.become_follower(node.epoch, "a majority does not answer")
             return
-        self._handover.on_time()
+        if self._handover.until is not None:
+            self._handover.on_time()
         if node.now >= self._heartbeat_at:
             late_by = min(node.now - self._heartbeat_at, node.settings.election_timeout)
             self._lateness = max(late_by, self._lateness * 7 // 8)
@@ -190,12 +191,13 @@ class LeaderRole:
     def _quorum_bound(self) -> int:
         """The round trip that the fastest majority seldom exceeds."""
         progress = self.replication.progress
-        bounds = []
+        bound = 0
         for voters in self._node.membership.groups:
             others = sorted([progress[one].round_trips.bound for one in voters if one in progress])
             needed = majority(len(voters)) - 2
-            bounds.append(others[needed] if 0 <= needed < len(others) else 0)
-        return max(bounds, default=0)
+            if 0 <= needed < len(others) and others[needed] > bound:
+                bound = others[needed]
+        return bound
 
     def _rank(self, number: int) -> None:
         voters = self._node.membership.voters

@@ -11,12 +11,13 @@ Source: thesis 6.2 and 6.4.1.
 
 from collections import deque
 from collections.abc import Collection, Iterable
-from typing import NamedTuple
+
+import msgspec
 
 from interrex.core.quorum import agreed_index
 
 
-class Round(NamedTuple):
+class Round(msgspec.Struct, frozen=True):
     number: int
     sent_at: int
     timeout: int
@@ -37,12 +38,12 @@ class Lease:
         self._answers: dict[int, int] = {}
         self._groups: Collection[Collection[int]] = ()
         self._is_settled = False
-        """Whether nothing was said since the last settling that could have changed it."""
+        """Whether nothing was said since the last settling that could have changed it. That a round
+        begins does so only where somebody is a majority alone."""
 
     def begin(self, now: int, timeout: int) -> int:
         """A new round, answered so far by nobody."""
         self.number += 1
-        self._is_settled = False
         self._rounds.append(Round(self.number, now, timeout))
         return self.number
 
@@ -70,15 +71,17 @@ class Lease:
         if self._is_settled and groups is self._groups:
             return None
         self._is_settled, self._groups = True, groups
-        self._answers[leader] = self.number
-        number = min([agreed_index(voters, self._answers) for voters in groups])
+        number = self._answers[leader] = self.number
+        for voters in groups:
+            agreed = agreed_index(voters, self._answers)
+            if agreed < number:
+                number = agreed
+            if len(voters) == 1:
+                self._is_settled = False
         if number <= self.answered:
             return None
         self.answered = number
-        settled = None
-        while self._rounds and self._rounds[0].number <= number:
-            settled = self._rounds[0]
-            if len(self._rounds) == 1 or self._rounds[1].number > number:
-                break  # the last one stays: round trips of slower followers are measured by it
-            self._rounds.popleft()
-        return settled
+        rounds = self._rounds
+        while len(rounds) > 1 and rounds[1].number <= number:
+            rounds.popleft()  # the last one stays: slower followers' round trips are measured by it
+        return rounds[0] if rounds and rounds[0].number <= number else None

@@ -149,9 +149,9 @@ class ReplicatedServer(ABC, Generic[AnyQuestion, AnyFollower, AnyCandidate, AnyL
     def follow(self, leader: int, worker: WorkerName) -> AnyFollower:
         """As a follower of this epoch's leader, which was just heard."""
         before = self.role
-        ensure(not isinstance(before, LeaderRole), "an epoch has one leader")
         if isinstance(before, FollowerRole) and self.detection.leader == leader:
             return before
+        ensure(not isinstance(before, LeaderRole), "an epoch has one leader")
         self.note_leader(leader)
         if isinstance(before, CandidateRole):
             before.withdraw()

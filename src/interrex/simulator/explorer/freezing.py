@@ -223,8 +223,7 @@ def thaw(local: Local, settings: RaftSettings) -> Raft:
     server._leader_of_epoch = core.term_led
     server.role = _thaw_role(server, core.role)
     raft._started = True
-    raft.wake_at = server.role.wake_at
-    raft._announced = (raft.leader, raft.epoch)
+    raft._observe()
     return raft
 
 

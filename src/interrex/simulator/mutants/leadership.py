@@ -1,6 +1,6 @@
 """Bugs in leading: the deadline, reads, membership, snapshots, handing over."""
 
-from interrex.simulator.mutants.mutant import bug
+from interrex.simulator.mutants.mutant import Edit, Mutant, bug
 
 _CHANGES = "interrex.elections.raft.changes"
 _DETECTION = "interrex.elections.replicated.detection"
@@ -11,12 +11,21 @@ _ELECTION = "interrex.elections.replicated.election"
 _SETTINGS = "interrex.elections.replicated.settings"
 
 LEADERSHIP = (
-    bug(
+    Mutant(
         "no-check-quorum",
         "A leader goes on while a majority answers; here while it hears itself.",
-        _LEASE,
-        "        number = min([agreed_index(voters, self._answers) for voters in groups])\n",
-        "        number = min(self._answers[leader] * (leader in voters) for voters in groups)\n",
+        (
+            Edit(
+                _LEASE,
+                "            agreed = agreed_index(voters, self._answers)\n",
+                "            agreed = self._answers[leader] * (leader in voters)\n",
+            ),
+            Edit(
+                _LEASE,
+                "            if len(voters) == 1:\n",
+                "            if leader in voters:\n",
+            ),
+        ),
         "thesis, 6.2",
     ),
     bug(
