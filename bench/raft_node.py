@@ -158,6 +158,12 @@ class RaftNode:
     def not_known(self, index: int) -> None:
         """All three began together."""
 
+    def peer_refuses(self, worker: WorkerName, reason: str) -> None:
+        """It may not be there yet."""
+
+    def told_beginning(self, genesis: bytes) -> None:
+        """All three began together."""
+
     def peer_ended(self, hello: Hello) -> None:
         """Nobody is started here."""
 

@@ -152,7 +152,7 @@ CHANGES = {
         SOUND + hosts("a", "b", "c"),
         SOUND + hosts("a", "b", "d"),
         [
-            "host d: new (starts 1 worker)",
+            "host d: new (starts 1 worker with `interrex up FILE --host d` there)",
             "host c: removed (stops 1 worker; its replicas move to other hosts)",
         ],
     ),
@@ -166,7 +166,8 @@ CHANGES = {
         SOUND + hosts("a", port=7800),
         [
             "host a: address a:7700 -> a:7800: cannot change while the fleet runs: its workers are "
-            "known by it; take the host out, then add it again"
+            "known by it; take the host out of the file and apply it, run `interrex down --purge` "
+            "there, then add the host as a new one"
         ],
     ),
     "hosts where there were none": (

@@ -62,6 +62,8 @@ class Listener:
     def __init__(self) -> None:
         self._heard: asyncio.Queue[Heard] = asyncio.Queue()
         self.refusals: asyncio.Queue[int] = asyncio.Queue()
+        self.reasons: asyncio.Queue[tuple[WorkerName, str]] = asyncio.Queue()
+        self.beginnings: asyncio.Queue[bytes] = asyncio.Queue()
         self.ended: asyncio.Queue[Hello] = asyncio.Queue()
         """Apart: the end of a process comes when the kernel has cleared up, after anything."""
 
@@ -76,6 +78,12 @@ class Listener:
 
     def not_known(self, index: int) -> None:
         self.refusals.put_nowait(index)
+
+    def peer_refuses(self, worker: WorkerName, reason: str) -> None:
+        self.reasons.put_nowait((worker, reason))
+
+    def told_beginning(self, genesis: bytes) -> None:
+        self.beginnings.put_nowait(genesis)
 
     def peer_ended(self, hello: Hello) -> None:
         self.ended.put_nowait(hello)
@@ -165,6 +173,12 @@ class _Echo:
         pass
 
     def not_known(self, index: int) -> None:
+        pass
+
+    def peer_refuses(self, worker: WorkerName, reason: str) -> None:
+        pass
+
+    def told_beginning(self, genesis: bytes) -> None:
         pass
 
     def peer_ended(self, hello: Hello) -> None:

@@ -25,6 +25,8 @@ from interrex.core.spec import ClusterSpec, Etcd, HostSpec, Timing, Tls, ZooKeep
 from interrex.worker.status import Status, missing_parts
 
 NAMES = ("a", "b", "c")
+NEWCOMER = "aa"
+"""It comes in the middle of the hosts' names, and first in the file: no order is relied upon."""
 Machines = Iterator[dict[str, "Machine"]]
 _LAUNCH = """
 import sys
@@ -40,10 +42,7 @@ for worker in workers:
 
 def several_hosts(spec: ClusterSpec, certificates: Path) -> ClusterSpec:
     """The same cluster on three hosts of one worker each."""
-    hosts = tuple(
-        HostSpec(name=HostName(name), address=f"10.77.0.{number}:7700", workers=1)
-        for number, name in enumerate(NAMES, start=1)
-    )
+    hosts = tuple(host_at(name, number) for number, name in enumerate(NAMES, start=1))
     tls = Tls(
         ca=str(certificates / "ca.pem"),
         certificate=str(certificates / "{host}.pem"),
@@ -54,11 +53,15 @@ def several_hosts(spec: ClusterSpec, certificates: Path) -> ClusterSpec:
     )
 
 
+def host_at(name: str, number: int) -> HostSpec:
+    return HostSpec(name=HostName(name), address=f"10.77.0.{number}:7700", workers=1)
+
+
 def write_certificates(folder: Path) -> None:
     """A CA, and a certificate for each host that names it."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(folder / "ca.pem")
-    for name in NAMES:
+    for name in (*NAMES, NEWCOMER):
         issued = authority.issue_cert(name)
         issued.private_key_pem.write_to_path(folder / f"{name}.key")
         for blob in issued.cert_chain_pems:
@@ -70,6 +73,7 @@ class Namespace:
 
     def __init__(self, name: str, number: int, switch: str) -> None:
         self.address = f"10.77.0.{number}"
+        self.switch = switch
         self.namespace = f"{switch}{name}"
         cable = f"ix{name}"
         _ip("netns", "add", self.namespace)
@@ -220,6 +224,21 @@ def machines(spec: ClusterSpec, election: str = "", session_s: float = 3.0) -> M
             logs = "\n".join(machine.fleet.logs() for machine in made.values())
             raise TimeoutError(logs) from error
         yield made
+
+
+@contextlib.contextmanager
+def newcomer(hosts: dict[str, Machine]) -> Iterator[Machine]:
+    """One more machine behind the same switch, with a file that names it first of all; it has
+    been started, and nobody knows it yet."""
+    a = hosts["a"]
+    spec = a.fleet.spec
+    spec = msgspec.structs.replace(spec, hosts=(host_at(NEWCOMER, 4), *spec.hosts))
+    machine = Machine(NEWCOMER, 4, a.switch, spec)
+    try:
+        machine.launch()
+        yield machine
+    finally:
+        machine.end()
 
 
 def all_ready(hosts: Iterable[Machine]) -> bool:

@@ -1,17 +1,22 @@
 """Three hosts in network namespaces, cut off from each other in each direction."""
 
 import os
-from collections.abc import Iterator
+import secrets
+from collections.abc import Callable, Iterator
 
 import msgspec
 import pytest
 
-from interrex.core.ids import ServiceName, WorkerName
+from interrex.core.ids import ChangeId, ServiceName, WorkerName
 from interrex.core.spec import COORDINATED, ELECTIONS, ClusterSpec
+from interrex.core.state import ApplySpec
+from interrex.runtime.questions import ChangeBody
+from interrex.worker.status import Status
 from tests.system.conftest import shop
-from tests.system.machines import Machine, all_ready, machines
+from tests.system.machines import Machine, all_ready, machines, newcomer
 
 WEB = ServiceName("web")
+STEP_DOWN = "/v1/step-down"
 Hosts = dict[str, Machine]
 
 
@@ -116,6 +121,75 @@ def test_a_host_whose_disk_was_lost_joins_again_and_the_others_keep_their_state(
     assert after is not None
     kept = {r.name: r.pid for r in before.services[WEB].replicas if r.host != lost.name}
     assert {r.name: r.pid for r in after.services[WEB].replicas if r.name in kept} == kept
+
+
+@pytest.mark.parametrize("election", [*ELECTIONS, *COORDINATED])
+def test_a_host_that_is_added_to_the_file_joins_once_it_is_applied(hosts: Hosts) -> None:
+    a = hosts["a"]
+    before = {n: pid for n, pid in a.fleet.replica_pids().items() if n in replicas_on(a, a)}
+    with newcomer(hosts) as new:
+        new.fleet.wait_until(lambda: "does not name it yet" in hindrance(new))
+        assert all(status is not None and len(status.workers) == 3 for status in statuses(hosts))
+        apply(a, new.fleet.spec)
+        everybody = [*hosts.values(), new]
+        a.fleet.wait_until(lambda: all_ready(everybody))
+        a.fleet.wait_until(lambda: all(map(everybody_votes, everybody)))
+        apply(new, scaled(new.fleet.spec, 8))
+        a.fleet.wait_until(lambda: all_ready(everybody) and len(replicas_on(new, seen_by=a)) == 2)
+    after = a.fleet.replica_pids()
+    assert {name: after[name] for name in before} == before
+
+
+@pytest.mark.parametrize("election", ELECTIONS)
+def test_a_lost_host_that_is_made_again_from_a_newer_file_leads_on_from_what_the_others_know(
+    hosts: Hosts,
+) -> None:
+    """Begun from that file it would count fewer generations, and take what runs for the next."""
+    a, lost = hosts["a"], hosts["c"]
+    newer = renewed(a.fleet.spec, "1")
+    replaced_by(hosts, lambda: apply(a, newer))
+    lost.fleet.spec = newer
+    lost.forget_everything()
+    a.fleet.wait_until(lambda: all_ready(hosts.values()) and everybody_votes(a))
+    first = leader_of(hosts).fleet
+    assert first.ask(first.workers[0], "POST", STEP_DOWN, {"successor": lost.fleet.workers[0]})
+    a.fleet.wait_until(lambda: leader_of(hosts) is lost)
+    replaced_by(hosts, lambda: apply(lost, renewed(newer, "2")))
+
+
+def replaced_by(hosts: Hosts, action: Callable[[], None]) -> None:
+    """Returns once another process runs in the place of each replica."""
+    a = hosts["a"].fleet
+    before = set(a.replica_pids().values())
+    action()
+    a.wait_until(lambda: before.isdisjoint(a.replica_pids().values()))
+    a.wait_until(lambda: all_ready(hosts.values()))
+
+
+def renewed(spec: ClusterSpec, number: str) -> ClusterSpec:
+    """A file whose replicas are other processes."""
+    web = msgspec.structs.replace(spec.services[WEB], env={"NEW": number})
+    return msgspec.structs.replace(spec, services={WEB: web})
+
+
+def apply(machine: Machine, spec: ClusterSpec) -> None:
+    """As `interrex apply` does there."""
+    body = ChangeBody(ChangeId(secrets.token_hex(16)), (ApplySpec(spec),))
+    assert machine.fleet.ask(machine.fleet.workers[0], "POST", "/v1/changes", body)["ok"]
+
+
+def scaled(spec: ClusterSpec, replicas: int) -> ClusterSpec:
+    web = msgspec.structs.replace(spec.services[WEB], replicas=replicas)
+    return msgspec.structs.replace(spec, services={WEB: web})
+
+
+def statuses(hosts: Hosts) -> list[Status | None]:
+    return [machine.status() for machine in hosts.values()]
+
+
+def hindrance(machine: Machine) -> str:
+    status = machine.status()
+    return "" if status is None else status.hindrance
 
 
 def everybody_votes(machine: Machine) -> bool:

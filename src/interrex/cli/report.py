@@ -28,7 +28,8 @@ def report(status: Status, colours: bool = False) -> list[str]:
     if rows:
         lines += ["", *table(("", "STATE", "PORT", "PID", "WORKER", "RESTARTS"), rows, colours)]
     lines += _reasons(status)
-    return [*lines, "", f"note: {status.caution}"] if status.caution else lines
+    notes = filter(None, (status.hindrance, status.caution))
+    return [*lines, *(line for note in notes for line in ("", f"note: {note}"))]
 
 
 def headline(status: Status) -> str:

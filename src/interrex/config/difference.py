@@ -181,10 +181,15 @@ def _hosts(old: ClusterSpec, new: ClusterSpec) -> Iterator[Difference]:
 def _host(old: HostSpec | None, new: HostSpec) -> Iterator[Difference]:
     subject = f"host {new.name}"
     if old is None:
-        yield Difference(subject, "new", _start_or_stop(0, new.workers, "worker"))
+        effect = _start_or_stop(0, new.workers, "worker")
+        there = f"`interrex up FILE --host {new.name}` there"
+        yield Difference(subject, "new", f"{effect} with {there}")
         return
     if old.address != new.address:
-        reason = "its workers are known by it; take the host out, then add it again"
+        reason = (
+            "its workers are known by it; take the host out of the file and apply it, run "
+            "`interrex down --purge` there, then add the host as a new one"
+        )
         what = f"address {old.address or 'none'} -> {new.address or 'none'}"
         yield Difference(subject, what, reason, refused=True)
     if old.workers != new.workers:

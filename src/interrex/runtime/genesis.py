@@ -26,13 +26,21 @@ class Genesis(msgspec.Struct, frozen=True):
     """The cluster's first file and its first voters (member identity -> worker).
 
     ``cluster_id`` tells two clusters of the same name apart; ``birthmark``, drawn when this
-    machine's part was made, tells it from a part that was made before and lost.
+    machine's part was made, tells it from a part that was made before and lost. ``joined``: the
+    file of a host that the cluster has begun without.
     """
 
     cluster_id: str
     spec: ClusterSpec
     members: dict[int, WorkerName]
     birthmark: int = 0
+    joined: ClusterSpec | None = None
+
+    @property
+    def beginning(self) -> bytes:
+        """What is the same on every host."""
+        shared = msgspec.structs.replace(self, birthmark=0, joined=None)
+        return msgspec.json.encode(shared)
 
     def member_of(self, worker: WorkerName) -> int | None:
         """A worker's first identity, None if it was added later."""

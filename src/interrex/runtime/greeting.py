@@ -3,11 +3,13 @@
 The one who dials says ``Hello``. The other answers with its own, or with ``Refused`` and closes.
 The dialer answers that with ``Welcome``, or ``Refused``. Only then is the connection up on both
 sides. A dialer whose Hello has ``knock`` asks to be dialed itself: the answer is Welcome, and
-the end of that connection.
+the end of that connection. Whoever would begin a cluster that has begun without it is answered
+with ``Began``.
 """
 
 import msgspec
 
+from interrex.core.digest import digest
 from interrex.core.ids import HostName, WorkerName
 from interrex.runtime.lifeline import NO_LIFELINE
 from interrex.runtime.pidfd import ProcessIdentity
@@ -27,7 +29,8 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):
     Unknown fields are ignored, so that another version is understood well enough to be refused.
     ``member`` is the identity under which its log votes; ``incarnation`` tells one start of a
     worker from its next; ``boot_id`` and ``pid_namespace`` say where the pid counts; ``lifeline``
-    is the descriptor that this host's others may wait at for its death.
+    is the descriptor that this host's others may wait at for its death; ``begins`` is a digest of
+    how the speaker would begin the cluster, empty once anything was written to its log.
     """
 
     version: int = VERSION
@@ -43,6 +46,7 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):
     pid_namespace: int
     knock: bool = False
     lifeline: int = NO_LIFELINE
+    begins: str = ""
 
     @property
     def process(self) -> ProcessIdentity:
@@ -65,7 +69,18 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
     unknown_at: int = -1
 
 
-Greeting = Hello | Welcome | Refused
+class Began(msgspec.Struct, frozen=True, tag="began"):
+    """The cluster that the other would begin has begun already, and how."""
+
+    genesis: bytes
+
+
+def digest_of(beginning: bytes) -> str:
+    """What a Hello says of how its speaker would begin the cluster."""
+    return digest(beginning, 16)
+
+
+Greeting = Hello | Welcome | Refused | Began
 
 encode_greeting = msgspec.msgpack.Encoder().encode
 decode_greeting = msgspec.msgpack.Decoder(Greeting).decode

@@ -11,6 +11,7 @@ from interrex.core.ids import WorkerName
 from interrex.runtime.frames import MAX_FRAME, BadFrame, FrameReader, encode_frame
 from interrex.runtime.greeting import (
     MAX_GREETING,
+    Began,
     Greeting,
     Hello,
     Refused,
@@ -60,11 +61,14 @@ class LinkOwner(Protocol):
     def judge(self, link: "Link", hello: Hello) -> str:
         """Why this Hello is refused on this link; empty when it is believed."""
 
-    def unknown_at(self, hello: Hello) -> int:
-        """The index of the state that names no such worker, -1 where it is known."""
+    def refusal(self, link: "Link", hello: Hello, reason: str) -> Refused | Began:
+        """What to answer a Hello that is refused."""
 
-    def link_refused(self, link: "Link", unknown_at: int) -> None:
-        """The peer does not know this worker, as of this index of the state."""
+    def link_refused(self, link: "Link", refusal: Refused) -> None:
+        """The peer does not believe this worker."""
+
+    def link_told(self, link: "Link", began: Began) -> None:
+        """Whoever was called says how the cluster began, which this worker would begin anew."""
 
     def link_up(self, link: "Link") -> None:
         """Both sides believe each other."""
@@ -109,7 +113,10 @@ class Link(asyncio.Protocol):
         """Whether the greeting succeeded; set when the link is up or ends."""
         self._owner = owner
         self._loop = loop
-        self._reader = FrameReader(MAX_GREETING)
+        # Whom we call has proved who it is, and may have to say how the cluster began.
+        self._reader = FrameReader(
+            MAX_GREETING if role is Role.ACCEPTOR else owner.limits.frame_bytes
+        )
         self._transport: asyncio.Transport | None = None
         self._unsent: list[bytes] = []
         self._up_at = 0.0
@@ -151,9 +158,12 @@ class Link(asyncio.Protocol):
 
     def _on_greeting(self, greeting: Greeting) -> None:
         match self.role, greeting:
-            case _, Refused(reason, unknown_at):
-                self._owner.link_refused(self, unknown_at)
-                self.fault("refused_by_peer", f"it refuses this worker: {reason[:300]}")
+            case _, Refused():
+                self._owner.link_refused(self, greeting)
+                self.fault("refused_by_peer", f"it refuses this worker: {greeting.reason[:300]}")
+            case Role.DIALER | Role.KNOCKER, Began():
+                self._owner.link_told(self, greeting)
+                self.fault("refused_by_peer", "the cluster has begun already")
             case Role.DIALER, Hello():
                 if self._believe(greeting):
                     self._greet(Welcome())
@@ -172,7 +182,7 @@ class Link(asyncio.Protocol):
     def _believe(self, hello: Hello) -> bool:
         reason = self._owner.judge(self, hello)
         if reason:
-            self._greet(Refused(reason, self._owner.unknown_at(hello)))
+            self._greet(self._owner.refusal(self, hello, reason))
             self.fault("refused", reason)
             return False
         self.peer = hello

@@ -46,10 +46,10 @@ def main(layout: Layout, worker: WorkerName, host: HostName) -> int:
 
 
 def _run(layout: Layout, worker: WorkerName, host: HostName) -> int:
-    genesis = genesis_of_worker(layout, worker)
     lifeline = hold_lifeline()
 
     async def work() -> Ending:
+        genesis = genesis_of_worker(layout, worker)  # another one, where it was told of that
         opened = open_log(layout, genesis, worker)
         return await Node(layout, genesis, worker, host, opened, lifeline).run()
 

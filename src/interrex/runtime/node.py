@@ -31,8 +31,9 @@ from interrex.runtime.clock import now_ns
 from interrex.runtime.coordination.registry import new_client
 from interrex.runtime.disk import Writer
 from interrex.runtime.genesis import Genesis
-from interrex.runtime.greeting import Hello
+from interrex.runtime.greeting import Hello, digest_of
 from interrex.runtime.huge_pages import gather
+from interrex.runtime.joining import file_of_host, join_cluster
 from interrex.runtime.journal import Event, EventTail, Journal
 from interrex.runtime.known_workers import keep_known, read_known
 from interrex.runtime.launching import launch_worker
@@ -116,6 +117,7 @@ class Node:
         lifeline: int,
     ) -> None:
         self._layout = layout
+        self._genesis = genesis
         self._host = host
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[Ending] = self._loop.create_future()
@@ -162,15 +164,21 @@ class Node:
             address="0.0.0.0" if genesis.spec.hosts else "127.0.0.1",
         )
         self._client = new_client(genesis.spec, genesis.cluster_id, host, self.post)
-        spec = self.core.state.spec
+        file = file_of_host(genesis, opened.stored, host)
         self._transport = Transport(
-            hello_of_this_process(genesis, worker, host, opened, lifeline),
+            hello_of_this_process(
+                genesis, worker, host, opened, lifeline, _begins(layout, genesis, worker)
+            ),
             self,
-            tls=tls_files(spec, host),
+            tls=tls_files(file, host),
         )
         self._transport.listen_unix(layout.peer_socket(worker))
-        if spec.hosts:
-            self._transport.listen_tcp(*listening_place(spec, worker, host))
+        if file.hosts:
+            self._transport.listen_tcp(*listening_place(file, worker, host))
+        self._refusals: dict[WorkerName, str] = {}
+        self._held: list[Ask] | None = None
+        if self._client is not None and self._transport.hello.begins:
+            self._hold_questions(file.timing.lost_host)
         self._connected: set[WorkerName] = set()
         self._not_ended: set[WorkerName] = set()
         """To be started when the process that has their lock, and may be dying, has ended."""
@@ -214,10 +222,10 @@ class Node:
     def _perform(self, effect: WorkerEffect) -> None:
         match effect:
             case Persist():
+                self._transport.begins_nothing()
                 self._writer.submit(effect.token, effect.records)
             case Ask():
-                assert self._client is not None
-                self._client.ask(effect)
+                self._ask_service(effect)
             case Send():
                 self._send(effect)
             case Claim() | Release() | Forget() | Signal() | Sweep() | Probe():
@@ -247,6 +255,24 @@ class Node:
                 self._stop(effect.reason)
             case _:
                 assert_never(effect)
+
+    def _hold_questions(self, most_s: float) -> None:
+        """Ask the coordination service nothing until it is known that this host does not come late:
+        alone it would lead a cluster of its own."""
+        self._held = []
+        self._loop.call_later(most_s, self._ask_what_was_held)
+
+    def _ask_service(self, question: Ask) -> None:
+        assert self._client is not None
+        if self._held is None:
+            self._client.ask(question)
+        else:
+            self._held.append(question)
+
+    def _ask_what_was_held(self) -> None:
+        held, self._held = self._held, None
+        for question in held or ():
+            self._ask_service(question)
 
     def _send(self, effect: Send) -> None:
         payload = encode(effect.message)
@@ -290,6 +316,8 @@ class Node:
         acquaintances, state = self.core.acquaintances, self.core.state
         workers = acquaintances.workers(state)
         self._transport.peers_as_of = state.index
+        if state.index and not self._transport.began and self._genesis.spec.hosts:
+            self._transport.began = self._genesis.beginning
         if workers != self._known_workers:
             self._known_workers = dict(workers)
             spec = acquaintances.spec(state)
@@ -368,6 +396,9 @@ class Node:
     def peer_connected(self, hello: Hello) -> None:
         self._connected.add(hello.worker)
         self._not_ended.discard(hello.worker)
+        self._refusals.pop(hello.worker, None)
+        if hello.host != self._host:
+            self._ask_what_was_held()
         self.post(PeerJoined(hello.worker, hello.host, hello.member))
 
     def peer_lost(self, hello: Hello, proved_dead: bool) -> None:
@@ -381,6 +412,22 @@ class Node:
 
     def not_known(self, index: int) -> None:
         self.post(NotKnown(index))
+
+    def peer_refuses(self, worker: WorkerName, reason: str) -> None:
+        self._refusals[worker] = reason
+
+    def told_beginning(self, genesis: bytes) -> None:
+        """Begin again, from how the cluster began: nothing was ever said under this identity."""
+        if not self._transport.hello.begins:
+            return
+        try:
+            join_cluster(self._layout, self._host, self._genesis, genesis)
+            disown(self._layout, self.core.me)
+        except (InterrexError, OSError) as error:
+            text = f"the cluster cannot be joined: {error}"
+            self._note(Note(kind="cluster.not_joined", text=text, worker=self.core.me))
+            return
+        self._stop(f"{self.core.me} joins a cluster that has begun without it", again=True)
 
     def peer_ended(self, hello: Hello) -> None:
         if hello.worker in self._not_ended:
@@ -405,7 +452,7 @@ class Node:
         gather()
 
     def status_document(self) -> bytes:
-        return msgspec.json.encode(status_of(self.core, now_ns()))
+        return msgspec.json.encode(status_of(self.core, now_ns(), self._refusals))
 
     def spec_document(self) -> bytes:
         return msgspec.json.encode(self.core.state.spec)
@@ -489,8 +536,19 @@ def _probation(genesis: Genesis, worker: WorkerName, opened: OpenedLog) -> Proba
     return Probation(worker, genesis.birthmark, others, opened.stored)
 
 
+def _begins(layout: Layout, genesis: Genesis, worker: WorkerName) -> str:
+    """How a worker of several hosts would begin the cluster, as long as its log was not written."""
+    unwritten = genesis.spec.hosts and layout.unwritten(worker).exists()
+    return digest_of(genesis.beginning) if unwritten else ""
+
+
 def hello_of_this_process(
-    genesis: Genesis, worker: WorkerName, host: HostName, opened: OpenedLog, lifeline: int
+    genesis: Genesis,
+    worker: WorkerName,
+    host: HostName,
+    opened: OpenedLog,
+    lifeline: int,
+    begins: str = "",
 ) -> Hello:
     """What this process says of itself to its peers."""
     process = ProcessIdentity.of(os.getpid())
@@ -503,6 +561,7 @@ def hello_of_this_process(
         member=opened.member,
         incarnation=SystemRandom().getrandbits(63),
         lifeline=lifeline,
+        begins=begins,
         pid=process.pid,
         start_time=process.start_time,
         boot_id=process.boot_id,

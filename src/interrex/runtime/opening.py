@@ -86,7 +86,7 @@ def open_log(layout: Layout, genesis: Genesis, worker: WorkerName) -> OpenedLog:
     loss = ""
     try:
         identity = load_identity(folder)
-        if identity is not None:
+        if identity is not None and _is_of(identity, genesis):
             store = LogStore(folder, must_exist=True)
             stored = store.load()
             known = genesis.members if identity.member in genesis.members else None
@@ -106,6 +106,14 @@ def open_log(layout: Layout, genesis: Genesis, worker: WorkerName) -> OpenedLog:
         return OpenedLog(store, stored, member, None, loss)
     loss += "; nothing was ever written to it: it is made again" if loss else ""
     return OpenedLog(_watched(store, stored, ticket), stored, member, genesis.members, loss)
+
+
+def _is_of(identity: Identity, genesis: Genesis) -> bool:
+    """False for one that was made before this host learned how the cluster had begun: it is another
+    worker's, or another cluster's."""
+    owner = genesis.members.get(identity.member, identity.worker)
+    strange = genesis.joined is not None and identity.cluster_id != genesis.cluster_id
+    return owner == identity.worker and not strange
 
 
 def _watched(store: LogStore, stored: Stored, ticket: Path) -> Store:

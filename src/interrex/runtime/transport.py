@@ -30,12 +30,13 @@ from interrex.core.ids import WorkerName
 from interrex.core.spec import Tls
 from interrex.runtime.accepting import Acceptor
 from interrex.runtime.dialing import Dialer
-from interrex.runtime.greeting import Hello, objection
+from interrex.runtime.greeting import Began, Hello, Refused, digest_of, objection
 from interrex.runtime.link import Limits, Link, Role
 from interrex.runtime.peer_process import PeerProcesses, is_trusted
 from interrex.runtime.peer_socket import (
     Address,
     Credentials,
+    TcpAddress,
     UnixAddress,
     listen_tcp,
     listen_unix,
@@ -65,6 +66,12 @@ class TransportListener(Protocol):
 
     def not_known(self, index: int) -> None:
         """A peer's state, as of this index, names no worker of this worker's name."""
+
+    def peer_refuses(self, worker: WorkerName, reason: str) -> None:
+        """A peer that was called does not believe this worker."""
+
+    def told_beginning(self, genesis: bytes) -> None:
+        """The cluster that this worker would begin has begun already, and so."""
 
     def peer_ended(self, hello: Hello) -> None:
         """The process of a peer that died before has ended now: what it had locked is free."""
@@ -105,6 +112,8 @@ class Transport:
         self._dialers: dict[WorkerName, Dialer] = {}
         self.peers_as_of = -1
         """The index of the state that says who the others are: whoever it does not name is told."""
+        self.began = b""
+        """How the cluster began, once it has: whoever would begin it otherwise is told."""
         self._links: dict[WorkerName, Link] = {}
         self._known: dict[WorkerName, Hello] = {}
         self._open: set[Link] = set()
@@ -113,6 +122,11 @@ class Transport:
         self._logged: set[tuple[str, str, str]] = set()
         self._rng = random.Random()
         self._ending: set[asyncio.Task[None]] = set()
+
+    def begins_nothing(self) -> None:
+        """This worker's log is being written: it has taken part in how the cluster began."""
+        if self.hello.begins:
+            self.hello = msgspec.structs.replace(self.hello, begins="")
 
     def listen_unix(self, path: Path) -> None:
         """Accepts this host's workers. The caller holds this worker's exclusive lock.
@@ -252,8 +266,11 @@ class Transport:
 
     def judge(self, link: Link, hello: Hello) -> str:
         """Why a Hello is refused on this link; empty when it is believed."""
-        if reason := objection(self.hello, hello):
-            return reason
+        late = "the cluster has begun without it" if self._comes_late(hello) else ""
+        return objection(self.hello, hello) or self._doubt(link, hello) or late
+
+    def _doubt(self, link: Link, hello: Hello) -> str:
+        """Why it is not who it says; empty when that is proved."""
         dialer = self._dialers.get(hello.worker)
         if dialer is None:
             return f"{self.hello.worker} does not know a worker named {hello.worker[:100]}"
@@ -270,15 +287,45 @@ class Transport:
             return f"its certificate does not name {hello.host}"
         return ""
 
-    def unknown_at(self, hello: Hello) -> int:
-        """The index of the state that names no such worker, -1 where it is known."""
-        known = hello.worker in self._dialers or objection(self.hello, hello)
-        return -1 if known else self.peers_as_of
+    def _comes_late(self, hello: Hello) -> bool:
+        """Whether it would begin the cluster, otherwise than it has begun."""
+        return bool(
+            self.began
+            and hello.begins
+            and hello.begins != digest_of(self.began)
+            and (hello.version, hello.cluster) == (self.hello.version, self.hello.cluster)
+        )
 
-    def link_refused(self, link: Link, unknown_at: int) -> None:
-        """A peer does not know this worker."""
-        if unknown_at >= 0 and not self._closing:
-            self._listener.not_known(unknown_at)
+    def refusal(self, link: Link, hello: Hello, reason: str) -> Refused | Began:
+        """What to answer a Hello that is refused: who comes late, and proves to be one of those
+        whom the state names by now, is told how the cluster began."""
+        if self._comes_late(hello):
+            if hello.worker not in self._dialers:
+                return Refused(
+                    f"the cluster has begun without {hello.worker[:100]}, and its file does not "
+                    "name it yet: run interrex apply FILE on one of its hosts"
+                )
+            if not self._doubt(link, hello) and len(self.began) < self.limits.frame_bytes // 2:
+                return Began(self.began)
+        known = hello.worker in self._dialers or objection(self.hello, hello)
+        return Refused(reason, -1 if known else self.peers_as_of)
+
+    def link_refused(self, link: Link, refusal: Refused) -> None:
+        """A peer does not believe this worker, or does not know it."""
+        if self._closing:
+            return
+        if link.expected is not None:
+            self._listener.peer_refuses(link.expected, refusal.reason)
+        if refusal.unknown_at >= 0:
+            self._listener.not_known(refusal.unknown_at)
+
+    def link_told(self, link: Link, began: Began) -> None:
+        """Believed of the host alone that was called, as its certificate says."""
+        dialer = self._dialers.get(link.expected) if link.expected is not None else None
+        if self._closing or dialer is None or not isinstance(dialer.address, TcpAddress):
+            return
+        if link.certificate is not None and names_host(link.certificate, dialer.address.host):
+            self._listener.told_beginning(began.genesis)
 
     def link_up(self, link: Link) -> None:
         """Takes a link into use, in place of an older one with the same worker."""
@@ -309,7 +356,10 @@ class Transport:
     def link_knocked(self, link: Link, hello: Hello) -> None:
         """A peer misses its connection: dial it, unless it has been made meanwhile."""
         current = self._links.get(hello.worker)
-        same = current and current.peer == msgspec.structs.replace(hello, knock=False)
+        begins = current.peer.begins if current and current.peer else ""
+        same = current and current.peer == msgspec.structs.replace(
+            hello, knock=False, begins=begins
+        )
         if not (current and current.is_young and same):
             self._dialers[hello.worker].poke()
 

@@ -7,10 +7,18 @@ from collections.abc import Callable
 
 from interrex.core.ids import WorkerName
 from interrex.core.messages import Founded
+from interrex.core.state import ClusterState
 from interrex.core.storage import Record
 from interrex.elections.interface import ElectionEvent, WakeUp
+from interrex.orchestration.fleet import Fleet
 from interrex.worker.interface import Send, TakeNewIdentity, WorkerEffect
 from interrex.worker.probation import LOST_LOG, Probation
+
+BROKEN_OFF = (
+    "the founding was broken off: a disk was lost in the middle of it, so that nobody may vote; "
+    "nothing was asked of this cluster yet: on every host run interrex down --purge, then "
+    "interrex up FILE"
+)
 
 
 class Founding:
@@ -34,6 +42,7 @@ class Founding:
         self._elect = elect
         self._emit = emit
         self._persist = persist
+        self._words: dict[WorkerName, Founded] = {}
         self._token: int | None = None
         """With it the birthmarks will be on disk."""
         self.waits = probation is not None and probation.waits
@@ -47,8 +56,25 @@ class Founding:
     def heard(self, peer: WorkerName, word: Founded) -> None:
         """A peer says what it knows."""
         if self._probation is not None:
+            self._words[peer] = word
             self._probation.heard(peer, word)
             self.go_on()
+
+    def hindrance(self, fleet: Fleet, state: ClusterState) -> str:
+        """Why nobody can lead a cluster that is being founded, for people; empty where there is no
+        reason that can be known here."""
+        if self._probation is None or state.index:
+            return ""
+        others = [view for view in fleet.workers.values() if view.worker != fleet.me]
+        if self.waits:
+            missing = sorted({view.host for view in others if not view.connected})
+            hosts = f"host {missing[0]} has" if len(missing) == 1 else f"{', '.join(missing)} have"
+            why = f"its first start needs every host, and {hosts} not started yet"
+            return why if missing else ""
+        words = [self._words.get(view.worker) for view in others if view.connected]
+        words.append(self._probation.word())
+        empty = all(word is not None and not word.waits and not word.founders for word in words)
+        return BROKEN_OFF if empty and len(words) > len(others) and not fleet.members else ""
 
     def stored(self, token: int) -> None:
         """Everything up to this token is on disk."""

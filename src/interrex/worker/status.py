@@ -3,6 +3,8 @@
 Its names are a contract: ``status --json`` and ``GET /v1/status`` print exactly this.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -71,6 +73,7 @@ class Status(msgspec.Struct, kw_only=True):
     ``age_s``: how long ago the oldest part of it was reported; ``source`` the worker that answers,
     ``supervised`` False where no worker lives and the document comes from the files alone.
     ``caution``: what the fleet's election does not promise and people have to know; mostly empty.
+    ``hindrance``: why nobody can lead, and what to do, where the worker that answers knows.
     """
 
     cluster: str
@@ -84,10 +87,13 @@ class Status(msgspec.Struct, kw_only=True):
     services: dict[ServiceName, ServiceStatus]
     balancer: list[BalancerStatus]
     caution: str = ""
+    hindrance: str = ""
 
 
-def status_of(worker: "Worker", now: int) -> Status:
-    """What a worker knows now (ns); it changes nothing."""
+def status_of(
+    worker: "Worker", now: int, refusals: Mapping[WorkerName, str] = MappingProxyType({})
+) -> Status:
+    """What a worker knows now (ns), and which peers refuse it why; it changes nothing."""
     fleet = worker.fleet()
     state = worker.state
     ages = [now - view.heard for view in fleet.workers.values() if view.worker != worker.me]
@@ -107,7 +113,15 @@ def status_of(worker: "Worker", now: int) -> Status:
         },
         balancer=[_balancer(fleet, placement) for placement in slots_of(state, BALANCER)],
         caution=worker.election.guarantees.caution,
+        hindrance=_hindrance(worker, fleet, refusals),
     )
+
+
+def _hindrance(worker: "Worker", fleet: "Fleet", refusals: Mapping[WorkerName, str]) -> str:
+    if worker.election.leader is not None:
+        return ""
+    told = [f"{peer}: {reason}" for peer, reason in sorted(refusals.items())]
+    return told[0] if told else worker.founding.hindrance(fleet, worker.state)
 
 
 def _worker(worker: "Worker", fleet: "Fleet", view: "WorkerView", now: int) -> WorkerStatus:
@@ -190,7 +204,7 @@ def missing_parts(status: Status) -> list[str]:
     """What is not (yet) as asked for, a short sentence each."""
     missing = [f"{w.name} is {w.state}" for w in status.workers if w.state in ("lost", "silent")]
     if status.leader is None:
-        missing.append("no leader")
+        missing.append(f"no leader: {status.hindrance}" if status.hindrance else "no leader")
     for name, service in status.services.items():
         if service.ready < service.desired:
             reasons = {r.reason for r in service.replicas if r.state != ReplicaState.READY}

@@ -162,7 +162,7 @@ class Worker:
         self._pulse = pulse(self._timing)
         self._healer = Healer(me, self._timing)
         self._leaving: Leaving | None = None
-        self._founding = Founding(probation, self._elect, self._emit, self._persist)
+        self.founding = Founding(probation, self._elect, self._emit, self._persist)
         self._effects: list[WorkerEffect] = []
         self._now = now
         self._last_step = now
@@ -190,7 +190,7 @@ class Worker:
 
     def _next_wake_up(self) -> int | None:
         return earliest(
-            None if self._founding.waits else self.election.wake_at,
+            None if self.founding.waits else self.election.wake_at,
             self.supervisor.wake_at,
             self._requests.wake_at if self._requests.open else None,
             self._looks.wake_at,
@@ -235,7 +235,7 @@ class Worker:
             case Started():
                 if self._gate.assignment is not None:
                     self._obey(self._gate.assignment, confirmed=False)
-                self._founding.go_on()
+                self.founding.go_on()
             case PeerJoined():
                 self._on_peer_joined(event)
             case PeerLeft():
@@ -271,7 +271,7 @@ class Worker:
     def _on_peer_joined(self, event: PeerJoined) -> None:
         self.peers.joined(event.peer, event.host, event.member, self._now)
         self._looks.changed = True
-        self._founding.joined(event.peer)
+        self.founding.joined(event.peer)
         self._elect(PeerConnected(event.peer, event.member))
         if self._reporter.latest is not None:
             self._effects.append(Send(event.peer, self._reporter.latest))
@@ -313,7 +313,7 @@ class Worker:
                 case Known():
                     self.acquaintances.heard(message, self.state)
                 case Founded():
-                    self._founding.heard(sender, message)
+                    self.founding.heard(sender, message)
                 case HandOver():
                     self._elect(StepDown(message.successor))
                 case _:
@@ -336,7 +336,7 @@ class Worker:
 
     def _elect(self, event: ElectionEvent) -> None:
         """Let the election take an event, and what follows from it, to the end."""
-        events = self._founding.admit(event) if self._founding.waits else [event]
+        events = self.founding.admit(event) if self.founding.waits else [event]
         for one in events:  # which may become more meanwhile
             for effect in self.election.step(one, self._now):
                 match effect:
@@ -401,7 +401,7 @@ class Worker:
         if done:
             newest = max(self._election_tokens.pop(token) for token in done)
             self._elect(Persisted(newest))
-        self._founding.stored(event.token)
+        self.founding.stored(event.token)
         for command in self._gate.release(event.token):
             self._obey(command)
 
