@@ -1,4 +1,5 @@
-"""Programs that lead: what importing the library costs, and how soon the next one leads."""
+"""Programs that lead: what importing the library costs, how soon the next one leads, and what one
+more election costs a process."""
 
 import signal
 import statistics
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from bench.figures import Effort, Figure, at_most
 from bench.fleet import Fleet
 from bench.progress import progress
+from bench.sharing import memory
 from bench.specs import bare
 from bench.statistics import percentile, summary
 from interrex.runtime.clock import now_ns
@@ -40,7 +42,7 @@ SETTLE_S = 0.05
 
 
 def library(effort: Effort) -> Iterator[Figure]:
-    """The time to import it; a program that leads is killed, the next one leads."""
+    """The time to import it; a program that leads is killed, the next one leads; memory."""
     yield from _imports(effort)
     took = list(_take_overs(effort.count(100)))
     yield Figure(
@@ -50,6 +52,7 @@ def library(effort: Effort) -> Iterator[Figure]:
         goal=at_most(5.0),
         note=summary(took),
     )
+    yield from memory(effort)
 
 
 def _imports(effort: Effort) -> Iterator[Figure]:

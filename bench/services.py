@@ -1,5 +1,5 @@
 """Programs that lead by a service outside, beside the service's own recipe for an election: how
-soon the next one leads when the leader is killed, and what one more election costs a process."""
+soon the next one leads when the leader is killed."""
 
 import contextlib
 import signal
@@ -10,11 +10,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from bench.etcd_cluster import EtcdCluster
-from bench.figures import Beside, Effort, Figure, at_most
-from bench.fleet import Fleet
+from bench.figures import Beside, Effort, Figure
 from bench.library import CANDIDATE, end, hear
 from bench.postgresql_server import PostgresServer
-from bench.specs import bare
 from bench.statistics import percentile, summary
 from bench.tools import MissingTool
 from bench.zookeeper_ensemble import ZooKeeperEnsemble
@@ -58,36 +56,6 @@ ask("/v3/election/campaign", {"name": name, "lease": lease, "value": name})
 print("leads", now_ns(), flush=True)
 time.sleep(3600)
 """
-MEMORY = """\
-import asyncio, sys, interrex
-from contextlib import AsyncExitStack
-
-def resident_kib():
-    return int(open("/proc/self/statm").read().split()[1]) * 4
-
-async def lead(election):
-    async with election.lead():
-        await asyncio.get_running_loop().create_future()
-
-async def begin(stack, numbers):
-    for number in numbers:
-        url = sys.argv[1].replace("NUMBER", str(number))
-        election = await stack.enter_async_context(interrex.election(url, identity="a"))
-        stack.callback(asyncio.create_task(lead(election)).cancel)
-        while election.leadership is None:
-            await election.standing.changed()
-
-async def run(count):
-    async with AsyncExitStack() as stack:
-        await begin(stack, range(20))
-        before = resident_kib()
-        await begin(stack, range(20, 20 + count))
-        print((resident_kib() - before) / count, flush=True)
-
-asyncio.run(run(int(sys.argv[2])))
-"""
-ELECTIONS = 200
-LEAST_KIB = 100.0
 SETTLE_S = 0.3
 
 
@@ -100,17 +68,13 @@ class Contender(NamedTuple):
 
 
 def services(effort: Effort) -> Iterator[Figure]:
-    """Leading program killed, by etcd, ZooKeeper and PostgreSQL, and memory per election."""
-    with Fleet(bare()) as fleet:
-        fleet.wait_ready()
-        yield _memory(effort, "interrex", f"interrex:///bench/m-NUMBER?state={fleet.root}")
+    """Leading program killed, by etcd, ZooKeeper and PostgreSQL."""
     with contextlib.suppress(MissingTool), EtcdCluster() as cluster:
         cluster.wait_agreed()
         places = ",".join(one.removeprefix("http://") for one in cluster.endpoints)
         ours = Contender("etcd://, lease of 2 s", CANDIDATE, f"etcd://{places}/x?lease=2")
         theirs = Contender("etcd's campaign, lease of 2 s", CAMPAIGN, cluster.endpoints[0])
         yield from _take_overs(effort, ours, theirs)
-        yield _memory(effort, "etcd", f"etcd://{places}/m-NUMBER")
     with contextlib.suppress(MissingTool), ZooKeeperEnsemble(tick_ms=2000) as ensemble:
         ensemble.wait_serving()
         hosts = ensemble.hosts
@@ -119,24 +83,9 @@ def services(effort: Effort) -> Iterator[Figure]:
         )
         theirs = Contender("kazoo's Election, session of 4 s", KAZOO, hosts)
         yield from _take_overs(effort, ours, theirs)
-        yield _memory(effort, "zookeeper", f"zookeeper://{hosts}/m-NUMBER")
     with contextlib.suppress(MissingTool), PostgresServer() as server:
         ours = Contender("postgresql://, lease of 5 s", CANDIDATE, f"{server.url}/x")
         yield from _take_overs(effort, ours)
-        yield _memory(effort, "postgresql", f"{server.url}/m-NUMBER")
-
-
-def _memory(effort: Effort, scheme: str, url: str) -> Figure:
-    count = effort.count(ELECTIONS)
-    command = [sys.executable, "-c", MEMORY, url, str(count)]
-    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return Figure(
-        measure=f"one more election by {scheme}:// that leads, in one process",
-        value=float(said),
-        unit="KiB",
-        goal=at_most(LEAST_KIB),
-        note=f"mean of {count}",
-    )
 
 
 def _take_overs(

@@ -21,7 +21,6 @@ matter of speed only.
 """
 
 from random import Random
-from typing import cast
 
 import msgspec
 
@@ -123,7 +122,10 @@ class Etcd(CoordinatedElection[q.Answer]):
         self._session.on_time()
 
     def _noticed(self, news: msgspec.Struct) -> None:
-        self._reader.noticed(cast(q.News, news))
+        if isinstance(news, q.LeaseEnded):
+            self._session.gone(news.lease, "it was given up for all elections that shared it")
+        else:
+            self._reader.noticed(news)
 
     def _look(self) -> None:
         self._session.on_time()

@@ -104,14 +104,22 @@ Question = Grant | KeepAlive | Revoke | Transact | Watch
 
 
 class Granted(msgspec.Struct, frozen=True):
-    """``ttl_s`` is what etcd gives, which may be more than what was asked for."""
+    """``ttl_s`` is what etcd gives, which may be more than what was asked for.
+
+    ``asked``: when (ns) etcd was asked, where that was earlier than this question: a lease that
+    several elections share is asked for once.
+    """
 
     lease: int
     ttl_s: int
+    asked: int | None = None
 
 
 class Kept(msgspec.Struct, frozen=True):
+    """As ``Granted``."""
+
     ttl_s: int
+    asked: int | None = None
 
 
 class Revoked(msgspec.Struct, frozen=True):
@@ -183,4 +191,11 @@ class WatchLost(msgspec.Struct, frozen=True):
     compacted: bool = False
 
 
-News = Changed | WatchLost
+class LeaseEnded(msgspec.Struct, frozen=True):
+    """A lease that others share is given up, before etcd hears of it."""
+
+    lease: int
+
+
+WatchNews = Changed | WatchLost
+News = WatchNews | LeaseEnded

@@ -86,7 +86,7 @@ class Reader:
 
     def noticed(self, news: msgspec.Struct) -> None:
         """What etcd's client says by itself."""
-        match cast(q.News, news):
+        match cast(q.WatchNews, news):
             case q.Changed(watch, events):
                 if watch == self._watch:
                     self._view.take(events)

@@ -114,7 +114,7 @@ class Session:
         if not isinstance(answer, q.Granted):
             self._failed(answer)
             return
-        self._renewed(answer.lease, answer.ttl_s, asked)
+        self._renewed(answer.lease, answer.ttl_s, asked if answer.asked is None else answer.asked)
         if self.lease is not None:
             self._began()
 
@@ -123,8 +123,8 @@ class Session:
         if self._lease is None or self._lease.id != lease:
             return
         match answer:
-            case q.Kept(ttl_s):
-                self._renewed(lease, ttl_s, asked)
+            case q.Kept(ttl_s, earlier):
+                self._renewed(lease, ttl_s, asked if earlier is None else earlier)
             case q.LeaseGone():
                 self.gone(lease, "etcd has let its lease run out")
             case _:

@@ -99,5 +99,7 @@ class EtcdService:
     async def close(self, *, settled: bool) -> None:
         if self._client is not None:
             client, self._client = self._client, None
+            if not settled:
+                await client.give_up_lease()
             await client.close()
             await give_back(self._access)

@@ -24,8 +24,11 @@ from interrex.elections.etcd.questions import (
     Certainty,
     Compare,
     Failed,
+    Grant,
+    KeepAlive,
     Put,
     Question,
+    Revoke,
     Transact,
     Watch,
 )
@@ -41,6 +44,7 @@ from interrex.runtime.coordination.etcd_json import (
     error_of,
     refusal,
 )
+from interrex.runtime.coordination.etcd_leases import Leases, SharedLease
 from interrex.runtime.coordination.etcd_watches import Watched, Watches
 from interrex.runtime.coordination.interface import (
     BadCredentials,
@@ -105,10 +109,12 @@ class EtcdConnection:
             connector=connector, timeout=aiohttp.ClientTimeout(total=access.timeout)
         )
         self.watches = Watches(self)
+        self.leases = Leases()
 
     async def close(self) -> None:
         """End every connection."""
         await self.watches.close()
+        await self.leases.close()
         await self._http.close()
 
     async def answer(self, words: Words, question: Question) -> Answer:
@@ -128,6 +134,10 @@ class EtcdConnection:
         except (TimeoutError, aiohttp.ClientError, OSError, *NONSENSE) as error:
             self.leave(endpoint)
             return Failed(Certainty.UNKNOWN, f"{endpoint}: {why(error)}")
+
+    async def ask(self, question: Question) -> Answer:
+        """Ask once what is not about keys."""
+        return await self.answer(Words(""), question)
 
     async def introduce(self, words: Words) -> str:
         """Whether this is an etcd that may be written to under the folder of ``words``.
@@ -241,18 +251,21 @@ class EtcdClient:
         connection: asks them.
         folder: under which all keys lie.
         post: takes answers and news.
-        shares: whether the connection is others' too, and is not to be closed.
+        shares: whether the connection is others' too, and is not to be closed; then its lease is
+            also theirs.
     """
 
     def __init__(
         self, connection: EtcdConnection, folder: str, post: Post, *, shares: bool = False
     ) -> None:
+        self.folder = folder
         self._connection = connection
         self._words = Words(folder)
         self._post = post
         self._shares = shares
         self._tasks: set[asyncio.Task[None]] = set()
         self._watch: Watched | None = None
+        self._lease: SharedLease | None = None
         self._closed = False
 
     def ask(self, ask: Ask) -> None:
@@ -261,14 +274,22 @@ class EtcdClient:
         if isinstance(question, Watch):
             if self._watch is not None:
                 self._connection.watches.remove(self._watch, "another watch is in its place")
-            self._watch = Watched(ask.request, self._words, question.revision, self._say)
+            self._watch = Watched(ask.request, self._words, question.revision, self.say)
             self._connection.watches.add(self._watch)
         else:
             self._spawn(self._tell(ask.request, question))
 
+    async def give_up_lease(self) -> None:
+        """End the lease for all who share it: something of this election's is left under it."""
+        if self._lease is not None:
+            await self._lease.give_up()
+
     async def close(self) -> None:
         """Nothing is posted any more; what is only this election's ends."""
         self._closed = True
+        if self._lease is not None:
+            self._lease.sharers.remove(self)
+            self._lease = None
         if self._watch is not None:
             self._connection.watches.remove(self._watch, "its election was left")
         tasks = list(self._tasks)
@@ -284,9 +305,27 @@ class EtcdClient:
         task.add_done_callback(self._tasks.discard)
 
     async def _tell(self, request: int, question: Question) -> None:
-        self._say(Told(request, await self._connection.answer(self._words, question)))
+        self.say(Told(request, await self._answer(question)))
 
-    def _say(self, event: Told | Noticed) -> None:
+    async def _answer(self, question: Question) -> Answer:
+        lease = self._lease
+        if lease is None and self._shares and isinstance(question, Grant):
+            lease = self._connection.leases.join(self, question.ttl_s, self._connection.ask)
+            self._lease = lease
+        if lease is not None:
+            match question:
+                case Grant():
+                    return await lease.grant(question)
+                case KeepAlive():
+                    return await lease.keep_alive(question)
+                case Revoke():
+                    return await lease.revoke(question)
+                case _:
+                    pass
+        return await self._connection.answer(self._words, question)
+
+    def say(self, event: Told | Noticed) -> None:
+        """Post what there is to say, until closed."""
         if not self._closed:
             self._post(event)
 

@@ -1,7 +1,8 @@
-"""All watches of one client of etcd on one stream: HTTP/1.1 would take a connection for each.
+"""The watches of one client of etcd, sixteen on a stream: HTTP/1.1 takes a connection for each.
 
-The stream's one request asks for all of them, each from the revision that it has come to. So where
-one is added the stream is begun anew, and none misses anything.
+A stream's one request asks for all its watches, each from the revision that it has come to. So
+where one is added the stream is begun anew, and none misses anything; the other streams are left
+alone. docs/decisions/0086 says why.
 """
 
 import asyncio
@@ -28,6 +29,8 @@ from interrex.runtime.coordination.etcd_json import (
 
 _LARGEST_LINE = 256 * 1024 * 1024
 _PATH = "/v3/watch"
+MOST_WATCHES = 16
+"""On one stream."""
 
 
 class Gateway(Protocol):
@@ -100,7 +103,42 @@ class Watched:
 
 
 class Watches:
-    """The watches that there are, and their stream."""
+    """The watches that there are, and their streams."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._streams: list[_Stream] = []
+
+    def add(self, watched: Watched) -> None:
+        """Begin to watch."""
+        stream = next((one for one in self._streams if one.count < MOST_WATCHES), None)
+        if stream is None:
+            stream = _Stream(self._gateway)
+            self._streams.append(stream)
+        stream.add(watched)
+
+    def remove(self, watched: Watched, text: str) -> None:
+        """Watch no more; its end is said."""
+        for stream in self._streams:
+            stream.remove(watched)
+        self._streams = [one for one in self._streams if one.count]
+        watched.lost(text)
+
+    def end(self, text: str) -> None:
+        """All of them are lost."""
+        streams, self._streams = self._streams, []
+        for stream in streams:
+            stream.end(text)
+
+    async def close(self) -> None:
+        """End the streams; nothing is said."""
+        streams, self._streams = self._streams, []
+        for stream in streams:
+            await stream.close()
+
+
+class _Stream:
+    """A few watches, and the connection that tells of them."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
@@ -109,20 +147,24 @@ class Watches:
         self._stream: asyncio.Task[None] | None = None
         self._restart: asyncio.Handle | None = None
 
+    @property
+    def count(self) -> int:
+        """How many watches it has."""
+        return len(self._watched)
+
     def add(self, watched: Watched) -> None:
-        """Begin to watch."""
+        """Begin to watch, with all the others anew."""
         self._added += 1
         self._watched[self._added] = watched
         if self._restart is None:
             self._restart = asyncio.get_running_loop().call_soon(self._begin)
 
-    def remove(self, watched: Watched, text: str) -> None:
-        """Watch no more; its end is said."""
+    def remove(self, watched: Watched) -> None:
+        """Watch no more, if it is one of these; nothing is said."""
         # etcd goes on telling of it until the stream is begun anew; nobody takes that.
         numbers = [number for number, one in self._watched.items() if one is watched]
         for number in numbers:
             del self._watched[number]
-        watched.lost(text)
         if not self._watched:
             self._cut()
 
