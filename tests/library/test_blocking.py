@@ -1,12 +1,20 @@
 """The library without asyncio: a thread of its own elects, the caller's thread leads."""
 
+import os
 import threading
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
 from interrex.library import blocking
-from interrex.library.errors import ElectionError, UnknownScheme
+from interrex.library.errors import (
+    AlreadyEntered,
+    ElectionClosed,
+    ElectionError,
+    UnknownScheme,
+)
+from interrex.library.leadership import View
 from tests.library.members import Places
 
 
@@ -59,6 +67,95 @@ def test_views_are_followed_to_the_end() -> None:
         assert next(views).leader is None
         with election.lead(timeout=30):
             assert next(view for view in views if view.leader).leader == "a"
+
+
+def test_what_is_asked_before_or_after_the_election_is_open_is_refused_and_never_waits() -> None:
+    before = threading.active_count(), len(os.listdir("/proc/self/fd"))
+    election = blocking.election(Places("raft", count=1).url(0), identity="a")
+
+    def ask_everything(words: str) -> None:
+        for ask in (election.lead().__enter__, election.resign, lambda: election.transfer("b")):
+            with pytest.raises(ElectionClosed, match=words):
+                ask()
+
+    ask_everything("open the election first")
+    with election:
+        with pytest.raises(AlreadyEntered):
+            election.__enter__()
+        with election.lead(timeout=30) as leadership:
+            assert not leadership.ended
+    ask_everything("was left")
+    assert list(election.views()) == []
+    assert (threading.active_count(), len(os.listdir("/proc/self/fd"))) == before
+
+
+def test_whoever_waits_on_another_thread_is_told_when_the_election_is_left() -> None:
+    places = Places("raft", count=3)
+    told: SimpleQueue[object] = SimpleQueue()
+
+    def wait_for_a_turn() -> None:
+        try:
+            with election.lead():
+                told.put("it led")
+        except ElectionClosed as error:
+            told.put(error)
+
+    def watch() -> None:
+        told.put(list(election.views()))
+
+    with blocking.election(places.url(0), identity="a") as election:
+        waiting = [threading.Thread(target=one) for one in (wait_for_a_turn, watch)]
+        for thread in waiting:
+            thread.start()
+        while "a" not in election._inner.waiting():
+            threading.Event().wait(0.001)
+    for thread in waiting:
+        thread.join(30)
+    said = [told.get(timeout=30) for _ in waiting]
+    assert any(isinstance(one, ElectionClosed) for one in said)
+    assert [View(None, 0)] in said
+
+
+def test_a_body_on_another_thread_has_lost_when_the_election_is_left_and_ends_without_error() -> (
+    None
+):
+    places = Places("raft", count=1)
+    leads, left = threading.Event(), threading.Event()
+    ended: SimpleQueue[object] = SimpleQueue()
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    def lead() -> None:
+        with election.lead(timeout=30, on_end=fail) as leadership:
+            leads.set()
+            assert left.wait(30)
+        ended.put((leadership.lost, leadership.reason))
+
+    with blocking.election(places.url(0), identity="a") as election:
+        thread = threading.Thread(target=lead)
+        thread.start()
+        assert leads.wait(30)
+    left.set()
+    thread.join(30)
+    assert ended.get(timeout=30) == (True, "'a' has left the election")
+
+
+def test_a_forked_child_is_told_to_open_its_own_and_leaves_its_parents_alone() -> None:
+    places = Places("raft", count=1)
+    with blocking.election(places.url(0), identity="a") as election:
+        with election.lead(timeout=30):
+            child = os.fork()
+            if child == 0:
+                try:
+                    election.resign()
+                except ElectionClosed:
+                    election.__exit__()
+                    os._exit(7)
+                os._exit(8)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        with election.lead(timeout=30) as leadership:
+            assert not leadership.ended
 
 
 def test_what_cannot_be_opened_is_told_and_leaves_no_thread(tmp_path: Path) -> None:

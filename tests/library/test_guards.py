@@ -4,7 +4,9 @@ import asyncio
 import os
 import signal
 import sqlite3
+import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from subprocess import PIPE, Popen
 
@@ -43,12 +45,46 @@ def test_a_file_that_could_not_be_written_is_as_it_was_and_the_epoch_counts(tmp_
     path = tmp_path / "plan"
     guarded = GuardedFile(path)
     guarded.write(b"one", 7)
-    (tmp_path / "plan.8.new").mkdir()
-    with pytest.raises(IsADirectoryError):
+    (tmp_path / "plan.new").mkdir()
+    with pytest.raises(IsADirectoryError, match="plan"):
         guarded.write(b"two", 8)
     assert path.read_bytes() == b"one"
     with pytest.raises(StaleEpoch):
         guarded.write(b"three", 7)
+
+
+def test_a_full_disk_is_told_by_name_and_what_was_begun_is_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", folder], check=True)
+    try:
+        guarded = GuardedFile(folder / "plan")
+        guarded.write(b"one", 7)
+        for epoch in (7, 8):
+            with pytest.raises(OSError, match=r"No space left on device: '.*/plan'"):
+                guarded.write(bytes(2**17), epoch)
+        assert sorted(one.name for one in folder.iterdir()) == ["plan", "plan.epoch"]
+        assert (folder / "plan").read_bytes() == b"one"
+        guarded.write(b"two", 8)
+        with suppress(OSError):
+            (folder / "filler").write_bytes(bytes(2**17))
+        with pytest.raises(OSError, match=r"No space left on device: '.*/other'"):
+            EpochFile(folder / "other").admit(1)
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def test_a_writer_that_was_killed_leaves_nothing_that_stays_and_permissions_are_kept(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "plan"
+    path.write_bytes(b"secret")
+    path.chmod(0o600)
+    (tmp_path / "plan.new").write_bytes(b"half of what a killed wri")
+    GuardedFile(path).write(b"one", 7)
+    assert path.read_bytes() == b"one"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["plan", "plan.epoch"]
 
 
 HOLD = """\

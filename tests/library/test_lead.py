@@ -6,6 +6,7 @@ import pytest
 
 from interrex.core.time import MS, S
 from interrex.library.errors import (
+    AlreadyEntered,
     AlreadyLeading,
     BadMargin,
     ElectionClosed,
@@ -245,10 +246,26 @@ async def test_an_election_can_be_led_again_and_again_but_only_once_at_a_time() 
                 with pytest.raises(AlreadyLeading, match="'a'"):
                     async with election.lead():
                         pass
-            with pytest.raises(AlreadyLeading):
+            with pytest.raises(AlreadyEntered, match=r"this lead\(\) was entered before"):
                 async with lead:
                     pass
             assert election.leadership is None
+
+
+async def test_an_election_is_entered_once_and_says_so_before_and_after_it_was_left() -> None:
+    election, script = scripted()
+    with pytest.raises(ElectionClosed, match="open the election first"):
+        await _lead_once(election.lead())
+    async with election:
+        with pytest.raises(AlreadyEntered, match="the election of 'a' was entered before"):
+            await election.__aenter__()
+        script.grant(1)
+        assert (await _lead_once(election.lead())).epoch == 1
+    with pytest.raises(AlreadyEntered, match="make another"):
+        await election.__aenter__()
+    with pytest.raises(ElectionClosed, match=r"has left the election\nmake another"):
+        await _lead_once(election.lead())
+    assert [word for word in script.said if word in ("open", "close")] == ["open", "close"]
 
 
 async def test_nested_time_outs_of_the_body_stay_their_own() -> None:

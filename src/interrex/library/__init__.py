@@ -6,6 +6,7 @@ imports no backend, and no backend's client.
 
 from interrex.library.election import Election, election
 from interrex.library.errors import (
+    AlreadyEntered,
     AlreadyLeading,
     BadCredentials,
     BadMargin,
@@ -32,6 +33,7 @@ from interrex.library.leadership import Leadership, View
 from interrex.library.scope import Lead
 
 __all__ = [
+    "AlreadyEntered",
     "AlreadyLeading",
     "BadCredentials",
     "BadMargin",

@@ -9,6 +9,7 @@ from typing import Self
 from interrex.core.time import S, seconds
 from interrex.library.backends import backend_for
 from interrex.library.errors import (
+    AlreadyEntered,
     AlreadyLeading,
     BadMargin,
     ElectionClosed,
@@ -85,6 +86,7 @@ class Election:
         self._asked_margin = margin
         self._backend = backend
         self._fit_margin()
+        self._entered = False
         self._open = False
         self._in_lead = False
         self._turns = 0
@@ -98,7 +100,15 @@ class Election:
         self.margin = lease // MARGIN_SHARE if asked is None else seconds(asked)
 
     async def __aenter__(self) -> Self:
-        """Join. Raises ElectionError when that can never succeed; waits for nobody else."""
+        """Join; waits for nobody else.
+
+        Raises:
+            AlreadyEntered: it was entered before, whether or not it was left.
+            ElectionError: it can never succeed.
+        """
+        if self._entered:
+            raise AlreadyEntered(f"the election of {self.identity!r}", "interrex.election(...)")
+        self._entered = True
         await self._backend.open()
         try:
             self._fit_margin()  # a service may have granted another lease than was asked for
@@ -110,7 +120,12 @@ class Election:
 
     async def __aexit__(self, *exc: object) -> None:
         self._open = False
-        self.standing.fail(ElectionClosed(f"{self.identity!r} has left the election"))
+        self.standing.fail(
+            ElectionClosed(
+                f"{self.identity!r} has left the election\n"
+                "make another to go on: async with interrex.election(...)"
+            )
+        )
         await self._backend.close()
 
     @property
@@ -190,8 +205,10 @@ class Election:
 
     def begin_standing(self) -> None:
         """A ``lead()`` is being entered."""
-        if not self._open:
+        if not self._entered:
             raise ElectionClosed("open the election first: async with interrex.election(...)")
+        if not self._open:
+            raise self.standing.failure or ElectionClosed(f"{self.identity!r} is not in it yet")
         if self._in_lead:
             raise AlreadyLeading(self.identity)
         self._in_lead = True

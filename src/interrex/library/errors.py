@@ -124,6 +124,15 @@ class AlreadyLeading(ElectionError):  # noqa: N818
         )
 
 
+class AlreadyEntered(ElectionError):  # noqa: N818
+    """What is for one ``async with`` was entered a second time."""
+
+    def __init__(self, what: str, another: str) -> None:
+        super().__init__(
+            f"{what} was entered before, and is for one time only\nmake another: {another}"
+        )
+
+
 class NotLeading(ElectionError):  # noqa: N818
     """What was asked takes the leadership, and this member has none (any more)."""
 

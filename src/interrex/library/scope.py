@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Protocol
 
 from interrex.core.time import MS, S
-from interrex.library.errors import AlreadyLeading
+from interrex.library.errors import AlreadyEntered
 from interrex.library.leadership import Leadership
 from interrex.library.standing import Standing
 from interrex.runtime.clock import now_ns
@@ -54,11 +54,12 @@ class Lead:
         """Waits for its turn.
 
         Raises:
-            AlreadyLeading: another ``lead()`` of this election is open, or this one was used.
+            AlreadyLeading: another ``lead()`` of this election is open.
+            AlreadyEntered: this one was used.
             ElectionError: the election cannot go on.
         """
         if self._entered:
-            raise AlreadyLeading("a lead() that was used before")
+            raise AlreadyEntered("this lead()", "election.lead()")
         self._stage.begin_standing()
         self._entered = True
         try:

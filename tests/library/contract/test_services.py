@@ -1,7 +1,9 @@
 """What holds for every backend that rests on servers outside, while these die and hang."""
 
 import asyncio
+import os
 import signal
+import socket
 from contextlib import AsyncExitStack
 
 import interrex
@@ -77,6 +79,50 @@ async def test_servers_that_stand_still_and_keep_their_connections_end_a_leaders
         assert ended - deadline < service.lease * S
         async with a.lead() as again:
             assert again.epoch > leadership.epoch
+
+
+async def test_a_server_that_says_nothing_hides_none_of_those_that_are_listed_behind_it(
+    service: Service,
+) -> None:
+    """With the time-outs that a long lease brings."""
+    url = service.election().url(0, service.lasting(10))
+    first = url.index("127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        place = "{}:{}".format(*silent.getsockname())
+        async with (
+            interrex.election(f"{url[:first]}{place},{url[first:]}", identity="a") as election,
+            election.lead() as leadership,
+        ):
+            assert leadership.epoch > 0
+
+
+async def test_whoever_is_cancelled_again_and_again_while_leaving_leaves_nothing_open(
+    service: Service, servers: Servers
+) -> None:
+    url = service.election().url(0)
+    open_before = open_files()
+    for times in range(2, 12):
+        leads = asyncio.Event()
+        member = asyncio.create_task(lead_for_ever(url, leads))
+        await leads.wait()
+        for _ in range(times):
+            member.cancel()
+            await asyncio.sleep(0.001)
+        await asyncio.wait([member])
+        assert member.cancelled()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    while open_files() > open_before:  # what was closed is let go of by the loop
+        await asyncio.sleep(0.001)
+
+
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+async def lead_for_ever(url: str, leads: asyncio.Event) -> None:
+    async with interrex.election(url, identity="a") as election, election.lead():
+        leads.set()
+        await asyncio.get_running_loop().create_future()
 
 
 def test_epochs_rise_over_a_restart_of_all_servers(

@@ -14,6 +14,7 @@ from interrex.elections.coordinated.candidacy import Candidacy
 from interrex.elections.interface import Ask, ElectionEvent, LeaderChanged, Noticed, Told, WakeUp
 from interrex.library.coordinated.service import Core, Service
 from interrex.library.errors import BadCredentials, ElectionError, IdentityTaken, Unreachable
+from interrex.library.leaving import to_its_end
 from interrex.library.standing import Standing
 from interrex.runtime.clock import now_ns
 
@@ -77,7 +78,7 @@ class CoordinatedMember:
         core, self._core = self._core, None
         if self._timer is not None:
             self._timer.cancel()
-        await self._service.close(settled=core is None or core.is_settled)
+        await to_its_end(self._service.close(settled=core is None or core.is_settled))
 
     def _refused(self, reason: str) -> None:
         self._standing.fail(BadCredentials(reason))

@@ -41,6 +41,7 @@ from interrex.library.embedded.options import LEASE_SHARE, Options, options_from
 from interrex.library.embedded.store import FolderStore, MemoryStore
 from interrex.library.embedded.words import Founded, Greeting, Mail, NotBelieved, Stance
 from interrex.library.errors import ElectionError, WrongSecret
+from interrex.library.leaving import to_its_end
 from interrex.library.standing import Standing
 from interrex.library.urls import ElectionUrl
 from interrex.runtime.clock import now_ns
@@ -118,6 +119,9 @@ class EmbeddedMember:
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
+        await to_its_end(self._close())
+
+    async def _close(self) -> None:
         await self._mesh.close()
         self._store.close()
 

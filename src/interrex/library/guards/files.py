@@ -2,12 +2,14 @@
 
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from interrex.core.errors import InterrexError
 from interrex.library.errors import StaleEpoch
+from interrex.runtime.disk_file import sync_folder
 
 
 class EpochFile:
@@ -30,7 +32,7 @@ class EpochFile:
         Raises:
             StaleEpoch: a newer one was seen; the body does not run.
             InterrexError: the file holds something else than a number.
-            OSError: the file cannot be had.
+            OSError: the file cannot be had, or not written; names it.
         """
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -39,12 +41,17 @@ class EpochFile:
             if epoch < newest:
                 raise StaleEpoch(epoch, newest)
             if epoch > newest:
-                # Padded and in place: one short write that is whole or not at all on a disk.
-                os.pwrite(descriptor, b"%020d\n" % epoch, 0)
-                os.fsync(descriptor)
+                self._store(descriptor, epoch)
             yield
         finally:
             os.close(descriptor)
+
+    def _store(self, descriptor: int, epoch: int) -> None:
+        with _naming(self._path):
+            # Padded and in place: one short write that is whole or not at all on a disk.
+            os.pwrite(descriptor, b"%020d\n" % epoch, 0)
+            os.fsync(descriptor)
+            sync_folder(self._path.parent)  # it may be new, and a loss of power forget its name
 
     def admit(self, epoch: int) -> None:
         """As ``admitted``, for work that is done elsewhere: after it only newer ones are sure."""
@@ -84,19 +91,38 @@ class GuardedFile:
     def write(self, data: bytes, epoch: int) -> None:
         """Replace the content: readers see the old one or the new one, whole, also after a crash.
 
+        The file's permissions stay; a link is replaced by a file.
+
         Raises:
             StaleEpoch: a newer leadership has written or been admitted; the file is as it was.
             OSError: it cannot be written; the file is as it was.
         """
         with self._epochs.admitted(epoch):
-            new = self._path.with_name(f"{self._path.name}.{epoch}.new")
-            with new.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self._path)
-            folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            new = self._path.with_name(self._path.name + ".new")
             try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+                self._replace_by(new, data)
+            except BaseException:
+                with suppress(OSError):
+                    new.unlink()
+                raise
+
+    def _replace_by(self, new: Path, data: bytes) -> None:
+        """Who was killed in the middle has left a file of this name: it is written over."""
+        with _naming(self._path), new.open("wb") as file:
+            with suppress(FileNotFoundError):
+                os.fchmod(file.fileno(), stat.S_IMODE(self._path.stat().st_mode))
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self._path)
+        sync_folder(self._path.parent)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """An error of the disk says which file it is about."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or os.fspath(path)
+        raise

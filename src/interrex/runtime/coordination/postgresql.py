@@ -96,11 +96,6 @@ class PostgresAccess(msgspec.Struct, frozen=True):
     certificate: str = ""
     key: str = ""
 
-    @property
-    def places(self) -> str:
-        """Where the servers are, for people."""
-        return ",".join(f"{host}:{port}" for host, port in zip(self.hosts, self.ports, strict=True))
-
 
 class PostgresConnection:
     """One session with the database's primary server, and another when that has ended.
@@ -203,30 +198,50 @@ class PostgresConnection:
                 await asyncio.sleep(AGAIN_S)
 
     async def _connect(self) -> None:
+        """Have a session with the first of the servers that gives one.
+
+        Each has its own time: one that says nothing hides none of those behind it.
+        """
         access = self._access
+        found: InterrexError | None = None
+        for host, port in zip(access.hosts, access.ports, strict=True):
+            try:
+                await self._connect_to(host, port)
+            except Unreachable as error:
+                found = found or error
+            except InterrexError as error:
+                found = error if isinstance(found, Unreachable | None) else found
+            else:
+                return
+        assert found is not None
+        raise found
+
+    async def _connect_to(self, host: str, port: int) -> None:
+        access, place = self._access, f"{host}:{port}"
         database: Any = None
         try:
             async with asyncio.timeout(access.lease):
                 database = await asyncpg.connect(
-                    host=list(access.hosts),
-                    port=list(access.ports),
+                    host=host,
+                    port=port,
                     user=access.user or None,
                     password=str(access.password) or None,
                     database=access.database,
                     ssl=self._tls or False,
                     timeout=access.timeout,
-                    target_session_attrs="primary",
                 )
-                lasts_ms = await _prepare(database, access)
+                lasts_ms = await _prepare(database, access, place)
+                await database.add_listener(CHANNEL, self._heard)
         except BaseException as error:
             if database is not None:
                 database.terminate()
-            if isinstance(error, InterrexError | asyncio.CancelledError):
-                raise
-            raise _why_not(access, error) from error
-        self._database = database
+            if isinstance(error, Exception) and not isinstance(error, InterrexError):
+                raise _why_not(place, error) from error
+            raise
+        if database.is_closed():
+            raise Unreachable(f"PostgreSQL at {place}: it has ended the session at once")
         database.add_termination_listener(self._ended)
-        await database.add_listener(CHANNEL, self._heard)
+        self._database = database
         self._session = q.Connected(next(self._numbers), lasts_ms)
         self._tell(self._session)
 
@@ -270,18 +285,16 @@ class PostgresClient:
         self.say(Told(ask.request, answer))
 
 
-async def _prepare(database: Any, access: PostgresAccess) -> int:
+async def _prepare(database: Any, access: PostgresAccess, place: str) -> int:
     """Make a session fit for elections; returns after what silence (ms) the server ends it."""
     version = database.get_server_version()
     if version.major < OLDEST:
-        raise WrongService(
-            f"PostgreSQL at {access.places} is {version.major}, and {OLDEST} is the oldest"
-        )
+        raise WrongService(f"PostgreSQL at {place} is {version.major}, and {OLDEST} is the oldest")
     if await database.fetchval("SELECT pg_is_in_recovery()"):
-        raise WrongService(f"PostgreSQL at {access.places} is a standby: name the primary server")
+        raise WrongService(f"PostgreSQL at {place} is a standby: name the primary server")
     if await database.fetchval("SELECT pg_backend_pid()") != database.get_server_pid():
         raise WrongService(
-            f"between this program and PostgreSQL at {access.places} is a pooler: it would share "
+            f"between this program and PostgreSQL at {place} is a pooler: it would share "
             "the session that leads\nname the server itself"
         )
     lease_ms = round(access.lease * 1000)
@@ -306,7 +319,7 @@ async def _prepare(database: Any, access: PostgresAccess) -> int:
         for right in rights:
             if not await database.fetchval("SELECT has_table_privilege($1, $2)", table, right):
                 raise BadCredentials(
-                    f"PostgreSQL at {access.places} gives the user {access.user!r} no right to "
+                    f"PostgreSQL at {place} gives the user {access.user!r} no right to "
                     f"{right} in the table {table}"
                 )
     return lasts_ms
@@ -388,9 +401,9 @@ def _stander(found: Any) -> q.Stander:
     return q.Stander(found["member"], found["priority"], found["since"], found["token"])
 
 
-def _why_not(access: PostgresAccess, error: BaseException) -> InterrexError:
+def _why_not(place: str, error: Exception) -> InterrexError:
     """Why there is no session."""
-    text = f"PostgreSQL at {access.places}: {str(error) or 'no answer in time'}"
+    text = f"PostgreSQL at {place}: {str(error) or 'no answer in time'}"
     match error:
         case (
             asyncpg.InvalidAuthorizationSpecificationError() | asyncpg.InsufficientPrivilegeError()
@@ -398,14 +411,12 @@ def _why_not(access: PostgresAccess, error: BaseException) -> InterrexError:
             return BadCredentials(text)
         case asyncpg.CannotConnectNowError() | asyncpg.TooManyConnectionsError():
             return Unreachable(text)
-        case asyncpg.TargetServerAttributeNotMatched():
-            return WrongService(f"{text}: name the primary server")
         case asyncpg.PostgresConnectionError() | OSError() | TimeoutError():
             return Unreachable(text)
         case asyncpg.PostgresError():
             return WrongService(text)
         case _:
-            return WrongService(f"what answers at {access.places} is no PostgreSQL: {error!r}")
+            return WrongService(f"what answers at {place} is no PostgreSQL: {error!r}")
 
 
 def _tls(access: PostgresAccess) -> ssl.SSLContext | None:

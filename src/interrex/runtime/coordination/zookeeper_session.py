@@ -148,19 +148,28 @@ class ZooKeeperConnection:
             Unreachable: none of them answers.
             WrongService: what answers is no ZooKeeper, or too old a one.
         """
+        # All at once: one that says nothing hides none of the others.
+        asking = [asyncio.create_task(self._problem_at(host)) for host in self._access.hosts]
         problems: list[InterrexError] = []
-        for host in self._access.hosts:
-            try:
-                async with asyncio.timeout(self._access.session):
-                    text = await self._said_by(host)
-            except (OSError, TimeoutError) as error:
-                problems.append(Unreachable(f"{host}: {str(error) or 'no answer in time'}"))
-                continue
-            problem = _judge(host, text)
-            if problem is None:
-                return
-            problems.append(problem)
+        try:
+            for answer in asyncio.as_completed(asking):
+                problem = await answer
+                if problem is None:
+                    return
+                problems.append(problem)
+        finally:
+            for task in asking:
+                task.cancel()
+            await asyncio.wait(asking)
         raise next((one for one in problems if isinstance(one, WrongService)), problems[0])
+
+    async def _problem_at(self, host: str) -> InterrexError | None:
+        """What is wrong with one server."""
+        try:
+            async with asyncio.timeout(self._access.session):
+                return _judge(host, await self._said_by(host))
+        except (OSError, TimeoutError) as error:
+            return Unreachable(f"{host}: {str(error) or 'no answer in time'}")
 
     async def _said_by(self, host: str) -> str:
         """A server's own account of itself."""
