@@ -100,6 +100,7 @@ class Watch:
         self._offset = offset
         self._on_break = on_break
         self._broken = False
+        self._word = memoryview(memory)[offset : offset + 4].cast("I")
         name = f"lifeline-{descriptor}"
         threading.Thread(target=self._wait, name=name, daemon=True).start()
 
@@ -110,7 +111,7 @@ class Watch:
         True as soon as the kernel has marked it, though the waiting thread may have no CPU yet:
         on a busy machine it queues behind the very process that is being cleared away.
         """
-        return self._broken or bool(_word(self._memory, self._offset) & _FUTEX_OWNER_DIED)
+        return self._broken or self._word[0] & _FUTEX_OWNER_DIED != 0
 
     def _wait(self) -> None:
         mutex = _address(self._memory) + self._offset

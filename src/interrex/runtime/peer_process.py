@@ -83,9 +83,8 @@ class PeerProcesses:
 
     def look(self) -> None:
         """Report the deaths that can be seen already, before the kernel tells of them."""
-        for watched in list(self._watched.values()):
-            if not watched.told and watched.is_dying:
-                self._tell_death(watched)
+        for watched in [one for one in self._watched.values() if one.is_dying]:
+            self._tell_death(watched)
 
     def signal(self, hello: Hello, number: int) -> bool:
         """Signals exactly the process that said ``hello``; False when it cannot be."""
