@@ -185,10 +185,13 @@ class Leader:
         return effects
 
     def _learn_bad_ports(self, state: ClusterState, fleet: Fleet, now: int) -> None:
-        for placement in state.placements.values():
-            report = fleet.replica(placement.slot, placement.worker)
-            if report is not None and report.port_taken and report.port == placement.port:
-                self._bad_ports[placement.host, placement.port] = now + BAD_PORT_MEMORY
+        for view in fleet.workers.values():
+            for slot, report in view.replicas.items() if view.connected else ():
+                placement = state.placements.get(slot) if report.port_taken else None
+                if placement is None or placement.worker != view.worker:
+                    continue
+                if report.port == placement.port:
+                    self._bad_ports[placement.host, placement.port] = now + BAD_PORT_MEMORY
         for bad in [bad for bad, until in self._bad_ports.items() if until <= now]:
             del self._bad_ports[bad]
 

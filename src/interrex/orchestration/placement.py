@@ -15,6 +15,7 @@ from interrex.core.ids import (
     HostName,
     SlotName,
     WorkerName,
+    number_of,
     service_of,
     slot_name,
 )
@@ -95,11 +96,11 @@ class Placer:
 
     def _surplus(self) -> Iterator[Operation]:
         for slot, placement in self._state.placements.items():
-            service = self._state.services.get(service_of(slot))
-            if not placement.wanted or service_of(slot) == BALANCER:
+            name = service_of(slot)
+            if not placement.wanted or name == BALANCER:
                 continue
-            number = int(slot.rpartition(".")[2])
-            if service is None or number >= service.spec.replicas:
+            service = self._state.services.get(name)
+            if service is None or number_of(slot) >= service.spec.replicas:
                 yield Retire(slot)
         yield from self._surplus_balancers()
 

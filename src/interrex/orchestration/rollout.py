@@ -105,6 +105,8 @@ class Rollout:
         """
         wanted = [placement for placement in placements if placement.wanted]
         outdated = [p for p in wanted if p.generation < p.target]
+        if not outdated:
+            return None
         for placement in outdated:
             if placement.slot in self._since:
                 return placement
@@ -112,7 +114,7 @@ class Rollout:
         for placement in outdated:
             if _fails(fleet, placement):
                 return placement
-        return outdated[0] if outdated and not unready else None
+        return None if unready else outdated[0]
 
     def _serves(self, fleet: Fleet, placement: Placement) -> bool:
         """Ready, and in the generation that its worker was last told to run, or in a later one that

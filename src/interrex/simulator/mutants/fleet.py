@@ -22,7 +22,7 @@ FLEET = (
         "surplus-not-removed",
         "Replicas that are asked for no more are stopped; here they run on.",
         _PLACEMENT,
-        "            if service is None or number >= service.spec.replicas:\n",
+        "            if service is None or number_of(slot) >= service.spec.replicas:\n",
         "            if service is None:\n",
     ),
     bug(
@@ -80,8 +80,8 @@ FLEET = (
         "rollout-stops-two",
         "One slot of a service is replaced at a time, while the others are ready; here several.",
         _ROLLOUT,
-        "        return outdated[0] if outdated and not unready else None\n",
-        "        return outdated[0] if outdated else None\n",
+        "        return None if unready else outdated[0]\n",
+        "        return outdated[0]\n",
     ),
     bug(
         "rollout-never-ends",
