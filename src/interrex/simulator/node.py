@@ -203,7 +203,7 @@ class Node:
         """In whole milliseconds, rounded up, as the real loop counts them."""
         self._timer += 1
         if self._wake_at is not None:
-            delay = -(-max(0, self._wake_at - now) // MS) * MS
+            delay = -((now - self._wake_at) // MS) * MS if self._wake_at > now else 0
             due = self.machine.clock.when(now + delay) + self._chance.getrandbits(_LATENESS_BITS)
             self._agenda.at(max(due, self._agenda.now), self._ring, self._timer)
 

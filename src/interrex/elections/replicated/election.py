@@ -67,14 +67,10 @@ class ReplicatedElection:
         """The newest epoch this worker has seen."""
         self.leading = False
         """Whether this worker leads, and its deadline had not passed at the last step."""
+        self.deadline: int | None = None
+        """Until when (ns) a leader may believe in itself unless renewed; None when not leading."""
         self._last_leader: tuple[WorkerName | None, int] = (None, 0)
         """The last leader that was announced, and its epoch."""
-
-    @property
-    def deadline(self) -> int | None:
-        """Until when (ns) a leader may believe in itself unless renewed; None when not leading."""
-        role = self._server.role
-        return role.deadline if isinstance(role, LeaderRole) and role.established else None
 
     @property
     def members(self) -> tuple[Member, ...]:
@@ -127,8 +123,9 @@ class ReplicatedElection:
         if isinstance(role, LeaderRole):
             self.leading = role.leading
             self.leader = server.node.worker if self.leading else None
+            self.deadline = role.deadline if role.established else None
         else:
-            self.leading = False
+            self.leading, self.deadline = False, None
             is_heard = role.is_named and detection.loss in (Loss.NONE, Loss.DISCONNECTED)
             self.leader = detection.leader_worker if is_heard else None
         self.epoch = server.node.epoch

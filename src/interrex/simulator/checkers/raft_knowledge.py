@@ -50,15 +50,22 @@ class Knowledge(RaftChecker):
         }
 
     def _beats(self, server: Server, step: Step, message: Heartbeat) -> None:
-        reign = self._reigns.setdefault(message.term, _Reign())
+        reign = self._reign(message.term)
         if message.round not in reign.rounds:
             reign.rounds[message.round] = step.at
             reign.rounds.pop(message.round - KEPT, None)
             reign.voters = _voters(step)
 
     def _answers(self, server: Server, step: Step, message: HeartbeatAnswer) -> None:
-        answers = self._reigns.setdefault(message.term, _Reign()).answers
-        answers[server.member] = max(answers.get(server.member, 0), message.round)
+        answers = self._reign(message.term).answers
+        if answers.get(server.member, 0) < message.round:
+            answers[server.member] = message.round
+
+    def _reign(self, term: int) -> _Reign:
+        reign = self._reigns.get(term)
+        if reign is None:
+            reign = self._reigns[term] = _Reign()
+        return reign
 
     def _asks(self, server: Server, step: Step, event: ReadAsked) -> None:
         self._asked[server.life, event.request] = step.at

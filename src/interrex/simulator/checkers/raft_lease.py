@@ -107,7 +107,8 @@ class Leases(RaftChecker):
             reign.answers[server.member] = message.round
 
     def _judge(self, server: Server, step: Step, reign: _Reign) -> None:
-        voters, reign.voters = [*reign.voters, _voters(step)], [_voters(step)]
+        now = _voters(step)
+        voters, reign.voters = [*reign.voters, now], [now]
         deadline = step.core.election.deadline
         if deadline is None or deadline <= reign.deadline or reign.life != server.life:
             return

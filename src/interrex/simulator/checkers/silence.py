@@ -48,7 +48,8 @@ class Silence(Watch):
         return life
 
     def _hears(self, step: Step, event: MessageReceived) -> None:
-        self._life(step).heard[event.sender] = step.now
+        life = self._lives.get(step.life) or self._life(step)
+        life.heard[event.sender] = step.now
 
     def _joins(self, step: Step, event: PeerJoined) -> None:
         self._life(step).heard[event.peer] = step.now

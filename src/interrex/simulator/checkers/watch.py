@@ -4,6 +4,7 @@ A ``Watch`` holds one promise. It says in tables which events, effects, messages
 wants to see; a ``Panel`` merges the tables of many and is the ``Checker`` that a world knows.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -67,8 +68,8 @@ class Panel:
         )
         self._new_state = tuple(watch.new_state for watch in watches if watch.new_state is not None)
         self._cores: Cores = {}
-        self._lives: dict[WorkerName, int] = {}
-        self._indices: dict[WorkerName, int] = {}
+        self._seen: dict[WorkerName, tuple[int, int]] = {}
+        """The life of each worker, and the index of the state that it had last."""
 
     def step(self, step: Step) -> None:
         """A worker took an event.
@@ -77,24 +78,21 @@ class Panel:
             Violation: a promise is broken.
         """
         worker, event = step.worker, step.event
-        if self._lives.get(worker) != step.life:
-            self._lives[worker] = step.life
-            self._indices.pop(worker, None)
         self._cores[worker] = step.core
-        for see in self._events.get(type(event), ()):
+        for see in self._events[type(event)]:
             see(step, event)
         for effect in step.effects:
             if type(effect) is Send:
-                for see in self._messages.get(type(effect.message), ()):
+                for see in self._messages[type(effect.message)]:
                     see(step, effect)
             else:
-                for see in self._effects.get(type(effect), ()):
+                for see in self._effects[type(effect)]:
                     see(step, effect)
         for look in self._every_step:
             look(step)
-        index = step.core.state.index
-        if self._indices.get(worker) != index:
-            self._indices[worker] = index
+        seen = (step.life, step.core.state.index)
+        if self._seen.get(worker) != seen:
+            self._seen[worker] = seen
             for look in self._new_state:
                 look(step)
 
@@ -104,9 +102,9 @@ class Panel:
         Raises:
             Violation: a promise is broken.
         """
-        if type(what) is WorkerEnded and self._lives.get(what.worker) == what.life:
-            del self._lives[what.worker], self._cores[what.worker]
-        for see in self._occurrences.get(type(what), ()):
+        if type(what) is WorkerEnded and self._seen.get(what.worker, (0, 0))[0] == what.life:
+            del self._seen[what.worker], self._cores[what.worker]
+        for see in self._occurrences[type(what)]:
             see(at, what)
 
     def finish(self, at: int) -> None:
@@ -119,6 +117,9 @@ class Panel:
             watch.finish(at, self._cores)
 
 
-def _merged(tables: Sequence[dict[type, Any]]) -> dict[type, tuple[Any, ...]]:
+def _merged(tables: Sequence[dict[type, Any]]) -> defaultdict[type, tuple[Any, ...]]:
+    """Who sees what: nobody what is in no table."""
     kinds = dict.fromkeys(kind for table in tables for kind in table)
-    return {kind: tuple(table[kind] for table in tables if kind in table) for kind in kinds}
+    return defaultdict(
+        tuple, {kind: tuple(table[kind] for table in tables if kind in table) for kind in kinds}
+    )
