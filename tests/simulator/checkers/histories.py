@@ -64,6 +64,7 @@ class Election(msgspec.Struct):
 
     leading: bool = False
     leader: str | None = None
+    epoch: int = 0
     deadline: int | None = None
     wake_at: int | None = None
     members: tuple[Member, ...] = tuple(
@@ -152,23 +153,23 @@ def process_ended(
     return ProcessEnded(HostName(host), slot, incarnation, pid, cause, who)
 
 
-def show(watch: Watch | RaftChecker, history: list[Told]) -> None:
-    """Tell a watch a history, one item a millisecond, and the end."""
+def show(watch: Watch | RaftChecker, history: list[Told], every: int = MS) -> None:
+    """Tell a watch a history, one item a millisecond or so often (ns), and the end."""
     panel = Panel([watch if isinstance(watch, Watch) else RaftWatch([watch])])
     for position, told in enumerate(history):
-        at = position * MS
+        at = position * every
         if isinstance(told, Step):
             told.at = at
             panel.step(told)
         else:
             panel.occurred(at, told)
-    panel.finish(len(history) * MS)
+    panel.finish(len(history) * every)
 
 
-def refuses(watch: Watch | RaftChecker, history: list[Told], words: str) -> None:
+def refuses(watch: Watch | RaftChecker, history: list[Told], words: str, every: int = MS) -> None:
     """The violation names its promise and says what was seen."""
     with pytest.raises(Violation, match=words) as caught:
-        show(watch, history)
+        show(watch, history, every)
     assert caught.value.promise == watch.promise
 
 
