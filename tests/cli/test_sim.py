@@ -17,6 +17,8 @@ from tests.cli.test_bad_input import refused
     ("words", "hint"),
     [
         (["--seed", "x"], '"x"'),
+        (["--seed", "-1"], "--seed -1"),
+        (["--seed", "-1", "--scenario", "chain"], "--seed -1"),
         (["--seeds", "0"], "--seeds 0"),
         (["--jobs", "0", "--seeds", "1"], "--jobs 0"),
         (["--minutes", "-1"], "--minutes -1"),
@@ -26,6 +28,7 @@ from tests.cli.test_bad_input import refused
         (["--seed", "1", "--only", "a"], "--only a"),
         (["--seed", "1", "--only", "999"], "has no fault 999"),
         (["--faults", "netwrok"], "did you mean network?"),
+        (["--election", "bully-qourum"], "did you mean bully-quorum?"),
         (["--report", "/nowhere/at/all.html"], "cannot be written"),
         (["/nowhere.toml"], "/nowhere.toml"),
     ],

@@ -3,15 +3,16 @@
 import msgspec
 import pytest
 
-from interrex.core.spec import COORDINATED, ELECTIONS, Bully
+from interrex.core.spec import COORDINATED, Bully
 from interrex.core.time import S
 from interrex.simulator.checkers import all_checkers, all_watches
 from interrex.simulator.faults.catalogue import FAMILIES, families_of
 from interrex.simulator.faults.drawing import draw_plan, usual_spec
+from interrex.simulator.faults.electing import DRAWN_ELECTIONS
 from interrex.simulator.plan import FaultPlan, decode_plan, encode_plan
 from interrex.simulator.run import ALL, replay
 
-OTHERS = [name for name in (*ELECTIONS, *COORDINATED) if name != usual_spec().election]
+OTHERS = [name for name in DRAWN_ELECTIONS if name != usual_spec().election]
 
 
 def plan_of(election: str, seed: int) -> FaultPlan:
@@ -59,6 +60,16 @@ def test_the_usual_seeds_stand_for_what_they_did() -> None:
     without = draw_plan(None, 3, 10 * S, [name for name in ALL if name != "coordination"])
     assert plan == without
     assert plan.spec.election == usual_spec().election
+
+
+def test_bully_has_a_quorum_in_some_of_its_fleets_and_wherever_that_is_asked_for() -> None:
+    some, all_of_them = (
+        {plan_of(name, seed).spec.bully.quorum for seed in range(20)}
+        for name in ("bully", "bully-quorum")
+    )
+    assert some == {True, False}
+    assert all_of_them == {True}
+    assert plan_of("bully-quorum", 1).spec.election == "bully"
 
 
 def test_each_is_held_to_what_it_promises() -> None:

@@ -20,12 +20,14 @@ from interrex.cli.sim_seeds import Asked, SeedResult, run_plan, run_seeds, shrin
 from interrex.cli.sim_words import Progress, lines_of, summary_document
 from interrex.cli.values import whole_number
 from interrex.config import check as check_file
-from interrex.core.spec import COORDINATED, ELECTIONS, ClusterSpec
+from interrex.core.spec import ClusterSpec
 from interrex.core.time import S
+from interrex.simulator.chance import Chance
 from interrex.simulator.checkers import all_watches
 from interrex.simulator.checkers.watch import Panel
 from interrex.simulator.faults.catalogue import families_of
 from interrex.simulator.faults.drawing import usual_spec
+from interrex.simulator.faults.electing import DRAWN_ELECTIONS, draw_election
 from interrex.simulator.plan import FaultPlan
 from interrex.simulator.report import html_report
 from interrex.simulator.run import replay
@@ -78,7 +80,8 @@ def sim(
         minutes: Run new seeds for so long (wall time).
         duration: For how many simulated seconds of a seed faults happen.
         jobs: How many processes to use; by default one for each core.
-        election: Without a file: by what the fleets elect, as a file names it.
+        election: Without a file: by what the fleets elect, as a file names it; bully-quorum is
+            bully with quorum = true, which bully has in a third of its fleets.
         faults: Which families of faults may happen, as processes,network; by default all.
         only: With --seed: of the seed's faults, those with these numbers, as 3,17.
         report: Write an HTML page with the worst seed's timeline and a histogram here.
@@ -304,17 +307,17 @@ def _election(name: str | None, file: Path | None) -> str:
         return ""
     if file is not None:
         raise CommandError("--election goes without a file: the file names its own", Exit.USAGE)
-    known = (*ELECTIONS, *COORDINATED)
-    if name not in known:
-        raise unknown("election", name, known)
+    if name not in DRAWN_ELECTIONS:
+        raise unknown("election", name, DRAWN_ELECTIONS)
     return name
 
 
 def _possible(spec: ClusterSpec | None, election: str) -> tuple[str, ...]:
     """The families of faults that can befall such clusters."""
+    if spec is not None:
+        return families_of(spec)
     usual = usual_spec()
-    drawn = msgspec.structs.replace(usual, election=election or usual.election)
-    return families_of(spec or drawn)
+    return families_of(draw_election(usual, election, Chance(0)) if election else usual)
 
 
 def _families(words: str | None, possible: tuple[str, ...]) -> tuple[str, ...]:
@@ -347,6 +350,8 @@ def _check_words(
         raise CommandError("--seed is one seed: leave --seeds and --minutes out", Exit.USAGE)
     if seed is None and (only is not None or trace is not None):
         raise CommandError("--only and --trace are for one seed: name it with --seed", Exit.USAGE)
+    if seed is not None and seed < 0:
+        raise CommandError(f"--seed {seed}: say a number from 0 on", Exit.USAGE)
     if seeds is not None:
         _positive("--seeds", seeds)
     if minutes is not None and not 0 < minutes < 1e6:

@@ -2,11 +2,14 @@
 
 import msgspec
 
-from interrex.core.spec import Bully, ClusterSpec, Etcd, ZooKeeper
+from interrex.core.spec import COORDINATED, ELECTIONS, Bully, ClusterSpec, Etcd, ZooKeeper
 from interrex.core.state import workers_of
 from interrex.core.time import MS, US, S
 from interrex.simulator.chance import Chance
 from interrex.simulator.plan import CoordinationConditions
+
+DRAWN_ELECTIONS = (*ELECTIONS, "bully-quorum", *COORDINATED)
+"""What fleets can be drawn to elect by: as a cluster file names it, and bully as the lab does."""
 
 PRIORITIES = (0, 0, 0, 1, 2)
 
@@ -16,18 +19,20 @@ def draw_election(spec: ClusterSpec, name: str, chance: Chance) -> ClusterSpec:
 
     Args:
         spec: how the fleet is otherwise.
-        name: of the election.
+        name: one of ``DRAWN_ELECTIONS``.
         chance: where its options are drawn from.
     """
     priority = {worker: chance.pick(PRIORITIES) for worker in workers_of(spec)}
     priority = priority if chance.one_in(2) else {}
     replace = msgspec.structs.replace
     match name:
-        case "bully":
+        case "bully" | "bully-quorum":
             options = Bully(
-                quorum=chance.one_in(3), preempt=not chance.one_in(3), priority=priority
+                quorum=chance.one_in(3) or name == "bully-quorum",
+                preempt=not chance.one_in(3),
+                priority=priority,
             )
-            return replace(spec, election=name, bully=options)
+            return replace(spec, election="bully", bully=options)
         case "etcd":
             session, timeout = chance.between(2, 8), chance.scale(100, 1000) / 1000
             etcd = Etcd(session=float(session), timeout=timeout, priority=priority)
