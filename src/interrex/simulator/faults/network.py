@@ -15,6 +15,7 @@ from interrex.simulator.faults.kind import (
     for_a_while,
     over_at_once,
 )
+from interrex.simulator.faults.majorities import change_majorities, draw_majorities
 from interrex.simulator.network import Lane
 from interrex.simulator.plan import Fault
 
@@ -226,6 +227,7 @@ NETWORK = Family(
         Kind("reset", _draw_reset, _reset),
         Kind("reset-all", _draw_at_one, _reset_all, weight=2),
         Kind("bad-lanes", _draw_bad_lanes, _bad_lanes),
+        Kind("majorities", draw_majorities, change_majorities),
     ),
     weight=6,
 )
