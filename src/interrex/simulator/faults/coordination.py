@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 
 from interrex.core.ids import ServiceName, WorkerName
 from interrex.core.state import Scale
-from interrex.core.time import MS, S
+from interrex.core.time import MS, S, seconds
 from interrex.simulator.coordination.ensemble import Ensemble, Server
 from interrex.simulator.coordination.ways import Way
 from interrex.simulator.faults.clocks import MOST_PPM
 from interrex.simulator.faults.kind import (
+    LEADER,
     Drawn,
     Family,
     Kind,
@@ -162,6 +163,93 @@ def _late_writes(world: "World", fault: Fault) -> Undo | None:
     return undo
 
 
+def _draw_fading(scene: Scene) -> Drawn:
+    """Answers take a good part of what a client waits for them."""
+    chance = scene.chance
+    patience = seconds(scene.spec.etcd.timeout) if scene.spec.election == "etcd" else S
+    values = {
+        "extra": patience * chance.between(40, 90) // 100,
+        "mute_after": chance.scale(500 * MS, 4 * S),
+    }
+    target = chance.pick(scene.workers) if chance.one_in(3) else LEADER
+    return Drawn(values["mute_after"] + chance.scale(2 * S, 12 * S), (target,), values)
+
+
+def _fading(world: "World", fault: Fault) -> Undo | None:
+    """Answers arrive late; then nothing that is asked arrives any more."""
+    ways, values = _ways(world, fault), fault.values
+    cut: Undo | None = None
+    over = False
+
+    def mute() -> None:
+        nonlocal cut
+        if not over:
+            cut = _cut([way.there for way in ways])
+
+    def undo() -> None:
+        nonlocal over
+        over = True
+        for way in ways:
+            way.back.extra -= values["extra"]
+        if cut is not None:
+            cut()
+
+    for way in ways:
+        way.back.extra += values["extra"]
+    world.agenda.after(values["mute_after"], mute)
+    return undo if ways else None
+
+
+def _draw_behind(scene: Scene) -> Drawn:
+    chance = scene.chance
+    lasts = chance.scale(100 * MS, 3 * S)
+    values = {
+        "changes": chance.scale(2, 64),
+        "kills_after": lasts + chance.scale(MS, 500 * MS),
+        "loss": chance.below(501) if chance.one_in(2) else 0,
+    }
+    return Drawn(lasts + 2 * S, (chance.pick(scene.services),), {"deaf": lasts, **values})
+
+
+def _behind(world: "World", fault: Fault) -> Undo | None:
+    """While the leader writes, nobody else hears of it; then all hear again, and the leader dies.
+
+    ``loss``: so many of the answers (per mille) are lost from then on.
+    """
+    leader, values = world.leader(), fault.values
+    if leader is None:
+        return None
+    others = [worker for worker in world.homes if worker != leader.worker]
+    lanes = [way.back for worker in others for way in _service(world).ways_of(worker)]
+    hear = _cut(lanes)
+    if hear is None:
+        return None
+    for number in range(values["changes"]):
+        scale = Scale(ServiceName(fault.targets[0]), 1 + number % 6)
+        world.clients.change(CLIENT + fault.number, leader, (scale,))
+    is_deaf = True
+
+    def lose(times: int) -> None:
+        for lane in lanes:
+            lane.loss += times * values["loss"]
+
+    def hear_again() -> None:
+        nonlocal is_deaf
+        if is_deaf:
+            is_deaf = False
+            hear()
+            lose(1)
+
+    def undo() -> None:
+        hear_again()
+        lose(-1)
+
+    kill = partial(world.end, leader, Cause.FAULT, "killed while the others were behind")
+    world.agenda.after(values["deaf"], hear_again)
+    world.agenda.after(values["kills_after"], kill)
+    return undo
+
+
 def _draw_bad_ways(scene: Scene) -> Drawn:
     """One worker's ways, or everybody's."""
     chance = scene.chance
@@ -243,6 +331,8 @@ COORDINATION = Family(
         Kind("server-apart", _draw_server, _part_server),
         Kind("unreachable", _draw_unreachable, _unreachable, weight=6),
         Kind("late-writes", _draw_late_writes, _late_writes),
+        Kind("fading", _draw_fading, _fading),
+        Kind("behind", _draw_behind, _behind),
         Kind("deaf", _draw_at_one, _deaf),
         Kind("mute", _draw_at_one, _mute),
         Kind("bad-ways", _draw_bad_ways, _bad_ways, weight=6),

@@ -9,8 +9,14 @@ _SESSION = "interrex.elections.etcd.session"
 _ETCD_SETTINGS = "interrex.elections.etcd.settings"
 _ZOOKEEPER = "interrex.elections.zookeeper.zookeeper"
 _LEADING = "interrex.elections.zookeeper.leading"
-_READER = "interrex.elections.zookeeper.reader"
 _SETTINGS = "interrex.elections.zookeeper.settings"
+
+_BELIEVES_ON = Edit(
+    _ELECTION,
+    "        return self._desk.now < self._trusted_until\n",
+    "        return leading is not None\n",
+)
+"""Alone it is harmless: each step first gives up what has run out."""
 
 OF_ETCD = (
     bug(
@@ -67,13 +73,23 @@ OF_ETCD = (
         "",
         "etcd",
     ),
-    bug(
+    Mutant(
         "etcd-believes-past-its-lease",
-        "Past its deadline a leader does not call itself one; here it does.",
-        _ELECTION,
-        "        return self._desk.now < self._trusted_until\n",
-        "        return leading is not None\n",
-        "",
+        "Past its deadline a leader does not call itself one; here it waits for etcd to say so.",
+        (
+            _BELIEVES_ON,
+            Edit(
+                _SESSION,
+                "        if self._lease is not None and now >= self._lease.deadline:\n",
+                "        if self._lease is not None and now < 0:\n",
+            ),
+            Edit(
+                _SESSION,
+                "            return earliest(lease.deadline, renewal)\n",
+                "            return renewal\n",
+            ),
+        ),
+        "Gray and Cheriton, 3",
         "etcd",
     ),
 )
@@ -99,13 +115,20 @@ OF_ZOOKEEPER = (
         "zookeeper",
     ),
     Mutant(
-        "zk-no-sync",
-        "Before it reads, a worker lets its server catch up; here it reads what that knows.",
+        "zk-confirmed-by-one-server",
+        "Whether it still leads a leader asks the majority; here the server it is connected with.",
         (
             Edit(
-                _READER,
-                "yield (q.Sync(), q.Read(SNAPSHOT), q.Read(TIP, watch=True))\n",
-                "yield (q.Read(TIP), q.Read(SNAPSHOT), q.Read(TIP, watch=True))\n",
+                _LEADING,
+                "        return q.Transact(self._guards)\n",
+                "        return q.Read(ACTIVE)\n",
+            ),
+            Edit(
+                _LEADING,
+                "            case q.Transacted():\n                return True\n",
+                "            case q.Transacted():\n                return True\n"
+                "            case q.Found(stat=stat):\n"
+                "                return stat.version == self._version\n",
             ),
         ),
         "ZooKeeper Programmer's Guide, consistency guarantees",
@@ -129,12 +152,22 @@ OF_ZOOKEEPER = (
         "",
         "zookeeper",
     ),
-    bug(
+    Mutant(
         "zk-deadline-not-kept",
         "A leader stops by its own clock; here it waits for its client to say so.",
-        _ZOOKEEPER,
-        "        if self._leading is not None and self._desk.now >= self._deadline:\n",
-        "        if self._leading is not None and self._desk.now >= 4 * self._deadline:\n",
+        (
+            _BELIEVES_ON,
+            Edit(
+                _ZOOKEEPER,
+                "        if self._leading is not None and self._desk.now >= self._deadline:\n",
+                "        if self._leading is not None and self._desk.now < 0:\n",
+            ),
+            Edit(
+                _ZOOKEEPER,
+                "            return earliest(self._deadline, leading.wake_at, reads_at)\n",
+                "            return earliest(leading.wake_at, reads_at)\n",
+            ),
+        ),
         "",
         "zookeeper",
     ),
