@@ -168,7 +168,7 @@ def _draw_fading(scene: Scene) -> Drawn:
     chance = scene.chance
     patience = seconds(scene.spec.etcd.timeout) if scene.spec.election == "etcd" else S
     values = {
-        "extra": patience * chance.between(40, 90) // 100,
+        "extra": patience * chance.between(60, 95) // 100,
         "mute_after": chance.scale(500 * MS, 4 * S),
     }
     target = chance.pick(scene.workers) if chance.one_in(3) else LEADER
@@ -331,8 +331,8 @@ COORDINATION = Family(
         Kind("server-apart", _draw_server, _part_server),
         Kind("unreachable", _draw_unreachable, _unreachable, weight=6),
         Kind("late-writes", _draw_late_writes, _late_writes),
-        Kind("fading", _draw_fading, _fading),
-        Kind("behind", _draw_behind, _behind),
+        Kind("fading", _draw_fading, _fading, weight=8),
+        Kind("behind", _draw_behind, _behind, weight=8),
         Kind("deaf", _draw_at_one, _deaf),
         Kind("mute", _draw_at_one, _mute),
         Kind("bad-ways", _draw_bad_ways, _bad_ways, weight=6),

@@ -1,8 +1,8 @@
-"""One majority after another, that have as few workers in common as majorities can.
+"""A majority without the leader, and what comes after it.
 
-What a leader took that was cut off, the majority without it never saw; what that majority agreed
-on, the next one knows from those in common alone. So one that counts votes or picks values wrongly
-is seen to lose something.
+What a leader took that was cut off, the majority without it never saw. Either the next majority has
+as few in common with that one as majorities can: it knows from those alone what was agreed on. Or
+the old leader leads again, and what it was answered before arrives only now.
 """
 
 from typing import TYPE_CHECKING
@@ -12,10 +12,50 @@ from interrex.core.state import Scale
 from interrex.core.time import seconds
 from interrex.simulator.faults.kind import Drawn, Scene, Undo
 from interrex.simulator.faults.users import CLIENT
+from interrex.simulator.network import Lane
 from interrex.simulator.plan import Fault
 
 if TYPE_CHECKING:
     from interrex.simulator.world import World
+
+
+class _Cuts:
+    """The ways that are cut just now."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self._ways: list[tuple[WorkerName, WorkerName]] = []
+
+    def leave(self, *parts: list[WorkerName]) -> None:
+        """Cut all ways but those within a part."""
+        self.mend()
+        for one in self._world.homes:
+            for other in self._world.homes:
+                if one != other and not any({one, other} <= set(part) for part in parts):
+                    self._world.network.cut(one, other)
+                    self._ways.append((one, other))
+
+    def mend(self) -> None:
+        """Open them again."""
+        for sender, receiver in self._ways:
+            self._world.network.mend(sender, receiver)
+        self._ways.clear()
+
+
+def _others(world: "World", fault: Fault, leader: WorkerName) -> list[WorkerName]:
+    """All but the leader, in the order that was drawn."""
+    drawn = [WorkerName(target) for target in fault.targets[1:]]
+    return [worker for worker in drawn if worker != leader and worker in world.homes]
+
+
+def _ask_leader(world: "World", fault: Fault) -> None:
+    """Ask whoever leads for some changes."""
+    node = world.leader()
+    if node is None:
+        return
+    for number in range(fault.values["changes"]):
+        scale = Scale(ServiceName(fault.targets[0]), 1 + number % 6)
+        world.clients.change(CLIENT + fault.number, node, (scale,))
 
 
 def draw_majorities(scene: Scene) -> Drawn:
@@ -30,36 +70,17 @@ def draw_majorities(scene: Scene) -> Drawn:
 def change_majorities(world: "World", fault: Fault) -> Undo | None:
     """First a majority without the leader, and as many more as can be spared; then those, and of
     the first majority as few as it takes, but not the one that leads there."""
-    leader, service = world.leader(), ServiceName(fault.targets[0])
+    leader = world.leader()
     if leader is None or len(world.homes) < 3:
         return None
-    drawn = [WorkerName(target) for target in fault.targets[1:]]
-    others = [worker for worker in drawn if worker != leader.worker and worker in world.homes]
+    others = _others(world, fault, leader.worker)
     needed = len(world.homes) // 2 + 1
     first, spared = others[:needed], others[needed:]
-    cut: list[tuple[WorkerName, WorkerName]] = []
-
-    def leave(together: list[WorkerName]) -> None:
-        """Cut all ways but those between these."""
-        mend()
-        for one in world.homes:
-            for other in world.homes:
-                if one != other and not {one, other} <= set(together):
-                    world.network.cut(one, other)
-                    cut.append((one, other))
-
-    def mend() -> None:
-        for sender, receiver in cut:
-            world.network.mend(sender, receiver)
-        cut.clear()
+    cuts = _Cuts(world)
 
     def ask() -> None:
-        node = world.leader()
-        if over or node is None:
-            return
-        for number in range(fault.values["changes"]):
-            scale = Scale(service, 1 + number % 6)
-            world.clients.change(CLIENT + fault.number, node, (scale,))
+        if not over:
+            _ask_leader(world, fault)
 
     def second() -> None:
         if over:
@@ -67,11 +88,11 @@ def change_majorities(world: "World", fault: Fault) -> Undo | None:
         leads = world.leader()
         common = [worker for worker in first if leads is None or worker != leads.worker]
         part = [leader.worker, *spared]
-        leave([*part, *common[: needed - len(part)]])
+        cuts.leave([*part, *common[: needed - len(part)]])
         world.agenda.after(stage // 2, ask)
 
     over, stage = False, fault.values["stage"]
-    leave(first)
+    cuts.leave(first)
     ask()
     world.agenda.after(stage // 2, ask)
     world.agenda.after(stage, second)
@@ -79,6 +100,70 @@ def change_majorities(world: "World", fault: Fault) -> Undo | None:
     def undo() -> None:
         nonlocal over
         over = True
-        mend()
+        cuts.mend()
 
+    return undo
+
+
+def draw_late_answers(scene: Scene) -> Drawn:
+    """The others take some election time-outs to elect one."""
+    chance = scene.chance
+    timeout = seconds(scene.spec.timing.election_timeout)
+    values = {
+        "stage": chance.between(3, 6) * timeout,
+        "late": chance.below(timeout),
+        "changes": chance.scale(4, 40),
+    }
+    targets = (chance.pick(scene.services), *chance.shuffled(scene.workers))
+    return Drawn(values["stage"] + 2 * timeout, targets, values)
+
+
+def answer_late(world: "World", fault: Fault) -> Undo | None:
+    """The leader and one that follows it are cut off from the others, which elect another; then
+    that one hands over to it. What the follower answered meanwhile arrives about then, while what
+    the leader sends reaches fewer than a majority in time."""
+    leader = world.leader()
+    if leader is None or len(world.homes) < 5:
+        return None
+    me = leader.worker
+    follower, *rest = _others(world, fault, me)
+    timeout, stage = seconds(world.spec.timing.election_timeout), fault.values["stage"]
+    answers = [world.network.lane(follower, me)]
+    slow = [follower, *rest[len(world.homes) // 2 - 1 :]]
+    entries = [world.network.lane(me, worker) for worker in slow]
+    cuts = _Cuts(world)
+    late: list[tuple[Lane, int]] = []
+    over = False
+
+    def delay(lanes: list[Lane], by: int) -> None:
+        for lane in lanes if not over else ():
+            lane.extra += by
+            late.append((lane, by))
+
+    def in_time() -> None:
+        for lane, by in late:
+            lane.extra -= by
+        late.clear()
+
+    def hand_back() -> None:
+        node = world.leader()
+        if node is not None and not over:
+            world.clients.hand_over(CLIENT, node, me)
+
+    def meet() -> None:
+        in_time()
+        cuts.mend()
+        delay(entries, timeout // 2)
+
+    def undo() -> None:
+        nonlocal over
+        over = True
+        in_time()
+        cuts.mend()
+
+    cuts.leave([me, follower], rest)
+    _ask_leader(world, fault)
+    world.agenda.after(timeout // 4, delay, answers, stage - timeout // 4 + fault.values["late"])
+    world.agenda.after(stage - timeout // 2, hand_back)
+    world.agenda.after(stage, meet)
     return undo

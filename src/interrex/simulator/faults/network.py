@@ -15,7 +15,12 @@ from interrex.simulator.faults.kind import (
     for_a_while,
     over_at_once,
 )
-from interrex.simulator.faults.majorities import change_majorities, draw_majorities
+from interrex.simulator.faults.majorities import (
+    answer_late,
+    change_majorities,
+    draw_late_answers,
+    draw_majorities,
+)
 from interrex.simulator.network import Lane
 from interrex.simulator.plan import Fault
 
@@ -227,7 +232,8 @@ NETWORK = Family(
         Kind("reset", _draw_reset, _reset),
         Kind("reset-all", _draw_at_one, _reset_all, weight=2),
         Kind("bad-lanes", _draw_bad_lanes, _bad_lanes),
-        Kind("majorities", draw_majorities, change_majorities),
+        Kind("majorities", draw_majorities, change_majorities, weight=6),
+        Kind("late-answers", draw_late_answers, answer_late, weight=6),
     ),
     weight=6,
 )
