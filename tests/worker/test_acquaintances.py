@@ -84,6 +84,16 @@ def test_one_that_its_own_state_does_not_name_waits_before_it_believes_a_refusal
     assert not was_removed(_fleet("worker-3", "worker-1", connected=True), _state(0), 4, 11 * S)
 
 
+def test_one_that_has_read_itself_that_it_is_removed_ends_once_it_is_without_peers() -> None:
+    """Found by the simulator: where a coordination service has the log, a removed worker's state
+    is as new as anybody's, and it lived on for ever, refused by all."""
+    alone = _fleet("worker-3", "worker-1")
+    assert was_removed(alone, _state(4), 4, 11 * S)
+    assert not was_removed(alone, _state(4), 4, 10 * S)
+    assert not was_removed(alone, _state(4), 3, 11 * S)
+    assert not was_removed(_fleet("worker-3", "worker-1", connected=True), _state(4), 4, 11 * S)
+
+
 def test_who_has_fallen_behind_hears_from_any_peer_whom_else_to_look_for() -> None:
     """Found by the simulator: a worker whose log was lost refused the leader, which had joined
     after the cluster's beginning, and so was never let in again."""

@@ -80,8 +80,7 @@ def sim(
         minutes: Run new seeds for so long (wall time).
         duration: For how many simulated seconds of a seed faults happen.
         jobs: How many processes to use; by default one for each core.
-        election: Without a file: by what the fleets elect, as a file names it; bully-quorum is
-            bully with quorum = true, which bully has in a third of its fleets.
+        election: Without a file: by what the fleets elect, as a file or interrex lab names it.
         faults: Which families of faults may happen, as processes,network; by default all.
         only: With --seed: of the seed's faults, those with these numbers, as 3,17.
         report: Write an HTML page with the worst seed's timeline and a histogram here.

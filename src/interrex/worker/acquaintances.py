@@ -103,14 +103,17 @@ def was_removed(fleet: Fleet, state: ClusterState, index: int, now: int) -> bool
 
     Whoever was removed while nobody could tell it learns of it so: otherwise it would live on for
     ever, refused by all. A peer that has not heard yet of a worker's joining is behind that
-    worker's own state. Where that state does not name the worker either, as it joins just now or
-    has lost its log, it waits until it has been without any peer for as long as a lost host is
-    waited for: if it is wanted after all, the leader starts it again.
+    worker's own state. That state does not name the worker either where it joins just now, has
+    lost its log, or has read there that it is removed, as it does by a coordination service without
+    any peer. Then it waits until it has been without one for as long as a lost host is waited for:
+    if it is wanted after all, the leader starts it again.
     """
-    if index <= state.index:
+    if fleet.me in state.workers:
+        return index > state.index
+    if index < max(state.index, 1):
         return False
     patience = seconds(state.spec.timing.lost_host)
-    return fleet.me in state.workers or all(
+    return all(
         not view.connected and now - view.since >= patience
         for view in fleet.workers.values()
         if view.worker != fleet.me
