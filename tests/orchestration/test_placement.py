@@ -5,6 +5,7 @@ import pytest
 
 from interrex.core.ids import HostName, SlotName, WorkerName
 from interrex.core.messages import Report
+from interrex.core.replicas import ReplicaReport, ReplicaState
 from interrex.core.spec import ClusterSpec, Expose, HostSpec, ServiceSpec
 from interrex.core.state import (
     ApplySpec,
@@ -12,6 +13,7 @@ from interrex.core.state import (
     ClusterState,
     Evict,
     Operation,
+    Remove,
     Retire,
     apply,
     genesis,
@@ -96,6 +98,68 @@ def test_balancers_are_stopped_once_nothing_is_exposed_any_more() -> None:
     do(state, ApplySpec(hidden))
     settle(state, fleet_of(state))
     assert {slot for slot, p in state.placements.items() if p.wanted} == {"web.0"}
+
+
+def exposed_on(*names: str) -> ClusterState:
+    made = tuple(HostSpec(name=HostName(name), workers=1) for name in names)
+    return state_of(service("web", 4, port=8080), hosts=made)
+
+
+def balancers(state: ClusterState) -> dict[str, str]:
+    return {slot: p.host for slot, p in state.placements.items() if slot.startswith("balancer.")}
+
+
+@pytest.mark.parametrize("names", [("new", "a", "b"), ("a", "new", "b"), ("a", "b", "new")])
+def test_a_host_that_comes_takes_no_balancer_from_another(names: tuple[str, ...]) -> None:
+    state = exposed_on("a", "b")
+    settle(state, fleet_of(state))
+    before = balancers(state)
+    do(state, ApplySpec(exposed_on(*names).spec))
+    settle(state, fleet_of(state))
+    assert before.items() <= balancers(state).items()
+    assert list(balancers(state).values()).count("new") == 2
+
+
+def ready(state: ClusterState) -> Fleet:
+    """Everybody connected, and every slot ready that is wanted."""
+    fleet = fleet_of(state)
+    for slot, placement in state.placements.items():
+        report = ReplicaReport(slot, ReplicaState.READY, 1, placement.port, 7, 1, 0, False, "", 0)
+        fleet.workers[placement.worker].replicas[slot] = report
+    return fleet
+
+
+def test_a_host_that_the_file_names_no_more_is_left_one_replica_of_a_service_at_a_time() -> None:
+    """It was held on to as long as it was there: only of a lost host was anything moved."""
+    state = exposed_on("a", "b")
+    settle(state, fleet_of(state))
+    do(state, ApplySpec(exposed_on("b").spec))
+    there = [slot for slot, p in state.placements.items() if p.host == "a" and "web" in slot]
+    for _ in there:
+        operations = Placer(state, ready(state), set(), NOW).operations()
+        retired = [one.slot for one in operations if isinstance(one, Retire) and "web" in one.slot]
+        assert len(retired) == 1
+        do(state, *operations)
+        assert not any(
+            isinstance(one, Retire) and "web" in one.slot
+            for one in Placer(state, ready(state), set(), NOW).operations()
+        )
+        do(state, Remove(retired[0]))
+        do(state, *Placer(state, ready(state), set(), NOW).operations())
+    web = {slot: p.host for slot, p in state.placements.items() if "web" in slot}
+    assert set(web.values()) == {"b"}
+    assert len(web) == 4
+
+
+def test_nothing_leaves_such_a_host_while_another_replica_does_not_serve() -> None:
+    state = exposed_on("a", "b")
+    settle(state, fleet_of(state))
+    do(state, ApplySpec(exposed_on("b").spec))
+    fleet = ready(state)
+    worker = state.placements[SlotName("web.1")].worker
+    del fleet.workers[worker].replicas[SlotName("web.1")]
+    operations = Placer(state, fleet, set(), NOW).operations()
+    assert not any(isinstance(one, Retire) and one.slot == "web.0" for one in operations)
 
 
 def test_new_slots_wait_for_workers_that_are_expected_back() -> None:

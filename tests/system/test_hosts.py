@@ -11,7 +11,7 @@ from interrex.core.ids import ChangeId, ServiceName, WorkerName
 from interrex.core.spec import COORDINATED, ELECTIONS, ClusterSpec
 from interrex.core.state import ApplySpec
 from interrex.runtime.questions import ChangeBody
-from interrex.worker.status import Status
+from interrex.worker.status import Status, WorkerStatus
 from tests.system.conftest import shop
 from tests.system.machines import Machine, all_ready, machines, newcomer
 
@@ -126,7 +126,7 @@ def test_a_host_whose_disk_was_lost_joins_again_and_the_others_keep_their_state(
 @pytest.mark.parametrize("election", [*ELECTIONS, *COORDINATED])
 def test_a_host_that_is_added_to_the_file_joins_once_it_is_applied(hosts: Hosts) -> None:
     a = hosts["a"]
-    before = {n: pid for n, pid in a.fleet.replica_pids().items() if n in replicas_on(a, a)}
+    before = running_on(a)
     with newcomer(hosts) as new:
         new.fleet.wait_until(lambda: "does not name it yet" in hindrance(new))
         assert all(status is not None and len(status.workers) == 3 for status in statuses(hosts))
@@ -135,9 +135,38 @@ def test_a_host_that_is_added_to_the_file_joins_once_it_is_applied(hosts: Hosts)
         a.fleet.wait_until(lambda: all_ready(everybody))
         a.fleet.wait_until(lambda: all(map(everybody_votes, everybody)))
         apply(new, scaled(new.fleet.spec, 8))
-        a.fleet.wait_until(lambda: all_ready(everybody) and len(replicas_on(new, seen_by=a)) == 2)
-    after = a.fleet.replica_pids()
-    assert {name: after[name] for name in before} == before
+        a.fleet.wait_until(lambda: all_ready(everybody) and bool(replicas_on(new, seen_by=a)))
+    assert before.items() <= running_on(a).items()
+
+
+@pytest.mark.parametrize("election", ["raft"])
+def test_a_host_that_is_taken_from_the_file_leaves_and_nothing_else_is_touched(
+    hosts: Hosts,
+) -> None:
+    """The first one: the others stand elsewhere in the file from then on."""
+    gone, *kept = hosts.values()
+    before = [running_on(machine) for machine in kept]
+    spec = kept[0].fleet.spec
+    apply(kept[0], msgspec.structs.replace(spec, hosts=spec.hosts[1:]))
+    kept[0].fleet.wait_until(lambda: not gone.fleet.lock_is_held(gone.fleet.workers[0]))
+    kept[0].fleet.wait_until(lambda: all_ready(kept) and len(replicas_on(gone, kept[0])) == 0)
+    for machine, those in zip(kept, before, strict=True):
+        assert those.items() <= running_on(machine).items()
+        assert {worker.host for worker in workers_seen(machine)} == {m.name for m in kept}
+
+
+def workers_seen(machine: Machine) -> list[WorkerStatus]:
+    status = machine.status()
+    return [] if status is None else status.workers
+
+
+def running_on(machine: Machine) -> dict[str, int | None]:
+    """The processes of a host by their slots, its balancers' too."""
+    status = machine.status()
+    assert status is not None
+    replicas = {one.name: (one.host, one.pid) for one in status.services[WEB].replicas}
+    replicas |= {one.name: (one.host, one.pid) for one in status.balancer}
+    return {name: pid for name, (host, pid) in replicas.items() if host == machine.name}
 
 
 @pytest.mark.parametrize("election", ELECTIONS)
@@ -162,7 +191,7 @@ def replaced_by(hosts: Hosts, action: Callable[[], None]) -> None:
     a = hosts["a"].fleet
     before = set(a.replica_pids().values())
     action()
-    a.wait_until(lambda: before.isdisjoint(a.replica_pids().values()))
+    a.wait_until(lambda: before.isdisjoint(a.replica_pids().values()), within_s=90.0)
     a.wait_until(lambda: all_ready(hosts.values()))
 
 

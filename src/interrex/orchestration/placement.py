@@ -7,18 +7,21 @@ number of steps and by successive leaders.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import count, islice
 
 import msgspec
 
 from interrex.core.ids import (
     BALANCER,
     HostName,
+    ServiceName,
     SlotName,
     WorkerName,
     number_of,
     service_of,
     slot_name,
 )
+from interrex.core.replicas import ReplicaState
 from interrex.core.spec import hosts_of
 from interrex.core.state import (
     ClusterState,
@@ -69,6 +72,8 @@ class Placer:
         self._now = now
         self._timing = state.spec.timing
         self._asked_for = workers_of(state.spec)
+        self._hosts = {host.name for host in hosts_of(state.spec)}
+        self._leaving: set[ServiceName] = set()
         self._ports = {host: ports_in_use(state, host) for host in set(state.workers.values())}
         self._bad_ports = bad_ports
         self._placements = dict(state.placements)
@@ -124,6 +129,26 @@ class Placer:
                 placement.host, self._timing, self._now
             ):
                 yield from self._to_another_host(placement)
+            elif placement.host not in self._hosts and self._may_leave(placement):
+                yield Retire(placement.slot)
+
+    def _may_leave(self, placement: Placement) -> bool:
+        """Whether a slot's turn has come to leave a host that the file names no more: it is stopped
+        as one that is scaled away, and placed anew where there are hosts. One of a service at a
+        time, while all the others serve."""
+        service = service_of(placement.slot)
+        if service == BALANCER or not placement.wanted or service in self._leaving:
+            return False
+        others = [one for one in slots_of(self._state, service) if one.slot != placement.slot]
+        complete = len(others) + 1 >= self._state.services[service].spec.replicas
+        if not complete or not all(one.wanted and self._serves(one) for one in others):
+            return False
+        self._leaving.add(service)
+        return True
+
+    def _serves(self, placement: Placement) -> bool:
+        report = self._fleet.replica(placement.slot, placement.worker)
+        return report is not None and report.state is ReplicaState.READY
 
     def _to_another_host(self, placement: Placement) -> Iterator[Operation]:
         if service_of(placement.slot) == BALANCER:
@@ -176,14 +201,18 @@ class Placer:
                 yield Place(fresh)
 
     def _balancer_slots(self) -> Iterator[tuple[SlotName, HostName]]:
-        """Each host's balancers: numbered through, so that a host's numbers stay its own."""
+        """Each host's balancers. Those that it has are its own, whatever hosts come and go."""
         balancer = self._state.services.get(BALANCER)
         if balancer is None or not balancer.spec.replicas:
             return  # nothing is exposed; it is kept until its last process is stopped
         processes = self._state.spec.balancer.processes
-        for position, host in enumerate(hosts_of(self._state.spec)):
-            for number in range(processes):
-                yield slot_name(BALANCER, position * processes + number), host.name
+        there = slots_of(self._state, BALANCER)
+        taken = {placement.slot for placement in there}
+        free = (slot for number in count() if (slot := slot_name(BALANCER, number)) not in taken)
+        for host in hosts_of(self._state.spec):
+            own = [placement.slot for placement in there if placement.host == host.name]
+            for slot in [*own[:processes], *islice(free, max(0, processes - len(own)))]:
+                yield slot, host.name
 
     def _uneven(self) -> Iterator[Operation]:
         """One slot from the fullest to the emptiest worker of a host: adoption, not a restart."""

@@ -25,7 +25,8 @@ from interrex.orchestration.fleet import Fleet
 class Confirmation:
     """What the balancers have confirmed of the newest routes.
 
-    ``everywhere``: every balancer that is placed follows them, those of unreachable hosts too.
+    ``everywhere``: every balancer that is placed follows them, those of unreachable hosts too, or
+    has stopped for good.
     ``reachable``: those that can be heard do. ``busy``: slots that still have requests.
     """
 
@@ -34,6 +35,8 @@ class Confirmation:
         self.reachable = True
         self.busy: set[SlotName] = set()
         for placement in slots_of(state, BALANCER):
+            if not placement.wanted and _is(fleet, placement, ReplicaState.STOPPED):
+                continue
             view = fleet.workers.get(placement.worker)
             report = view.report if view is not None and view.connected else None
             balancers = () if report is None else report.balancers

@@ -1,6 +1,7 @@
 """Where each worker of a cluster is reached: a Unix socket on this host, TCP on the others."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from interrex.core.errors import InterrexError
 from interrex.core.ids import HostName, WorkerName
@@ -25,12 +26,21 @@ def addresses_of(
     spec: ClusterSpec,
     workers: Mapping[WorkerName, HostName],
     seen_from: HostName,
+    before: Mapping[WorkerName, Address] = MappingProxyType({}),
 ) -> dict[WorkerName, Address]:
-    """Every worker's address as seen from a host."""
-    return {
-        worker: address_of(layout, spec, worker, host, seen_from)
-        for worker, host in workers.items()
-    }
+    """Every worker's address as seen from a host.
+
+    Whose host the file names no more has still to be told that it is not asked for: it keeps the
+    address that it had ``before``. Where none is known it is left out, and nobody can dial it.
+    """
+    named = {declared.name for declared in hosts_of(spec)}
+    found = {}
+    for worker, host in workers.items():
+        if host in named or host == seen_from:
+            found[worker] = address_of(layout, spec, worker, host, seen_from)
+        elif worker in before:
+            found[worker] = before[worker]
+    return found
 
 
 def tls_files(spec: ClusterSpec, host: HostName) -> Tls | None:

@@ -21,6 +21,7 @@ from interrex.core.ids import BALANCER, HostName, WorkerName, service_of
 from interrex.core.journal import Note
 from interrex.core.messages import encode
 from interrex.core.state import genesis as genesis_state
+from interrex.core.state import workers_of
 from interrex.core.time import MS
 from interrex.elections.guarantees import guarantees_of
 from interrex.elections.interface import Ask, Persist, Persisted
@@ -130,6 +131,7 @@ class Node:
         self._led = asyncio.Event()
         self._request_number = 0
         self._known_workers: dict[WorkerName, HostName] = {}
+        self._addresses = addresses_of(layout, genesis.spec, workers_of(genesis.spec), host)
         self._api: ApiServer | None = None
         self._contests: ContestServer | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -321,7 +323,8 @@ class Node:
         if workers != self._known_workers:
             self._known_workers = dict(workers)
             spec = acquaintances.spec(state)
-            addresses = addresses_of(self._layout, spec, workers, self._host)
+            addresses = addresses_of(self._layout, spec, workers, self._host, self._addresses)
+            self._addresses |= addresses
             self._transport.set_peers(addresses)
         wake_at = self.core.wake_at
         if wake_at == self._timer_at and self._timer is not None:

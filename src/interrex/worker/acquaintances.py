@@ -15,7 +15,7 @@ import msgspec
 
 from interrex.core.ids import HostName, WorkerName
 from interrex.core.messages import Known
-from interrex.core.spec import ClusterSpec, hosts_of
+from interrex.core.spec import ClusterSpec
 from interrex.core.state import ApplySpec, ClusterState, decode_change, workers_of
 from interrex.core.storage import Stored
 from interrex.core.time import seconds
@@ -84,9 +84,7 @@ class Acquaintances:
             self._spec = None
         if self._spec is None:
             return state.workers
-        hosts = {host.name for host in hosts_of(self._spec)}
-        known = {**state.workers, **self._workers}
-        return {worker: host for worker, host in known.items() if host in hosts}
+        return {**state.workers, **self._workers}
 
     def needed(
         self, state: ClusterState, members: Iterable[Member]
