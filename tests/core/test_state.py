@@ -14,6 +14,7 @@ from interrex.core.state import (
     Evict,
     ForgetEvicted,
     Operation,
+    Outdate,
     Place,
     Placement,
     Remove,
@@ -116,6 +117,17 @@ def test_restarting_one_slot_leaves_the_others_targets_alone() -> None:
     state = placed()
     do(state, Restart(WEB, SlotName("web.1")))
     assert [placement.target for placement in slots_of(state, WEB)] == [1, 2]
+
+
+def test_a_generation_that_a_merge_has_lost_is_outdated_by_one_above_it() -> None:
+    state = placed()
+    do(state, Outdate(WEB, 4), change="first")
+    assert state.services[WEB].generation == 5
+    assert [placement.target for placement in slots_of(state, WEB)] == [5, 5]
+    assert {placement.generation for placement in slots_of(state, WEB)} == {1}
+    do(state, Outdate(WEB, 4), change="late")
+    do(state, Outdate(ServiceName("gone"), 4), change="gone")
+    assert state.services[WEB].generation == 5
 
 
 def test_a_service_taken_from_the_file_is_kept_until_its_last_slot_is_removed() -> None:

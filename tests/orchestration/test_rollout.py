@@ -5,7 +5,17 @@ import msgspec
 from interrex.core.ids import ChangeId, HostName, ServiceName, SlotName, WorkerName
 from interrex.core.replicas import ReplicaReport, ReplicaState
 from interrex.core.spec import ClusterSpec, ServiceSpec
-from interrex.core.state import Advance, Change, ClusterState, Operation, Place, Placement, genesis
+from interrex.core.state import (
+    Advance,
+    Change,
+    ClusterState,
+    Operation,
+    Outdate,
+    Place,
+    Placement,
+    Service,
+    genesis,
+)
 from interrex.core.state import apply as applied
 from interrex.core.time import S
 from interrex.orchestration.fleet import Fleet, WorkerView
@@ -28,6 +38,7 @@ def state(*generations: int) -> ClusterState:
         for n, (slot, worker, generation) in enumerate(places)
     )
     applied(made, Change(ChangeId("c"), 1, placed), 1)
+    made.services[web.name] = Service(web, NEW)
     return made
 
 
@@ -90,3 +101,13 @@ def test_processes_of_a_generation_that_a_merge_has_lost_hold_nobody_back() -> N
     first = msgspec.structs.replace(report(WEB_0, READY), generation=NEW)
     second = msgspec.structs.replace(report(WEB_1, READY), generation=NEW)
     assert next_steps(Rollout(), state(OLD, OLD), fleet(first, second)) == [Advance(WEB_0)]
+
+
+def test_what_only_a_lost_side_of_a_merge_asked_for_is_to_be_replaced() -> None:
+    """Found by the simulator: it ran on for ever, on the port that the lost side gave it."""
+    of = state(NEW, NEW)
+    later = msgspec.structs.replace(report(WEB_1, READY), generation=NEW + 3)
+    first = msgspec.structs.replace(report(WEB_0, READY), generation=NEW)
+    assert next_steps(Rollout(), of, fleet(first, later)) == [Outdate(ServiceName("web"), NEW + 3)]
+    gone = msgspec.structs.replace(later, state=ReplicaState.STOPPED)
+    assert next_steps(Rollout(), of, fleet(first, gone)) == []

@@ -95,6 +95,14 @@ class Restart(msgspec.Struct, frozen=True, tag=True):
     slot: SlotName | None = None
 
 
+class Outdate(msgspec.Struct, frozen=True, tag=True):
+    """Replace the processes of a service one at a time by a generation above this one: a side of a
+    merge had come to it whose changes are lost."""
+
+    service: ServiceName
+    generation: int
+
+
 class Place(msgspec.Struct, frozen=True, tag=True):
     """Put a slot on a worker, or move it to another worker of the same host."""
 
@@ -142,6 +150,7 @@ Operation = (
     ApplySpec
     | Scale
     | Restart
+    | Outdate
     | Place
     | Advance
     | Retire
@@ -256,6 +265,8 @@ def _apply_operation(state: ClusterState, operation: Operation) -> None:
             _scale(state, operation)
         case Restart():
             _restart(state, operation)
+        case Outdate():
+            _outdate(state, operation)
         case Place():
             state.placements[operation.placement.slot] = operation.placement
         case Advance():
@@ -344,10 +355,22 @@ def _restart(state: ClusterState, operation: Restart) -> None:
     service = state.services.get(operation.service)
     if service is None:
         return
-    generation = service.generation + 1
-    state.services[operation.service] = Service(service.spec, generation)
-    for placement in slots_of(state, operation.service):
-        if operation.slot in (None, placement.slot):
+    _raise(state, operation.service, service.generation + 1, operation.slot)
+
+
+def _outdate(state: ClusterState, operation: Outdate) -> None:
+    service = state.services.get(operation.service)
+    if service is not None and service.generation <= operation.generation:
+        _raise(state, operation.service, operation.generation + 1)
+
+
+def _raise(
+    state: ClusterState, service: ServiceName, generation: int, slot: SlotName | None = None
+) -> None:
+    """A service's newest generation, which all its slots are to run, or one."""
+    state.services[service] = Service(state.services[service].spec, generation)
+    for placement in slots_of(state, service):
+        if slot in (None, placement.slot):
             _retarget(state, placement, generation)
 
 

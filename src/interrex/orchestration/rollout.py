@@ -7,13 +7,14 @@ is replaced at a time, and only while the others are ready.
 
 from collections.abc import Iterator
 
-from interrex.core.ids import BALANCER, SlotName, service_of
+from interrex.core.ids import BALANCER, ServiceName, SlotName, service_of
 from interrex.core.replicas import ReplicaState
 from interrex.core.state import (
     Advance,
     ClusterState,
     ForgetEvicted,
     Operation,
+    Outdate,
     Placement,
     Remove,
     slots_of,
@@ -71,7 +72,9 @@ class Rollout:
     def operations(
         self, state: ClusterState, fleet: Fleet, confirmed: Confirmation, now: int
     ) -> Iterator[Operation]:
-        """The next steps of slots that have drained, and of slots that have stopped for good."""
+        """The next steps of slots that have drained, and of slots that have stopped for good; what
+        only a lost side of a merge has asked for is to be replaced."""
+        yield from _lost(state, fleet)
         for slot, since in self._since.items():
             timeout = seconds(state.services[service_of(slot)].spec.stop_timeout)
             drained = confirmed.reachable and slot not in confirmed.busy
@@ -128,6 +131,19 @@ class Rollout:
             and report.state is ReplicaState.READY
             and report.generation >= placement.generation
         )
+
+
+def _lost(state: ClusterState, fleet: Fleet) -> Iterator[Operation]:
+    """Services of which something runs in a later generation than any that was asked for."""
+    newest: dict[ServiceName, int] = {}
+    for placement in state.placements.values():
+        report = fleet.replica(placement.slot, placement.worker)
+        if report is not None and report.state is ReplicaState.READY:
+            service = service_of(placement.slot)
+            newest[service] = max(newest.get(service, 0), report.generation)
+    for service, generation in newest.items():
+        if generation > state.services[service].generation:
+            yield Outdate(service, generation)
 
 
 def _fails(fleet: Fleet, placement: Placement) -> bool:
