@@ -6,11 +6,14 @@ from random import Random
 import msgspec
 import pytest
 
-from interrex.core.ids import WorkerName
+from interrex.core.ids import HostName, WorkerName
 from interrex.core.messages import Founded
+from interrex.core.spec import ClusterSpec
+from interrex.core.state import ClusterState
 from interrex.core.storage import Entry, SetFact, Stored
 from interrex.elections.interface import ElectionEvent, PeerConnected, WakeUp
-from interrex.worker.founding import Founding
+from interrex.orchestration.fleet import Fleet, WorkerView
+from interrex.worker.founding import BROKEN_OFF, Founding
 from interrex.worker.interface import Send, TakeNewIdentity, WorkerEffect
 from interrex.worker.probation import FOUNDERS_FACT, Probation
 
@@ -333,3 +336,42 @@ def test_where_no_disk_is_lost_everybody_votes_in_the_end(size: int) -> None:
         run(founders, 60, replaced=0)
         founders.settle()
         assert all(len(marks) == 1 for marks in founders.voted.values()), seed
+
+
+def seen(*connected: WorkerName) -> Fleet:
+    """The three hosts' workers from A, and who of the others is connected."""
+    views = {
+        name: WorkerView(name, HostName(name[0]), name in (A, *connected), 0, 0) for name in MARKS
+    }
+    return Fleet(A, views, {})
+
+
+def founding(probation: Probation) -> Founding:
+    return Founding(probation, lambda event: None, lambda effect: None, lambda records: 1)
+
+
+NOTHING_AGREED = ClusterState(spec=ClusterSpec(name="shop"))
+
+
+def test_it_says_which_hosts_the_first_start_waits_for() -> None:
+    told = founding(of_a()).hindrance(seen(B), NOTHING_AGREED)
+    assert told == "its first start needs every host, and host c has not started yet"
+    assert founding(of_a()).hindrance(seen(B, C), NOTHING_AGREED) == ""
+
+
+def test_a_founding_that_a_lost_disk_has_broken_off_is_called_so_by_whoever_is_left() -> None:
+    """B remembers another A, whose disk was replaced; so A is new, and everybody after it."""
+    home = founding(of_a(others=None))
+    for other in (B, C):
+        home.heard(other, Founded(MARKS[other], {}, False))
+        assert bool(home.hindrance(seen(B, C), NOTHING_AGREED)) is (other == C)
+    assert home.hindrance(seen(B, C), NOTHING_AGREED) == BROKEN_OFF
+    assert home.hindrance(seen(B), NOTHING_AGREED) == ""
+
+
+@pytest.mark.parametrize("word", [new(C), remembers(C), Founded(MARKS[C], MARKS, False)], ids=str)
+def test_a_founding_is_not_called_broken_off_while_one_waits_or_remembers_it(word: Founded) -> None:
+    home = founding(of_a(others=None))
+    home.heard(B, Founded(MARKS[B], {}, False))
+    home.heard(C, word)
+    assert home.hindrance(seen(B, C), NOTHING_AGREED) == ""
