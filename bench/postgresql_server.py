@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from bench.processes import free_ports, running, scratch
+from bench.server_tls import ServerTls
 from bench.tools import MissingTool
 from interrex.runtime.procfs import descendants
 
@@ -21,11 +22,15 @@ USER, PASSWORD = "app", "s3cret"
 class PostgresServer:
     """One server. Use as a context: leaving it leaves nothing behind.
 
+    Args:
+        tls: lets clients in by TLS only, with certificates of their own.
+
     Raises:
         MissingTool: Debian's package is not installed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ServerTls | None = None) -> None:
+        self._tls = tls
         found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
         if not found:
             raise MissingTool(NEEDED)
@@ -46,12 +51,29 @@ class PostgresServer:
         command = [self._bin / "initdb", "-D", self._folder / "data", "-U", USER, "--no-sync"]
         command += ["--auth=scram-sha-256", f"--pwfile={secret}", "--locale=C", "-E", "UTF8"]
         subprocess.run([*_as_nobody(), *map(str, command)], check=True, capture_output=True)
+        if self._tls is not None:
+            self._take_certificates(self._tls)
         self.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
         self._server.close()
         self._stack.close()
+
+    def _take_certificates(self, tls: ServerTls) -> None:
+        """Where the server looks for them, as its own files: it takes no others."""
+        data = self._folder / "data"
+        identity = tls.identity.read_bytes()
+        for name, held in (
+            ("server.crt", identity),
+            ("server.key", identity),
+            ("root.crt", tls.ca.read_bytes()),
+            ("pg_hba.conf", b"hostssl all all all scram-sha-256 clientcert=verify-ca\n"),
+        ):
+            (data / name).write_bytes(held)
+            (data / name).chmod(0o600)
+            if _is_root_of_all():
+                shutil.chown(data / name, "nobody", "nogroup")
 
     @property
     def address(self) -> str:
@@ -68,6 +90,8 @@ class PostgresServer:
         command = [self._bin / "postgres", "-D", self._folder / "data", "-p", self._port]
         for setting in ("listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off"):
             command += ["-c", setting]
+        if self._tls is not None:
+            command += ["-c", "ssl=on", "-c", "ssl_ca_file=root.crt"]
         process = self._server.enter_context(running([*_as_nobody(), *map(str, command)]))
         self._pid = process.pid
         self.wait_serving()

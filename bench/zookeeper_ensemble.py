@@ -8,9 +8,10 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
 from bench.processes import LOOPBACK, Place, free_ports, running, scratch
+from bench.server_tls import ServerTls
 from bench.tools import MissingTool
 
 SERVERS = 3
@@ -19,13 +20,6 @@ JAR = Path("/usr/share/java/zookeeper.jar")
 CODECS = JAR.parent / "netty-codec.jar"
 """Its servers need it for TLS, and Debian's package does not say so."""
 NEEDED = "ZooKeeper is not installed: sudo apt install zookeeper default-jre-headless"
-
-
-class ServerTls(NamedTuple):
-    """PEM files: the servers' own key (PKCS #8) and certificate in one, and who signs clients'."""
-
-    identity: Path
-    ca: Path
 
 
 class ZooKeeperEnsemble:

@@ -94,8 +94,13 @@ class WrongService(ElectionError):  # noqa: N818
     """What answers is another program, or a version of it that will not do."""
 
 
+class WrongCertificate(ElectionError):  # noqa: N818
+    """The server's certificate does not name its host, or is not by the given authority; or the
+    server does not take this program's."""
+
+
 class BadCredentials(ElectionError):  # noqa: N818
-    """The service does not know this user or password or certificate, or grants it too little."""
+    """The service does not know this user or password, or grants it too little."""
 
 
 class BadTimes(ElectionError):  # noqa: N818

@@ -8,17 +8,10 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-import trustme
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
 from kazoo.client import KazooClient
 from kazoo.exceptions import NoAuthError
 
-from bench.zookeeper_ensemble import ServerTls, ZooKeeperEnsemble
+from bench.zookeeper_ensemble import ZooKeeperEnsemble
 from interrex.core.errors import InterrexError
 from interrex.core.ids import HostName
 from interrex.core.spec import ZooKeeper
@@ -26,6 +19,7 @@ from interrex.elections.zookeeper import questions as q
 from interrex.elections.zookeeper.nodes import FOLDERS
 from interrex.runtime.coordination.zookeeper import ZooKeeperClient
 from interrex.runtime.coordination.zookeeper_session import ZooKeeperConnection, access_from
+from tests.certificates import server_tls
 from tests.runtime.coordination.asking import Asker
 
 HOST = HostName("h1")
@@ -147,19 +141,6 @@ async def test_a_session_outlives_its_server(ensemble: ZooKeeperEnsemble, folder
     sessions = {news.session for news in seen if isinstance(news, q.Connected)}
     assert sessions <= {first.session}
     await mine.client.close()
-
-
-def server_tls(folder: Path) -> ServerTls:
-    """The servers' certificate and that of host h1, signed by one authority."""
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(folder / "ca.pem")
-    client, server = authority.issue_cert("h1"), authority.issue_cert("127.0.0.1")
-    client.cert_chain_pems[0].write_to_path(folder / "h1.pem")
-    client.private_key_pem.write_to_path(folder / "h1.key")
-    key = load_pem_private_key(server.private_key_pem.bytes(), None)
-    pkcs8 = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    (folder / "server.pem").write_bytes(pkcs8 + server.cert_chain_pems[0].bytes())
-    return ServerTls(folder / "server.pem", folder / "ca.pem")
 
 
 def refuses(host: str, context: ssl.SSLContext) -> bool:

@@ -15,6 +15,7 @@ T = TypeVar("T")
 _AS_TOLD: dict[type[InterrexError], type[errors.ElectionError]] = {
     interface.Unreachable: errors.Unreachable,
     interface.WrongService: errors.WrongService,
+    interface.WrongCertificate: errors.WrongCertificate,
     interface.BadCredentials: errors.BadCredentials,
 }
 
@@ -94,7 +95,7 @@ async def translated(introduced: Coroutine[None, None, T], patience: float) -> T
     """What a client says when it meets its service.
 
     Raises:
-        Unreachable, WrongService, BadCredentials: as the library names them.
+        Unreachable, WrongService, WrongCertificate, BadCredentials: as the library names them.
     """
     try:
         async with asyncio.timeout(patience):

@@ -33,6 +33,7 @@ from interrex.elections.etcd.questions import (
     Watch,
 )
 from interrex.elections.interface import Ask, Noticed, Told
+from interrex.runtime.coordination.certificates import certificate_problem
 from interrex.runtime.coordination.etcd_json import (
     NONSENSE,
     REFUSALS,
@@ -148,6 +149,7 @@ class EtcdConnection:
         Raises:
             Unreachable: no endpoint answers.
             WrongService: what answers is no etcd, or too old a one.
+            WrongCertificate: its certificate does not fit, or it does not take ours.
             BadCredentials: it does not let this user write there.
         """
         found: InterrexError | None = None
@@ -161,7 +163,8 @@ class EtcdConnection:
                 found = error
             except (aiohttp.ClientError, TimeoutError, OSError, Refused) as error:
                 self.leave(endpoint)
-                found = found or Unreachable(f"{endpoint}: {why(error)}")
+                problem = certificate_problem(endpoint, error)
+                found = problem or found or Unreachable(f"{endpoint}: {why(error)}")
             else:
                 return version
         assert found is not None

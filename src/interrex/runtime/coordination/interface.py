@@ -31,5 +31,9 @@ class WrongService(InterrexError):  # noqa: N818
     """What answers is another program, or a version that will not do."""
 
 
+class WrongCertificate(InterrexError):  # noqa: N818
+    """Its certificate is not that host's, or not by that authority; or it does not take ours."""
+
+
 class BadCredentials(InterrexError):  # noqa: N818
     """It does not know this user, or not this password, or lets the user do nothing."""

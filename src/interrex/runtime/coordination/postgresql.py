@@ -19,6 +19,7 @@ from interrex.core.secret import Secret
 from interrex.elections.coordinated.candidacy import Who
 from interrex.elections.interface import Ask, Noticed, Told
 from interrex.elections.postgresql import questions as q
+from interrex.runtime.coordination.certificates import certificate_problem, not_taken
 from interrex.runtime.coordination.interface import (
     BadCredentials,
     Post,
@@ -135,6 +136,7 @@ class PostgresConnection:
             Unreachable: no server answers.
             WrongService: what answers is no PostgreSQL, too old a one, none that can be written to,
                 or a pooler.
+            WrongCertificate: its certificate does not fit, or it does not take ours.
             BadCredentials: it does not let this user in, or not make or write the tables.
         """
         async with self._turn:
@@ -403,8 +405,13 @@ def _stander(found: Any) -> q.Stander:
 
 def _why_not(place: str, error: Exception) -> InterrexError:
     """Why there is no session."""
+    problem = certificate_problem(f"PostgreSQL at {place}", error)
+    if problem is not None:
+        return problem
     text = f"PostgreSQL at {place}: {str(error) or 'no answer in time'}"
     match error:
+        case asyncpg.InvalidAuthorizationSpecificationError() if "certificate" in str(error):
+            return not_taken(f"PostgreSQL at {place}", str(error))
         case (
             asyncpg.InvalidAuthorizationSpecificationError() | asyncpg.InsufficientPrivilegeError()
         ):

@@ -25,6 +25,7 @@ from interrex.core.secret import Secret
 from interrex.core.spec import ZooKeeper
 from interrex.elections.interface import Noticed
 from interrex.elections.zookeeper import questions as q
+from interrex.runtime.coordination.certificates import certificate_problem
 from interrex.runtime.coordination.interface import Unreachable, WrongService
 
 _SILENT = logging.getLogger("interrex.kazoo")
@@ -104,11 +105,18 @@ class ZooKeeperConnection:
         )
         self._note_granted_time()
         self.kazoo.add_listener(self._state_changed)
-        self.kazoo.start_async()
+        self._is_begun = False
 
     def join(self, client: Follower) -> None:
-        """Let an election hear of the session, beginning with the one that there is."""
+        """Let an election hear of the session, beginning with the one that there is.
+
+        kazoo begins with the first, after whoever asks has been introduced: servers that are not to
+        be trusted are not tried again and again.
+        """
         self._clients.append(client)
+        if not self._is_begun:
+            self._is_begun = True
+            self.kazoo.start_async()
         if self.kazoo.connected and self._session:
             self._loop.call_soon(client.connected, self._session, self._granted_ms)
 
@@ -147,6 +155,7 @@ class ZooKeeperConnection:
         Raises:
             Unreachable: none of them answers.
             WrongService: what answers is no ZooKeeper, or too old a one.
+            WrongCertificate: its certificate does not fit, or it does not take ours.
         """
         # All at once: one that says nothing hides none of the others.
         asking = [asyncio.create_task(self._problem_at(host)) for host in self._access.hosts]
@@ -161,7 +170,8 @@ class ZooKeeperConnection:
             for task in asking:
                 task.cancel()
             await asyncio.wait(asking)
-        raise next((one for one in problems if isinstance(one, WrongService)), problems[0])
+        telling = (one for one in problems if not isinstance(one, Unreachable))
+        raise next(telling, problems[0])
 
     async def _problem_at(self, host: str) -> InterrexError | None:
         """What is wrong with one server."""
@@ -169,7 +179,8 @@ class ZooKeeperConnection:
             async with asyncio.timeout(self._access.session):
                 return _judge(host, await self._said_by(host))
         except (OSError, TimeoutError) as error:
-            return Unreachable(f"{host}: {str(error) or 'no answer in time'}")
+            text = f"{host}: {str(error) or 'no answer in time'}"
+            return certificate_problem(host, error) or Unreachable(text)
 
     async def _said_by(self, host: str) -> str:
         """A server's own account of itself."""
@@ -250,12 +261,11 @@ def _password(options: ZooKeeper) -> str:
 
 
 def _tls(access: ZooKeeperAccess) -> ssl.SSLContext | None:
-    """As kazoo makes it of the same files. Raises InterrexError."""
+    """As kazoo makes it of the same files; both look at the host's name. Raises InterrexError."""
     if not access.tls:
         return None
     try:
         context = ssl.create_default_context(cafile=access.ca or None)
-        context.check_hostname = False
         if access.certificate:
             context.load_cert_chain(access.certificate, access.key)
     except (OSError, ssl.SSLError) as error:
@@ -266,7 +276,7 @@ def _tls(access: ZooKeeperAccess) -> ssl.SSLContext | None:
 def _security(access: ZooKeeperAccess) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if access.tls:
-        found |= {"use_ssl": True, "ca": access.ca or None}
+        found |= {"use_ssl": True, "ca": access.ca or None, "check_hostname": True}
     if access.certificate:
         found |= {"certfile": access.certificate, "keyfile": access.key}
     if access.user:

@@ -1,0 +1,31 @@
+"""Whether it was a certificate that a connection ended for: its own kind of error for people."""
+
+import ssl
+
+from interrex.runtime.coordination.interface import WrongCertificate
+
+_REFUSED = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED", "HANDSHAKE_FAILURE")
+"""What OpenSSL's names for a server's alerts have in them when it does not take ours."""
+
+
+def certificate_problem(place: str, error: BaseException) -> WrongCertificate | None:
+    """What is wrong with a certificate, if that is what an error, or its cause, says."""
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, ssl.SSLCertVerificationError):
+            return WrongCertificate(
+                f"{place}: the server's certificate is not to be trusted: {found.verify_message}\n"
+                "it has to name the host as it is written here, and to be signed by the given ca"
+            )
+        if isinstance(found, ssl.SSLError) and any(one in (found.reason or "") for one in _REFUSED):
+            return not_taken(place, str(found.reason))
+        found = found.__cause__ or found.__context__
+    return None
+
+
+def not_taken(place: str, reason: str) -> WrongCertificate:
+    """The server wants another certificate of this program's, or one at all."""
+    return WrongCertificate(
+        f"{place}: the server does not take this program's certificate: {reason}\n"
+        "give certificate and key of one that it knows"
+    )
