@@ -21,6 +21,7 @@ import msgspec
 from bench.figures import Effort, Figure, Measure, lines
 from bench.processes import allow_many_files
 from bench.progress import clear, shown
+from bench.run_folder import sweep
 from bench.statistics import machine
 
 TOPICS = (
@@ -60,6 +61,7 @@ def main(arguments: Sequence[str]) -> int:
             print(f"{name:<12}{(_topic(name).__doc__ or '').splitlines()[0]}")
         return 0
     _end_in_order()
+    sweep()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # no user's worker compiles at every start
     allow_many_files()
     saturation_s = options.saturation * min(1.0, options.share)

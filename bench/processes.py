@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.run_folder import prefix_beside
 from interrex.runtime.procfs import descendants
 
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
@@ -80,8 +81,8 @@ def busy_loops(count: int) -> Iterator[None]:
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """A temporary folder beside those of the fleets, so on the same disk."""
-    with tempfile.TemporaryDirectory(prefix="ix-peer-", dir="/tmp") as folder:
+    """A temporary folder on the same disk as the fleets'; a killed run's is swept with it."""
+    with tempfile.TemporaryDirectory(prefix=prefix_beside(), dir="/tmp") as folder:
         yield Path(folder)
 
 

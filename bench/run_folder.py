@@ -24,6 +24,8 @@ RUN_VARIABLE = "LC_INTERREX_RUN"
 """Replicas inherit little of a worker's environment, but whatever begins like this."""
 _PARENT = Path("/tmp")
 _PREFIX = "ix-run-"
+_BESIDE = "ix-peer-"
+"""How the folders begin that a run makes beside its own: those that other users may enter."""
 _LIMIT_S = 20.0
 
 _lock: int | None = None
@@ -34,6 +36,11 @@ def run_folder() -> Path:
     if RUN_VARIABLE not in os.environ:
         os.environ[RUN_VARIABLE] = str(_new_folder())
     return Path(os.environ[RUN_VARIABLE])
+
+
+def prefix_beside() -> str:
+    """How a folder beside this run's own is to begin, so that it goes with it."""
+    return f"{_BESIDE}{run_folder().name}-"
 
 
 def end_run() -> None:
@@ -95,6 +102,8 @@ def _clean(folder: Path) -> None:
         subprocess.run(["umount", "-l", mount], check=True)
     for namespace in Path("/run/netns").glob(f"{folder.name}-*"):
         subprocess.run(["ip", "netns", "del", namespace.name], check=True)
+    for beside in _PARENT.glob(f"{_BESIDE}{folder.name}-*"):
+        shutil.rmtree(beside)
     shutil.rmtree(folder)
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -96,3 +97,12 @@ def test_a_run_that_lives_is_left_alone(run: Run) -> None:
     before = run.processes()
     assert run.folder not in sweep()
     assert set(before) <= set(run.processes())
+
+
+def test_what_a_dead_run_had_beside_its_folder_is_removed_with_it() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="ix-run-", dir="/tmp"))
+    beside = Path(tempfile.mkdtemp(prefix=f"ix-peer-{folder.name}-", dir="/tmp"))
+    (folder / "lock").touch()
+    sweep()
+    assert not folder.exists()
+    assert not beside.exists()

@@ -83,6 +83,7 @@ def test_a_report_is_one_page_with_diagrams_and_plots(interrex: Interrex, tmp_pa
     assert said.code == Exit.OK, said
     text = page.read_text()
     assert text.count("<svg") == 2 + 3
+    assert [one.name for one in tmp_path.iterdir()] == ["lab.html"]
     assert "--nodes 4 --seed 1 --algorithms bully,floodmax --plot-to 5" in text
 
 

@@ -120,7 +120,18 @@ def _write_report(
         words += ["--algorithms", ",".join(algorithm.name for algorithm in algorithms)]
     words += ["--plot-to", str(plot_to)] if plot_to != MOST else []
     command = " ".join(["interrex", "lab", *words, "--report", path.name])
-    path.write_text(html_report(trials, drawn, curves, command), encoding="utf-8")
+    _write_whole(path, html_report(trials, drawn, curves, command))
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write beside it, and rename: whoever interrupts finds the old page, or none."""
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+        return
+    target = path.resolve()
+    beside = target.with_name(f".{target.name}.part")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(target)
 
 
 def _algorithms(words: str | None) -> tuple[Algorithm, ...]:

@@ -106,6 +106,9 @@ def check_writable(path: Path | None) -> None:
     if path is None:
         return
     try:
+        is_new = not path.exists()
         path.open("ab").close()
+        if is_new:
+            path.unlink()
     except OSError as error:
         raise CommandError(f"{path} cannot be written: {error.strerror}", Exit.USAGE) from error
