@@ -32,12 +32,12 @@ def test_much_at_one_instant_is_no_standing_still() -> None:
 def test_a_core_that_asks_to_be_woken_at_once_for_ever_is_found_and_shrunk(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    original = vars(Worker)["wake_at"].fget
+    original = Worker._next_wake_up
 
     def restless(core: Worker) -> int | None:
         return 3 * S if core.me == "worker-2" else original(core)
 
-    monkeypatch.setattr(Worker, "wake_at", property(restless))
+    monkeypatch.setattr(Worker, "_next_wake_up", restless)
     plan = draw_plan(None, 1, 4 * S, ("network", "processes"))
 
     def broken_at(candidate: object) -> int | None:
