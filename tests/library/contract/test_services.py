@@ -26,15 +26,15 @@ async def test_a_leader_goes_on_while_each_server_is_killed_and_started_again(
         async with asyncio.TaskGroup() as group:
             turns = Turns(group)
             turns.stand(a)
-            led = await turns.next()
+            await turns.next()
             for server in range(servers.count):
                 await asyncio.to_thread(servers.kill, server)
                 await asyncio.to_thread(servers.start, server)
                 await asyncio.to_thread(servers.wait_well)
             turns.stand(b)
-            while a.leadership is None and b.leadership is None:
-                led = await turns.next()
-            assert await led_since(b, led.epoch) == await led_since(a, led.epoch)
+            while (leads := a.leadership or b.leadership) is None:
+                await turns.next()
+            assert await led_since(b, leads.epoch) == await led_since(a, leads.epoch)
             turns.stop_all()
 
 

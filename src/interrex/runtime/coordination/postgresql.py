@@ -98,6 +98,10 @@ class PostgresAccess(msgspec.Struct, frozen=True):
     key: str = ""
 
 
+_FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""The last is what asyncpg raises where the server's farewell has come and was not read yet."""
+
+
 class PostgresConnection:
     """One session with the database's primary server, and another when that has ended.
 
@@ -169,7 +173,7 @@ class PostgresConnection:
             try:
                 async with asyncio.timeout(self._access.timeout):
                     return await _put(database, name, question)
-            except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (TimeoutError, OSError, *_FAILURES) as error:
                 if database is self._database:
                     self.drop()
                 return q.Failed(f"PostgreSQL: {str(error) or 'no answer in time'}")
