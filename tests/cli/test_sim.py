@@ -21,6 +21,7 @@ from tests.cli.test_bad_input import refused
         (["--seed", "-1", "--scenario", "chain"], "--seed -1"),
         (["--seeds", "0"], "--seeds 0"),
         (["--jobs", "0", "--seeds", "1"], "--jobs 0"),
+        (["--seed", "-1"], "--seed -1: say a number from 0 on"),
         (["--minutes", "-1"], "--minutes -1"),
         (["--seed", "1", "--seeds", "2"], "leave --seeds"),
         (["--only", "1"], "--seed"),

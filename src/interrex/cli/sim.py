@@ -117,7 +117,8 @@ def sim(
     else:
         chosen = _seeds_for(seeds, minutes)
         workers = _positive("--jobs", jobs if jobs is not None else os.cpu_count() or 1)
-        campaign.run(chosen, min(workers, MOST_JOBS), seeds, minutes)
+        needed = MOST_JOBS if minutes is not None else seeds or SEEDS
+        campaign.run(chosen, min(workers, needed, MOST_JOBS), seeds, minutes)
     if report is not None:
         campaign.write_report(report)
     return campaign.finish()
