@@ -3,6 +3,7 @@
 What every election has to heal is in test_deaths and test_damage.
 """
 
+import base64
 import contextlib
 import os
 import signal
@@ -20,6 +21,7 @@ from bench.zookeeper_ensemble import ZooKeeperEnsemble
 from interrex.core.ids import ChangeId, ServiceName, WorkerName
 from interrex.core.spec import COORDINATED, Timing
 from interrex.core.state import Scale
+from interrex.elections.etcd.keys import log_key
 from interrex.runtime.genesis import find_genesis
 from interrex.runtime.questions import ChangeBody
 from tests.system.conftest import Electing, shop
@@ -133,6 +135,36 @@ def test_an_outage_leaves_everything_that_runs_alone(fleet_on: FleetOn, service:
         assert epoch_of(fleet) > epoch
         assert fleet.replica_pids() == before
         assert_each_slot_runs_once(fleet)
+
+
+def test_why_nobody_leads_is_told_while_the_service_is_away(
+    fleet_on: FleetOn, service: Service
+) -> None:
+    with fleet_on(SHORT_SESSION_S) as fleet:
+        with service.stopped(list(service.servers.alive)):
+            fleet.wait_until(lambda: all("gives no session" in why for why in hindrances(fleet)))
+        fleet.wait_ready()
+        assert set(hindrances(fleet)) == {""}
+
+
+def test_a_change_that_somebody_spoilt_is_told_and_forgiven_once_it_is_removed(
+    electing: Electing, worker_id: str, etcd: EtcdCluster
+) -> None:
+    with Fleet(electing(shop(worker_id), "etcd", SHORT_SESSION_S)) as fleet:
+        fleet.wait_ready()
+        before, cluster = fleet.replica_pids(), find_genesis(fleet.layout).cluster_id
+        key = f"/interrex/{fleet.spec.name}/{cluster}/{log_key(2)}"
+        spoilt = {"key": base64.b64encode(key.encode()).decode()}
+        assert etcd.ask(0, "/v3/kv/put", {**spoilt, "value": "Z2FyYmFnZQ=="})
+        fleet.wait_until(lambda: all("is no change" in why for why in hindrances(fleet)))
+        assert etcd.ask(0, "/v3/kv/deleterange", spoilt)
+        fleet.wait_ready()
+        assert fleet.replica_pids() == before
+
+
+def hindrances(fleet: Fleet) -> list[str]:
+    """Why nobody can lead, as each worker says it."""
+    return [status.hindrance for status in fleet.statuses()]
 
 
 def test_all_servers_killed_and_started_again_keep_the_fleets_state(

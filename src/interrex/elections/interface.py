@@ -5,7 +5,7 @@ an ordered sequence of opaque changes that every worker sees in the same order. 
 state machine. Peers are named by their worker's name; payloads are the election's own bytes.
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -285,3 +285,12 @@ class Election(Protocol):
             MalformedPayload: the payload is no message of this election.
             InvariantViolation: a safety rule was about to be broken; stop the node.
         """
+
+
+@runtime_checkable
+class Explaining(Protocol):
+    """An election that knows of more that can keep everybody from leading than absent voters."""
+
+    @property
+    def hindrance(self) -> str:
+        """Why nobody can lead, as far as is known here, and what to do; empty where nothing is."""

@@ -118,10 +118,16 @@ def status_of(
 
 
 def _hindrance(worker: "Worker", fleet: "Fleet", refusals: Mapping[WorkerName, str]) -> str:
+    from interrex.elections.interface import Explaining  # only a worker needs it
+
     if worker.election.leader is not None:
         return ""
     told = [f"{peer}: {reason}" for peer, reason in sorted(refusals.items())]
-    return told[0] if told else worker.founding.hindrance(fleet, worker.state)
+    if told:
+        return told[0]
+    if isinstance(worker.election, Explaining) and worker.election.hindrance:
+        return worker.election.hindrance
+    return worker.founding.hindrance(fleet, worker.state)
 
 
 def _worker(worker: "Worker", fleet: "Fleet", view: "WorkerView", now: int) -> WorkerStatus:

@@ -107,6 +107,11 @@ class CoordinatedElection(ABC, Generic[Answer]):
 
     @property
     @abstractmethod
+    def _unserved(self) -> str:
+        """Why the service cannot be asked, for people, while it is not served."""
+
+    @property
+    @abstractmethod
     def epoch(self) -> int:
         """The newest epoch this worker has seen."""
 
@@ -195,6 +200,15 @@ class CoordinatedElection(ABC, Generic[Answer]):
         if holder is None or not self._is_served or self._line.is_vacant:
             return None
         return None if holder.worker == self._me else holder.worker
+
+    @property
+    def hindrance(self) -> str:
+        """Why nobody can lead, as far as is known here, and what to do."""
+        if not self._is_served:
+            return self._unserved
+        if self._log.problem:
+            return f"{self._log.problem}; put back what stood there, from a backup"
+        return ""
 
     @property
     def leading(self) -> bool:

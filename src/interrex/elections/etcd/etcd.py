@@ -84,6 +84,11 @@ class Etcd(CoordinatedElection[q.Answer]):
         return self._candidates
 
     @property
+    def _unserved(self) -> str:
+        why = self._session.problem or "it has not answered yet"
+        return f"etcd gives no session: {why}; see to its servers, nothing is to be done here"
+
+    @property
     def _is_served(self) -> bool:
         return self._session.lease is not None
 

@@ -97,6 +97,13 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
         return self._places
 
     @property
+    def _unserved(self) -> str:
+        return (
+            "ZooKeeper gives no session: no server answers that is in touch with a majority; "
+            "see to its servers, nothing is to be done here"
+        )
+
+    @property
     def _is_served(self) -> bool:
         return self._is_connected
 
