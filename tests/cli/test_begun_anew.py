@@ -31,11 +31,11 @@ def test_a_cluster_of_one_worker_that_lost_its_log_is_begun_anew(fleet: RealFlee
     assert "the log of worker-1 cannot be read any more" in done.stderr
     assert "interrex up shop.toml --anew" in done.stderr
     assert "go on with what runs" in fleet.run("status").stdout
-    assert fleet.replica_pids() == replicas
+    assert fleet.replica_pids() == replicas, fleet.story()
     done = fleet.run(*UP, "--anew")
     assert done.returncode == 0, done
     assert "running and kept: balancer.0, balancer.1, web.0, web.1" in done.stderr
-    assert fleet.replica_pids() == replicas
+    assert fleet.replica_pids() == replicas, fleet.story()
     assert highest_epoch(fleet) > epoch
     assert fleet.ask() == 200
     assert fleet.run("restart", "web").returncode == 0
@@ -56,7 +56,7 @@ def test_a_worker_that_found_its_log_lost_while_it_ran_says_what_to_do(fleet: Re
     assert watched.end() == 1
     done = fleet.run(*UP, "--anew")
     assert done.returncode == 0, done
-    assert fleet.replica_pids() == replicas
+    assert fleet.replica_pids() == replicas, fleet.story()
 
 
 def test_with_a_minority_of_the_logs_what_they_tell_is_kept(fleet: RealFleet) -> None:
@@ -71,7 +71,7 @@ def test_with_a_minority_of_the_logs_what_they_tell_is_kept(fleet: RealFleet) ->
     done = fleet.run(*UP, "--anew")
     assert done.returncode == 0, done
     assert "applying" not in done.stdout
-    assert fleet.replica_pids() == replicas
+    assert fleet.replica_pids() == replicas, fleet.story()
     fleet.wait_until(lambda: all(worker["votes"] for worker in fleet.status()["workers"]))
 
 
@@ -101,4 +101,4 @@ def test_without_any_genesis_a_fleet_goes_on_with_what_runs(
     assert "interrex up shop.toml --anew" in fleet.run(*UP).stderr
     done = fleet.run(*UP, "--anew")
     assert done.returncode == 0, done
-    assert fleet.replica_pids() == replicas
+    assert fleet.replica_pids() == replicas, fleet.story()

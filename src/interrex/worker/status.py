@@ -218,7 +218,11 @@ def missing_parts(status: Status) -> list[str]:
             missing.append(
                 f"{name}: {service.ready} of {service.desired} ready" + (f" ({why})" if why else "")
             )
-    missing += [f"{b.name} is {b.state}" for b in status.balancer if b.state != ReplicaState.READY]
+    for one in status.balancer:
+        if one.state != ReplicaState.READY:
+            missing.append(f"{one.name} is {one.state}")
+        elif one.routes is None:
+            missing.append(f"{one.name} follows no routes yet")
     if not status.balancer and any(service.expose for service in status.services.values()):
         missing.append("no balancer yet")
     return missing
