@@ -22,6 +22,8 @@ from tests.cli.test_bad_input import refused
         (["--seeds", "0"], "--seeds 0"),
         (["--jobs", "0", "--seeds", "1"], "--jobs 0"),
         (["--seed", "-1"], "--seed -1: say a number from 0 on"),
+        (["--first", "-7"], "--first -7: say a number from 0 on"),
+        (["--seed", "1", "--first", "2"], "--first and --minutes out"),
         (["--minutes", "-1"], "--minutes -1"),
         (["--seed", "1", "--seeds", "2"], "leave --seeds"),
         (["--only", "1"], "--seed"),
@@ -67,6 +69,23 @@ def test_several_seeds_on_two_cores_as_a_document(interrex: Interrex) -> None:
     assert document["violations"] == []
     assert document["simulated_s"] >= 9
     assert {name.split("/")[0] for name in document["faults"]} <= {"clocks"}
+
+
+@pytest.mark.parametrize("more", [["--seeds", "2"], ["--seeds", "2", "--minutes", "9"]])
+def test_a_long_run_can_be_split(
+    interrex: Interrex, monkeypatch: pytest.MonkeyPatch, more: list[str]
+) -> None:
+    ran = []
+    real = sim_seeds.run_plan
+
+    def noted(plan, trace=None):  # type: ignore[no-untyped-def]
+        ran.append(plan.seed)
+        return real(plan, trace)
+
+    monkeypatch.setattr("interrex.cli.sim_seeds.run_plan", noted)
+    words = ["--first", "4711", "--duration", "1", "--faults", "clocks", "--jobs", "1"]
+    assert interrex("sim", *words, *more).code == Exit.OK
+    assert ran == [4711, 4712]
 
 
 def test_a_broken_promise_is_shown_with_the_faults_that_break_it(

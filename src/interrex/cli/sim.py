@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -52,6 +52,7 @@ def sim(
     *,
     seeds: Number = None,
     seed: Annotated[int | None, Parameter(metavar="S", converter=whole_number)] = None,
+    first: Annotated[int | None, Parameter(metavar="S", converter=whole_number)] = None,
     minutes: Annotated[float | None, Parameter(metavar="M")] = None,
     duration: Annotated[int, Parameter(metavar="SECONDS", converter=whole_number)] = DURATION_S,
     jobs: Number = None,
@@ -77,6 +78,7 @@ def sim(
         file: The cluster file; without one, fleets of all shapes are simulated.
         seeds: How many seeds to run, 1, 2, 3 and so on (100, unless --minutes says how long).
         seed: Run this one seed only.
+        first: Begin with this seed in place of 1, so that a long run can be split.
         minutes: Run new seeds for so long (wall time).
         duration: For how many simulated seconds of a seed faults happen.
         jobs: How many processes to use; by default one for each core.
@@ -95,9 +97,9 @@ def sim(
     if scenario is not None:
         if file is not None or any((minutes, election, faults, only, report, json)):
             raise CommandError("--scenario goes with --seeds, --seed and --trace only", Exit.USAGE)
-        _check_words(seeds, seed, minutes, only, trace)
+        _check_words(seeds, seed, first, minutes, only, trace)
         check_writable(trace)
-        chosen_seeds = range(1, (seeds or SCENARIO_SEEDS) + 1) if seed is None else (seed,)
+        chosen_seeds = islice(_from(first), seeds or SCENARIO_SEEDS) if seed is None else (seed,)
         return play(scenario, chosen_seeds, trace)
     spec = _spec(file)
     election = _election(election, file)
@@ -107,7 +109,7 @@ def sim(
         families=_families(faults, _possible(spec, election)),
         election=election,
     )
-    _check_words(seeds, seed, minutes, only, trace)
+    _check_words(seeds, seed, first, minutes, only, trace)
     for path in (report, trace):
         check_writable(path)
     campaign = _Campaign(asked, file, json)
@@ -115,7 +117,7 @@ def sim(
         plan = _plan(asked, seed, only)
         campaign.take(_one(plan, trace), plan)
     else:
-        chosen = _seeds_for(seeds, minutes)
+        chosen = _seeds_for(_from(first), seeds, minutes)
         workers = _positive("--jobs", jobs if jobs is not None else os.cpu_count() or 1)
         needed = MOST_JOBS if minutes is not None else seeds or SEEDS
         campaign.run(chosen, min(workers, needed, MOST_JOBS), seeds, minutes)
@@ -288,14 +290,17 @@ def _plan(asked: Asked, seed: int, only: str | None) -> FaultPlan:
         ) from error
 
 
-def _seeds_for(seeds: int | None, minutes: float | None) -> Callable[[], Iterator[int]]:
+def _from(first: int | None) -> Iterator[int]:
+    return count(1 if first is None else first)
+
+
+def _seeds_for(
+    numbers: Iterator[int], seeds: int | None, minutes: float | None
+) -> Callable[[], Iterator[int]]:
     def chosen() -> Iterator[int]:
         end = time.monotonic() + minutes * 60 if minutes is not None else None
-        last = seeds if seeds is not None else (SEEDS if minutes is None else None)
-        for number in count(1):
-            if (last is not None and number > last) or (
-                end is not None and time.monotonic() >= end
-            ):
+        for number in islice(numbers, SEEDS if seeds is None and minutes is None else seeds):
+            if end is not None and time.monotonic() >= end:
                 return
             yield number
 
@@ -342,16 +347,20 @@ def _spec(file: Path | None) -> ClusterSpec | None:
 def _check_words(
     seeds: int | None,
     seed: int | None,
+    first: int | None,
     minutes: float | None,
     only: str | None,
     trace: Path | None,
 ) -> None:
-    if seed is not None and (seeds is not None or minutes is not None):
-        raise CommandError("--seed is one seed: leave --seeds and --minutes out", Exit.USAGE)
+    if seed is not None and any(word is not None for word in (seeds, first, minutes)):
+        raise CommandError(
+            "--seed is one seed: leave --seeds, --first and --minutes out", Exit.USAGE
+        )
     if seed is None and (only is not None or trace is not None):
         raise CommandError("--only and --trace are for one seed: name it with --seed", Exit.USAGE)
-    if seed is not None and seed < 0:
-        raise CommandError(f"--seed {seed}: say a number from 0 on", Exit.USAGE)
+    for option, number in (("--seed", seed), ("--first", first)):
+        if number is not None and number < 0:
+            raise CommandError(f"{option} {number}: say a number from 0 on", Exit.USAGE)
     if seeds is not None:
         _positive("--seeds", seeds)
     if minutes is not None and not 0 < minutes < 1e6:
