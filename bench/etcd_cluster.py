@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Sequence
@@ -87,6 +88,17 @@ class EtcdCluster:
     def kill(self, node: int) -> None:
         """End a member at once; ``start`` begins it again."""
         self._nodes.pop(node).close()
+
+    def lose_data(self, node: int) -> None:
+        """Put aside what a killed member's disk holds: it begins with nothing."""
+        folder = self._folder / f"n{node}"
+        folder.rename(folder.with_suffix(".kept"))
+
+    def put_data_back(self, node: int) -> None:
+        """A killed member has again what its disk held."""
+        folder = self._folder / f"n{node}"
+        shutil.rmtree(folder)
+        folder.with_suffix(".kept").rename(folder)
 
     def stop(self, node: int) -> None:
         """Let a member stand still: it says nothing, and its connections stay."""

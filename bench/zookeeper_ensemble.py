@@ -133,6 +133,17 @@ class ZooKeeperEnsemble:
         """End a server at once; ``start`` begins it again."""
         self._servers.pop(server).close()
 
+    def lose_data(self, server: int) -> None:
+        """Put aside what a killed server's disk holds: it begins with nothing."""
+        folder = self._folder / f"s{server}"
+        folder.rename(folder.with_suffix(".kept"))
+
+    def put_data_back(self, server: int) -> None:
+        """A killed server has again what its disk held."""
+        folder = self._folder / f"s{server}"
+        shutil.rmtree(folder)
+        folder.with_suffix(".kept").rename(folder)
+
     def stop(self, server: int) -> None:
         """Let a server stand still: it says nothing, and its connections stay."""
         os.kill(self._pids[server], signal.SIGSTOP)

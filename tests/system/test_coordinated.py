@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from itertools import count
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -38,6 +39,16 @@ class Service(NamedTuple):
 
     servers: EtcdCluster | ZooKeeperEnsemble
     wait: Callable[[], object]
+
+    def begin_again(self, change: Callable[[int], None]) -> None:
+        """All of them are killed and, once something was done to each one's disk, started."""
+        servers = list(self.servers.alive)
+        for server in servers:
+            self.servers.kill(server)
+        for server in servers:
+            change(server)
+            self.servers.start(server)
+        self.wait()
 
     @contextlib.contextmanager
     def stopped(self, servers: list[int]) -> Iterator[None]:
@@ -160,6 +171,43 @@ def test_a_change_that_somebody_spoilt_is_told_and_forgiven_once_it_is_removed(
         assert etcd.ask(0, "/v3/kv/deleterange", spoilt)
         fleet.wait_ready()
         assert fleet.replica_pids() == before
+
+
+def test_workers_that_start_after_all_data_was_lost_act_on_nothing_until_it_is_back(
+    fleet_on: FleetOn, service: Service
+) -> None:
+    """They remember, each on its own disk, what was acknowledged."""
+    with fleet_on(3.0) as fleet:
+        scale(fleet, 2)
+        fleet.wait_until(lambda: len(fleet.replica_pids()) == 2)
+        fleet.wait_ready()
+        before = fleet.replica_pids()
+        service.begin_again(service.servers.lose_data)
+        for name in fleet.workers:
+            pid = fleet.pid_of(name)
+            os.kill(pid, signal.SIGKILL)
+            fleet.wait_until(lambda pid=pid: started_anew(fleet, pid))  # type: ignore[misc]
+        fleet.wait_until(lambda: all(lacks_data(why) for why in hindrances(fleet)))
+        assert {status.leader for status in fleet.statuses()} == {None}
+        assert all(pid is not None and Path(f"/proc/{pid}").exists() for pid in before.values())
+        service.begin_again(service.servers.put_data_back)
+        fleet.wait_ready()
+        assert fleet.replica_pids() == before
+        scale(fleet, 3)
+        fleet.wait_until(lambda: len(fleet.replica_pids()) == 3)
+        fleet.wait_ready()
+        assert_each_slot_runs_once(fleet)
+
+
+def started_anew(fleet: Fleet, killed: int) -> bool:
+    """Whether another process is in the killed one's place, and all answer."""
+    shown = fleet.statuses()
+    pids = {worker.pid for status in shown for worker in status.workers}
+    return len(shown) == len(fleet.workers) and killed not in pids
+
+
+def lacks_data(why: str) -> bool:
+    return "has lost changes" in why or "was set back" in why
 
 
 def hindrances(fleet: Fleet) -> list[str]:

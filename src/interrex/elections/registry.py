@@ -57,13 +57,13 @@ def new_election(
             from interrex.elections.etcd.etcd import Etcd
 
             leased = etcd.settings_from(spec.etcd, worker, compact_after)
-            return Etcd(worker, member, leased, random)
+            return Etcd(worker, member, leased, random, stored=stored)
         case "zookeeper":
             from interrex.elections.zookeeper import settings as zookeeper
             from interrex.elections.zookeeper.zookeeper import ZooKeeper
 
             lined = zookeeper.settings_from(spec.zookeeper, worker, compact_after)
-            return ZooKeeper(worker, member, lined, random)
+            return ZooKeeper(worker, member, lined, random, stored=stored)
         case _:
             from interrex.elections.raft import settings as raft
             from interrex.elections.raft.raft import Raft

@@ -16,6 +16,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 import msgspec
 
 from interrex.core.ids import ChangeId, WorkerName
+from interrex.core.storage import Record, SetFact
 from interrex.core.time import MS, S
 from interrex.elections.interface import (
     Ask,
@@ -28,6 +29,7 @@ from interrex.elections.interface import (
     PayloadReceived,
     PeerConnected,
     PeerLost,
+    Persist,
     Persisted,
     ProposalSettled,
     Propose,
@@ -82,6 +84,8 @@ class Server:
         self.reads: dict[int, bool] = {}
         self.changes: list[LeaderChanged] = []
         self.restored = 0
+        self.facts: dict[str, bytes] = {}
+        """What is on its disk."""
         self.gate = 0
         """Commands of an older epoch are refused; it is kept on disk."""
 
@@ -242,6 +246,9 @@ class World(ABC, Generic[AnyServer, AnyStore, Question]):
                     self.acknowledged[change] = index
             case ReadConfirmed(read, confirmed):
                 server.reads[read] = confirmed
+            case Persist(token, records):
+                life = server.life
+                self.at(self.now + SYNC, lambda: self._stored(server, life, token, records))
             case RaiseEpoch(token, epoch):
                 server.gate = max(server.gate, epoch)
                 life = server.life
@@ -252,6 +259,13 @@ class World(ABC, Generic[AnyServer, AnyStore, Question]):
                     self.leads(server, epoch)
             case _:
                 raise AssertionError(f"{effect} was not expected")
+
+    def _stored(
+        self, server: AnyServer, life: int, token: int, records: tuple[Record, ...]
+    ) -> None:
+        if server.life == life:
+            server.facts |= {one.key: one.value for one in records if isinstance(one, SetFact)}
+            self.step(server, Persisted(token))
 
     def leads(self, server: AnyServer, epoch: int) -> None:
         """A worker begins to lead, or says so again."""
@@ -289,7 +303,7 @@ class World(ABC, Generic[AnyServer, AnyStore, Question]):
             self.step(other, PeerLost(server.name, proved_dead=proved))
 
     def restart(self, name: str) -> None:
-        """Begin a worker, with nothing."""
+        """Begin a worker, with what its disk holds."""
         server = self[name]
         server.core = self.new_core(server.name, Random(self.random.getrandbits(32)))
         server.runs, server.log, server.index = True, [], 0

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from random import Random
 
 from interrex.core.ids import WorkerName
+from interrex.core.storage import Stored
 from interrex.core.time import S
 from interrex.elections.etcd import questions as q
 from interrex.elections.etcd.etcd import Etcd
@@ -42,7 +43,8 @@ class World(world.World[Server, EtcdStore, q.Question]):
         ttl_s = self.sessions_s.get(name, 5)
         priority = self._priority.get(name, 0)
         settings = EtcdSettings(priority=priority, ttl_s=ttl_s, **self._settings)
-        return Etcd(name, int(name[1:]), settings, random)
+        stored = Stored(dict(self[name].facts))
+        return Etcd(name, int(name[1:]), settings, random, stored=stored)
 
     def ask(self, server: Server, request: int, question: q.Question) -> None:
         fate, life = self.fate(server.name, question), server.life

@@ -7,6 +7,7 @@ from random import Random
 import msgspec
 
 from interrex.core.ids import WorkerName
+from interrex.core.storage import Stored
 from interrex.core.time import MS, S
 from interrex.elections.zookeeper import questions as q
 from interrex.elections.zookeeper.nodes import ACTIVE, Crumb
@@ -59,7 +60,8 @@ class World(world.World[Server, ZooKeeperStore, q.Question]):
 
     def new_core(self, name: WorkerName, random: Random) -> ZooKeeper:
         settings = ZooKeeperSettings(priority=self._priority.get(name, 0), **self._settings)
-        return ZooKeeper(name, int(name[1:]), settings, random)
+        stored = Stored(dict(self[name].facts))
+        return ZooKeeper(name, int(name[1:]), settings, random, stored=stored)
 
     def ask(self, server: Server, request: int, question: q.Question) -> None:
         life, session = server.life, server.session
@@ -100,8 +102,9 @@ class World(world.World[Server, ZooKeeperStore, q.Question]):
         self._led[server.name, server.life] = (epoch, crumb.node)
 
     def _notice_release(self) -> None:
-        data = self.store.nodes[ACTIVE].data
-        crumb = msgspec.json.decode(data, type=Crumb) if data[:1] == b"{" else None
+        active = self.store.nodes.get(ACTIVE)
+        is_crumb = active is not None and active.data[:1] == b"{"
+        crumb = msgspec.json.decode(active.data, type=Crumb) if active and is_crumb else None
         if crumb is not None and crumb.released:
             self._released.add(crumb.node)
 

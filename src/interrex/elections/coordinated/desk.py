@@ -24,6 +24,7 @@ class Desk(Generic[Answer]):
         self.random = random
         self._asked = 0
         self._takers: dict[int, Callable[[Answer], None]] = {}
+        self._token = 0
 
     def ask(self, question: msgspec.Struct, take: Callable[[Answer], None]) -> int:
         """Ask, and let ``take`` have the one answer.
@@ -35,6 +36,11 @@ class Desk(Generic[Answer]):
         self._takers[self._asked] = take
         self.effects.append(Ask(self._asked, question))
         return self._asked
+
+    def new_token(self) -> int:
+        """For what is to be on disk: they only rise, whoever wants one."""
+        self._token += 1
+        return self._token
 
     def told(self, request: int, answer: msgspec.Struct) -> None:
         """Hand an answer over. Its type is the adapter's promise."""

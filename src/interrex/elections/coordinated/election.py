@@ -11,6 +11,7 @@ from typing import Generic, TypeVar, assert_never
 import msgspec
 
 from interrex.core.ids import WorkerName
+from interrex.core.storage import Stored
 from interrex.elections.coordinated.backoff import Backoff
 from interrex.elections.coordinated.candidacy import Candidacy, Rival, Who
 from interrex.elections.coordinated.desk import Desk
@@ -18,10 +19,12 @@ from interrex.elections.coordinated.fencing import Fencing
 from interrex.elections.coordinated.leading import Leading
 from interrex.elections.coordinated.line import Line
 from interrex.elections.coordinated.log import Log
+from interrex.elections.coordinated.memory import Memory
 from interrex.elections.coordinated.payload import (
     MarkTold,
     Raise,
     Raised,
+    Remembered,
     decode_payload,
     encode_payload,
 )
@@ -65,6 +68,9 @@ class CoordinatedElection(ABC, Generic[Answer]):
     _holds: str
     """What is said of somebody else who leads, behind its name."""
 
+    _way_out: str
+    """What a person can do where the service lacks what it acknowledged."""
+
     def __init__(
         self,
         worker: WorkerName,
@@ -72,6 +78,7 @@ class CoordinatedElection(ABC, Generic[Answer]):
         settings: CoordinatedSettings,
         random: Random,
         who: str = "",
+        stored: Stored | None = None,
     ) -> None:
         """Begins with nothing asked: the first ``step`` is due at once.
 
@@ -82,10 +89,12 @@ class CoordinatedElection(ABC, Generic[Answer]):
             random: for ids and delays; only ``getrandbits`` is used.
             who: makes it a candidate only when ``Candidacy`` says so, and only if nobody else has
                 its name: which process it is, for people.
+            stored: what its disk holds; None: it keeps nothing there.
         """
         self._me = worker
         self._desk: Desk[Answer] = Desk(random)
-        self._log = Log(self._desk)
+        self._memory = Memory(self._desk, stored)
+        self._log = Log(self._desk, self._memory)
         self._members: dict[WorkerName, int] = {worker: member}
         self._connected: set[WorkerName] = set()
         self._marks: dict[WorkerName, str] = {}
@@ -153,6 +162,15 @@ class CoordinatedElection(ABC, Generic[Answer]):
         """Keep session and reading current, and begin or end leading as they say."""
 
     @abstractmethod
+    def _read_anew(self) -> None:
+        """Look at what stands there again: there should be more than was read."""
+
+    @property
+    def _problem(self) -> str:
+        """Why nobody may lead by what stands there; empty where nothing is wrong with it."""
+        return self._log.problem
+
+    @abstractmethod
     def _claim(self) -> None:
         """Try to lead; of one that is certainly dead what makes it the leader is ended."""
 
@@ -197,7 +215,7 @@ class CoordinatedElection(ABC, Generic[Answer]):
         if self._leading is not None:
             return self._me if self.leading else None
         holder = self._line.holder
-        if holder is None or not self._is_served or self._line.is_vacant:
+        if holder is None or not self._is_served or self._line.is_vacant or self._problem:
             return None
         return None if holder.worker == self._me else holder.worker
 
@@ -206,9 +224,7 @@ class CoordinatedElection(ABC, Generic[Answer]):
         """Why nobody can lead, as far as is known here, and what to do."""
         if not self._is_served:
             return self._unserved
-        if self._log.problem:
-            return f"{self._log.problem}; put back what stood there, from a backup"
-        return ""
+        return f"{self._problem}; {self._way_out}" if self._problem else ""
 
     @property
     def leading(self) -> bool:
@@ -256,6 +272,8 @@ class CoordinatedElection(ABC, Generic[Answer]):
         if known != self._announced:
             self._announced = known
             desk.effects.append(LeaderChanged(*known, self._why(known[0])))
+        self._memory.saw_epoch(self.epoch)
+        self._memory.keep()
         self.wake_at = self._next_wake()
         return desk.effects
 
@@ -295,14 +313,15 @@ class CoordinatedElection(ABC, Generic[Answer]):
                 self._wanted = event
             case Persisted(token):
                 self._fencing.persisted(token)
+                self._memory.persisted(token)
             case WakeUp() | TimesChanged():
                 pass
             case _:
                 assert_never(event)
 
     def _why(self, leader: WorkerName | None) -> str:
-        if leader is None and self._log.problem:
-            return self._log.problem
+        if leader is None and self._problem:
+            return self._problem
         if leader not in (None, self._me):
             return f"{leader} {self._holds}"
         return self._reason
@@ -314,6 +333,9 @@ class CoordinatedElection(ABC, Generic[Answer]):
         self._members[peer] = member
         self._marks.pop(peer, None)
         self._tell(peer)
+        memory = self._memory
+        if memory.index or memory.epoch:
+            self._send(peer, Remembered(memory.index, memory.epoch))
         self._fencing.joined(peer, self.epoch)
 
     def _on_peer_lost(self, peer: WorkerName, proved_dead: bool) -> None:
@@ -338,14 +360,21 @@ class CoordinatedElection(ABC, Generic[Answer]):
                 self._fencing.asked(sender, epoch)
             case Raised(epoch):
                 self._fencing.raised(sender, epoch)
+            case Remembered(index, epoch):
+                self._memory.told(index, epoch)
+                if index > self._log.applied or epoch > self.epoch:
+                    self._read_anew()
             case _:
                 assert_never(message)
 
     def _tell(self, *peers: WorkerName) -> None:
         """Let peers know this process's mark: on its proved death they end that very one."""
         if self._mark:
-            payload = encode_payload(MarkTold(self._mark))
-            self._desk.effects += [SendPayload(peer, payload) for peer in peers]
+            for peer in peers:
+                self._send(peer, MarkTold(self._mark))
+
+    def _send(self, to: WorkerName, message: MarkTold | Remembered) -> None:
+        self._desk.effects.append(SendPayload(to, encode_payload(message)))
 
     def _tell_all(self) -> None:
         self._tell(*sorted(self._connected))
@@ -382,6 +411,6 @@ class CoordinatedElection(ABC, Generic[Answer]):
         """When this worker tries to lead (ns), None while it does not."""
         free = self._line.claim_at
         is_idle = self._leading is None and not self._claiming and self._can_claim
-        if free is None or not is_idle or self._log.problem:
+        if free is None or not is_idle or self._problem:
             return None
         return max(free, self._backoff.at)

@@ -30,7 +30,6 @@ class Fencing:
     def __init__(self, desk: Desk[Any], patience: int) -> None:
         self._desk = desk
         self._patience = patience
-        self._token = 0
         self._askers: dict[int, tuple[WorkerName, int]] = {}
         """Who is to be told that which epoch is on the disk, by the token that says so."""
         self._epoch = 0
@@ -41,8 +40,7 @@ class Fencing:
 
     def asked(self, sender: WorkerName, epoch: int) -> None:
         """Raise this worker's epoch for somebody else."""
-        self._raise_own(epoch)
-        self._askers[self._token] = (sender, epoch)
+        self._askers[self._raise_own(epoch)] = (sender, epoch)
 
     def persisted(self, token: int) -> None:
         """Say of what is on the disk now that it is."""
@@ -50,9 +48,10 @@ class Fencing:
             asker, epoch = self._askers.pop(done)
             self._send(asker, Raised(epoch))
 
-    def _raise_own(self, epoch: int) -> None:
-        self._token += 1
-        self._desk.effects.append(RaiseEpoch(self._token, epoch))
+    def _raise_own(self, epoch: int) -> int:
+        token = self._desk.new_token()
+        self._desk.effects.append(RaiseEpoch(token, epoch))
+        return token
 
     # Who is about to lead
 

@@ -10,6 +10,7 @@ import msgspec
 from interrex.core.errors import ensure
 from interrex.core.ids import ChangeId
 from interrex.elections.coordinated.desk import Desk
+from interrex.elections.coordinated.memory import Memory
 from interrex.elections.interface import Committed, Restored
 
 
@@ -29,6 +30,10 @@ class SnapshotHead(msgspec.Struct, frozen=True):
     parts: int = 0
 
 
+class NotTaken(Exception):  # noqa: N818
+    """What stands in the log's place is not to be handed out; says why."""
+
+
 class Log:
     """What this worker has handed out.
 
@@ -37,22 +42,38 @@ class Log:
     empty while nothing is wrong with it.
     """
 
-    def __init__(self, desk: Desk[Any]) -> None:
+    def __init__(self, desk: Desk[Any], memory: Memory) -> None:
         self._desk = desk
+        self.memory = memory
         self.applied = 0
         self.tail_bytes = 0
         self.head = SnapshotHead()
         self.problem = ""
 
+    @property
+    def least(self) -> int:
+        """The index that what is read from now on reaches, unless something was lost."""
+        return max(self.applied, self.memory.index)
+
+    def check(self, index: int, encoded: bytes) -> None:
+        """Raises NotTaken where another change was acknowledged at this index."""
+        if self.memory.is_other(index, encoded):
+            raise NotTaken("is another change than was acknowledged there: data was lost")
+
     def append(self, index: int, encoded: bytes) -> None:
         """Hand out the next entry.
 
         Raises:
-            msgspec.MsgspecError: the bytes are no entry.
+            NotTaken: the bytes are no entry, or not the one that was acknowledged.
         """
         ensure(index == self.applied + 1, "entries are handed out in order, without a gap")
-        data = msgspec.msgpack.decode(encoded, type=LogEntry).data
+        self.check(index, encoded)
+        try:
+            data = msgspec.msgpack.decode(encoded, type=LogEntry).data
+        except msgspec.MsgspecError as error:
+            raise NotTaken(f"is no change: {error}") from error
         self.applied = index
+        self.memory.applied(index, encoded)
         self.tail_bytes += len(encoded)
         self._desk.effects.append(Committed(index, data))
 
@@ -60,6 +81,7 @@ class Log:
         """Hand out the snapshot's state in place of all that came before."""
         ensure(self.head.index > self.applied, "a state never goes back")
         self.applied, self.tail_bytes = self.head.index, 0
+        self.memory.applied(self.applied, None)
         self._desk.effects.append(Restored(self.applied, state))
 
     def saw_head(self, head: SnapshotHead) -> None:

@@ -32,6 +32,14 @@ class Raised(Message, frozen=True, tag=3):
     epoch: int
 
 
+class Remembered(Message, frozen=True, tag=4):
+    """Changes up to this index were acknowledged, and somebody has led in this epoch. A worker that
+    has just joined may have a coordination service before it that has lost them."""
+
+    index: int
+    epoch: int
+
+
 encode_payload = msgspec.msgpack.Encoder().encode
-decode_payload = msgspec.msgpack.Decoder(MarkTold | Raise | Raised).decode
+decode_payload = msgspec.msgpack.Decoder(MarkTold | Raise | Raised | Remembered).decode
 """Raises msgspec.MsgspecError when the bytes are no such message."""

@@ -11,8 +11,8 @@ in the same order everywhere, no acknowledged change lost, none acknowledged by 
 
 Not guaranteed: that a leader knows at once that it was deposed (its deadline bounds that, the
 receiver's epoch check excludes it); a deadline that is right where clocks run apart by more than
-a tenth, or where a deposed leader *of etcd* still answers keep-alives; anything after etcd was set
-back to an older backup: it is noticed, and then nobody leads.
+a tenth, or where a deposed leader *of etcd* still answers keep-alives. After etcd has lost what it
+acknowledged nobody leads (``coordinated/memory.py``).
 
 Source: etcd's API reference; "Learning etcd: client architecture"; C. Gray and D. Cheriton,
 "Leases", 1989. Differs from etcd's own election recipe (concurrency.Election): one key instead of
@@ -26,6 +26,7 @@ import msgspec
 
 from interrex.core.errors import ensure
 from interrex.core.ids import WorkerName
+from interrex.core.storage import Stored
 from interrex.core.time import earliest
 from interrex.elections.coordinated.election import CoordinatedElection
 from interrex.elections.etcd import questions as q
@@ -54,6 +55,10 @@ class Etcd(CoordinatedElection[q.Answer]):
 
     guarantees = ETCD
     _holds = "holds the leader's key in etcd"
+    _way_out = (
+        "put back what stood there, from a newer backup, or go on without it: "
+        'docs/etcd.md, "When etcd has lost data"'
+    )
 
     def __init__(
         self,
@@ -62,9 +67,10 @@ class Etcd(CoordinatedElection[q.Answer]):
         settings: EtcdSettings,
         random: Random,
         who: str = "",
+        stored: Stored | None = None,
     ) -> None:
         """As every coordinated election; see ``CoordinatedElection``."""
-        super().__init__(worker, member, settings, random, who)
+        super().__init__(worker, member, settings, random, who, stored)
         self._settings = settings
         self._view = View(self._log)
         self._session = Session(self._desk, settings, self._began, self._end)
@@ -131,6 +137,9 @@ class Etcd(CoordinatedElection[q.Answer]):
             self._session.gone(news.lease, "it was given up for all elections that shared it")
         else:
             self._reader.noticed(news)
+
+    def _read_anew(self) -> None:
+        self._reader.read_anew()
 
     def _look(self) -> None:
         self._session.on_time()

@@ -15,7 +15,7 @@ from interrex.elections.coordinated.desk import Desk
 from interrex.elections.etcd import questions as q
 from interrex.elections.etcd.keys import EVERYTHING, LEADER
 from interrex.elections.etcd.settings import EtcdSettings
-from interrex.elections.etcd.view import View
+from interrex.elections.etcd.view import Least, View
 
 
 class Reader:
@@ -67,13 +67,13 @@ class Reader:
     def on_time(self) -> None:
         """Do what is due."""
         now = self._desk.now
-        self._must_read |= self._view.has_gap
         if not self._asking and self._backoff.is_due(now):
+            self._must_read |= self._view.has_gap
             if self._must_read:
-                self._asking = True
-                floor = max(self.current_at, self._view.revision, self._view.epoch)
+                self._asking, self._must_read = True, False
+                least = self._least()
                 question = q.Transact((), (q.Get(*EVERYTHING),))
-                self._desk.ask(question, lambda answer: self._read(floor, answer))
+                self._desk.ask(question, lambda answer: self._read(least, answer))
             elif self._watch is None:
                 self._asking = True
                 self._watch = self._desk.ask(q.Watch(self._view.revision + 1), self._watching)
@@ -97,17 +97,22 @@ class Reader:
             case _ as never:
                 assert_never(never)
 
-    def _read(self, floor: int, answer: q.Answer) -> None:
+    def _least(self) -> Least:
+        view, memory = self._view, self._view.log.memory
+        revision = max(self.current_at, view.revision, view.epoch, memory.epoch)
+        return Least(revision, view.log.least)
+
+    def _read(self, least: Least, answer: q.Answer) -> None:
         self._asking = False
         if not isinstance(answer, q.Transacted):
+            self._must_read = True
             self._backoff.failed(self._desk.now)
             return
         self._backoff.succeeded()
-        self._must_read = False
         self._watch = None
         self.has_read = True
         (found,) = answer.got
-        self._view.load(found, answer.revision, floor)
+        self._view.load(found, answer.revision, least)
         self.current_at = max(self.current_at, answer.revision)
 
     def _watching(self, answer: q.Answer) -> None:

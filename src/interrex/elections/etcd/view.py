@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from interrex.core.ids import WorkerName
-from interrex.elections.coordinated.log import Log, SnapshotHead
+from interrex.elections.coordinated.log import Log, NotTaken, SnapshotHead
 from interrex.elections.etcd.keys import (
     CANDIDATES,
     LEADER,
@@ -46,6 +46,14 @@ class Standing(NamedTuple):
     lease: int
 
 
+class Least(NamedTuple):
+    """What etcd has at least, unless it was set back or has lost data: its revision, and the index
+    of the last change."""
+
+    revision: int = 0
+    changes: int = 0
+
+
 class View:
     """The cluster's keys, as far as they were read.
 
@@ -67,16 +75,16 @@ class View:
 
     # Reading everything
 
-    def load(self, found: Sequence[KeyValue], revision: int, floor: int) -> None:
-        """Take all keys as of a revision, which cannot be below ``floor``."""
+    def load(self, found: Sequence[KeyValue], revision: int, least: Least) -> None:
+        """Take all keys as of a revision."""
         keys = {entry.key: entry for entry in found}
         log = self.log
         log.problem = ""
-        if revision < floor:
+        if revision < least.revision:
             self._leader_as_of = 0
             log.problem = (
-                f"etcd was set back, from revision {floor} or later to {revision}: what was "
-                "acknowledged since is lost"
+                f"etcd was set back, from revision {least.revision} or later to {revision}: what "
+                f"was acknowledged since is lost"
             )
         self.has_gap = False
         self.revision = revision
@@ -85,13 +93,16 @@ class View:
         for entry in found:
             self._take_small(entry.key, entry.value, entry.created, entry.lease)
         self.saw_leader(keys.get(LEADER), revision)
-        self.saw_snapshot(keys.get(SNAPSHOT))
+        stands = keys.get(SNAPSHOT)
+        if revision >= self.head_revision > (0 if stands is None else stands.modified):
+            log.problem = "the snapshot that stood in etcd is gone"
+        self.saw_snapshot(stands)
         entries = [entry for entry in found if entry.key.startswith(LOG)]
         newest = max(map(_index, entries), default=0)
         base = log.head.index
-        if max(newest, base) < log.applied:
+        if max(newest, base) < least.changes:
             log.problem = (
-                f"etcd has lost changes: {log.applied} were acknowledged, it has "
+                f"etcd has lost changes: {least.changes} were acknowledged, it has "
                 f"{max(newest, base)}"
             )
         if log.problem:
@@ -102,9 +113,11 @@ class View:
                 log.problem = "parts of the snapshot are missing in etcd"
                 return
             log.restore(data)
-        already = (entry for entry in entries if base < _index(entry) <= log.applied)
+        already = [entry for entry in entries if base < _index(entry) <= log.applied]
         log.tail_bytes = sum(len(entry.value) for entry in already)
-        self.add(entries)
+        self._compare(already)
+        if not log.problem:
+            self.add(entries)
         if self.has_gap:
             log.problem = f"the log in etcd has a gap after {log.applied}"
             self.has_gap = False
@@ -128,7 +141,10 @@ class View:
         self.revision = max([self.revision, *(event.modified for event in events)])
 
     def add(self, entries: Iterable[KeyValue]) -> None:
-        """Take entries of the log, in whatever order, and hand out those that come next."""
+        """Take entries of the log, in whatever order, and hand out those that come next; none while
+        what stands there is not what was acknowledged."""
+        if self.log.problem:
+            return
         for entry in sorted(entries, key=_index):
             index = _index(entry)
             if index <= self.log.applied:
@@ -138,9 +154,17 @@ class View:
                 break
             try:
                 self.log.append(index, entry.value)
-            except msgspec.MsgspecError as error:
-                self.log.problem = f"{entry.key} in etcd is no change: {error}"
+            except NotTaken as error:
+                self.log.problem = f"{entry.key} in etcd {error}"
                 break
+
+    def _compare(self, already: Iterable[KeyValue]) -> None:
+        """See whether what was handed out is still what stands there."""
+        for entry in already:
+            try:
+                self.log.check(_index(entry), entry.value)
+            except NotTaken as error:
+                self.log.problem = f"{entry.key} in etcd {error}"
 
     def saw_leader(self, found: KeyValue | None, revision: int) -> None:
         """The leader's key as of a revision, None where there is none."""

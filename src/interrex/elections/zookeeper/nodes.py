@@ -40,6 +40,10 @@ class Crumb(msgspec.Struct, frozen=True, kw_only=True):
     heir: WorkerName | None = None
 
 
+NOBODY = Crumb(worker=WorkerName("(nobody)"), node="", session=0, released=True)
+"""What stands in a breadcrumb that somebody deleted: whoever led before is still to be fenced."""
+
+
 class Tip(msgspec.Struct, frozen=True):
     """The index of the last change."""
 

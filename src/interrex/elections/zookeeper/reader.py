@@ -4,7 +4,7 @@ import msgspec
 
 from interrex.elections.coordinated.backoff import Backoff
 from interrex.elections.coordinated.desk import Desk
-from interrex.elections.coordinated.log import Log, SnapshotHead
+from interrex.elections.coordinated.log import Log, NotTaken, SnapshotHead
 from interrex.elections.coordinated.script import Script, follow
 from interrex.elections.zookeeper import questions as q
 from interrex.elections.zookeeper.nodes import (
@@ -51,11 +51,16 @@ class Reader:
             follow(self._desk, self._reading(self.wanted_for))
 
     def _reading(self, epoch: int) -> Script[q.Answer]:
-        _, head, tip = yield (q.Sync(), q.Read(SNAPSHOT), q.Read(TIP, watch=True))
+        log = self.log
+        least, own = log.least, log.applied
+        questions = [q.Sync(), q.Read(SNAPSHOT), q.Read(TIP, watch=True)]
+        _, head, tip, *found_own = yield [*questions, *([q.Read(log_path(own))] if own else [])]
+        if isinstance(head, q.Missing) or isinstance(tip, q.Missing):
+            gone = SNAPSHOT if isinstance(head, q.Missing) else TIP
+            log.problem = f"the node {gone} is gone from ZooKeeper"
         if not isinstance(head, q.Found) or not isinstance(tip, q.Found):
             self._end(failed=True)
             return
-        log = self.log
         try:
             newest = msgspec.json.decode(head.data or b"{}", type=SnapshotHead)
             last = msgspec.json.decode(tip.data or b"{}", type=Tip).index
@@ -66,13 +71,15 @@ class Reader:
         if newest != log.head:
             log.saw_head(newest)
         self.head_version, self.tip_version = head.stat.version, tip.stat.version
-        if last < log.applied:
-            log.problem = (
-                f"ZooKeeper has lost changes: {log.applied} were acknowledged, it has {last}"
-            )
+        log.problem = ""
+        if last < least:
+            log.problem = f"ZooKeeper has lost changes: {least} were acknowledged, it has {last}"
+        for entry in found_own:
+            if isinstance(entry, q.Found) and not log.problem:
+                self._compare(own, entry.data)
+        if log.problem:
             self._end(failed=True)
             return
-        log.problem = ""
         if log.head.index > log.applied:
             wanted = [q.Read(part_path(newest.id, at)) for at in range(newest.parts)]
             parts = yield wanted
@@ -89,7 +96,7 @@ class Reader:
             for index, entry in zip(indices, entries, strict=True):
                 if isinstance(entry, q.Found) and index == log.applied + 1:
                     self._found(index, entry.data)
-            if log.applied < first:
+            if log.applied < first or log.problem:
                 self._end(failed=True)
                 return
         self.read_for = max(self.read_for, epoch)
@@ -98,8 +105,15 @@ class Reader:
     def _found(self, index: int, data: bytes) -> None:
         try:
             self.log.append(index, data)
-        except msgspec.MsgspecError as error:
-            self.log.problem = f"change {index} in ZooKeeper is unreadable: {error}"
+        except NotTaken as error:
+            self.log.problem = f"change {index} in ZooKeeper {error}"
+
+    def _compare(self, index: int, data: bytes) -> None:
+        """See whether what was handed out is still what stands there."""
+        try:
+            self.log.check(index, data)
+        except NotTaken as error:
+            self.log.problem = f"change {index} in ZooKeeper {error}"
 
     def _end(self, failed: bool) -> None:
         self._busy = False

@@ -29,6 +29,7 @@ from typing import assert_never, cast
 import msgspec
 
 from interrex.core.ids import WorkerName
+from interrex.core.storage import Stored
 from interrex.core.time import MS, earliest
 from interrex.elections.coordinated.candidacy import Who
 from interrex.elections.coordinated.election import CoordinatedElection
@@ -37,6 +38,7 @@ from interrex.elections.guarantees import ZOOKEEPER
 from interrex.elections.zookeeper import questions as q
 from interrex.elections.zookeeper.leading import ZooKeeperLeading
 from interrex.elections.zookeeper.line import ZooKeeperLine
+from interrex.elections.zookeeper.mending import mending, set_back
 from interrex.elections.zookeeper.nodes import (
     ACTIVE,
     FENCED,
@@ -58,6 +60,10 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
 
     guarantees = ZOOKEEPER
     _holds = "is the active one in ZooKeeper"
+    _way_out = (
+        "put back what stood there, or go on without it: "
+        'docs/zookeeper.md, "When ZooKeeper has lost data"'
+    )
 
     def __init__(
         self,
@@ -66,9 +72,10 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
         settings: ZooKeeperSettings,
         random: Random,
         who: str = "",
+        stored: Stored | None = None,
     ) -> None:
         """As every coordinated election; its client says when there is a session."""
-        super().__init__(worker, member, settings, random, who)
+        super().__init__(worker, member, settings, random, who, stored)
         self._who = who
         self._settings = settings
         self._reader = Reader(self._desk, settings, self._log)
@@ -86,6 +93,8 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
         self._must_look = True
         self._look_at = 0
         self._has_looked = False
+        self._damage = ""
+        """What is wrong with the nodes that say who leads."""
 
     @property
     def epoch(self) -> int:
@@ -129,6 +138,14 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
         if self._session is None or not self._has_looked:
             return 0
         return self._settings.believed(self._session.granted_ms)
+
+    @property
+    def _problem(self) -> str:
+        return super()._problem or self._damage
+
+    def _read_anew(self) -> None:
+        self._must_look = True
+        self._reader.read()
 
     @property
     def _must_stand_up(self) -> bool:
@@ -311,13 +328,25 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
         # Only who leads hears of the whole line: it has to know to whom it may hand over.
         line = q.List(LINE, watch=bool(self._who) and self._leading is not None)
         questions = (q.Sync(), q.Read(ACTIVE, watch=True), line, q.Read(FENCED))
+        least = self._memory.epoch
         _, active, names, fenced = yield questions
-        if not isinstance(active, q.Found) or not isinstance(names, q.Names):
+        mends = mending(active, names, fenced)
+        if mends:
+            gone = ", ".join(one.path for one in mends if isinstance(one, q.Create))
+            self._damage = f"somebody deleted {gone} in ZooKeeper, which is made again"
+            yield (q.Transact(mends),)
+        elif isinstance(active, q.Found):
+            self._damage = set_back(active, least)
+        if self._damage or not isinstance(active, q.Found) or not isinstance(names, q.Names):
+            self._line.unsure()
             self._is_looking, self._must_look = False, True
             self._backoff.failed(self._desk.now)
             return
         places = [place for name in names.names if (place := place_of(name)) is not None]
         self._line.saw(places, active)
+        is_gone = all(place.node != node for place in places)
+        if node and node == self._node and is_gone and self._leading is None:
+            self._forget_node()
         self._has_looked = True
         if isinstance(fenced, q.Found) and fenced.data.isdigit():
             self._line.fenced = max(self._line.fenced, int(fenced.data))
@@ -341,6 +370,8 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
         if self._leading is not None:
             if stat.modified != self._leading.epoch:
                 self._end("another is the active one")
+            elif self._problem:
+                self._give_up(self._problem)
             return
         if crumb is None or session is None or crumb.released or crumb.node != self._node:
             self._fencing.over()
@@ -351,7 +382,7 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
             if self._reader.wanted_for < stat.modified:
                 self._reader.read(stat.modified)
             return
-        if self._log.problem:
+        if self._problem:
             return
         if not self._line.has_fenced(crumb):
             self._fence(stat.modified)

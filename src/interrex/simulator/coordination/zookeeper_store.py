@@ -48,6 +48,8 @@ def read(tree: Tree, question: q.Read | q.List) -> q.Answer:
         case q.Read(path):
             node = tree.get(path)
             return q.Missing() if node is None else q.Found(node.data, node.stat)
+        case q.List(path) if path not in tree:
+            return q.Missing()
         case q.List(path):
             start = f"{path}/"
             names = [name for name in tree if name.startswith(start)]
@@ -122,7 +124,9 @@ class ZooKeeperStore:
         return epochs
 
     def _led_by(self, session: int) -> int:
-        active = self.nodes[ACTIVE]
+        active = self.nodes.get(ACTIVE)
+        if active is None:
+            return 0
         crumb = msgspec.json.decode(active.data, type=Crumb) if active.data else None
         leads = crumb is not None and not crumb.released and crumb.session == session
         held = leads and crumb is not None and crumb.node in self.nodes

@@ -1,0 +1,195 @@
+"""A service that lost its data, or was set back, leads nobody: not those that start afterwards."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from random import Random
+from typing import Any
+
+import pytest
+
+from interrex.core.storage import Stored
+from interrex.core.time import S
+from interrex.elections.coordinated.desk import Desk
+from interrex.elections.coordinated.memory import Memory
+from interrex.elections.interface import Explaining, Persist
+from tests.elections.coordinated.world import World
+from tests.elections.etcd.world import World as EtcdWorld
+from tests.elections.zookeeper.world import World as ZooKeeperWorld
+
+AnyWorld = World[Any, Any, Any]
+New = Callable[..., AnyWorld]
+
+
+@pytest.fixture(params=[EtcdWorld, ZooKeeperWorld], ids=["etcd", "zookeeper"])
+def new(request: pytest.FixtureRequest) -> New:
+    made: New = request.param
+    return made
+
+
+def backup(world: AnyWorld) -> dict[str, Any]:
+    """What the service keeps just now."""
+    return deepcopy(dict(vars(world.store)))
+
+
+def put_back(world: AnyWorld, kept: dict[str, Any]) -> None:
+    """The service has this again, and nothing else; its servers begin again."""
+    for name, value in deepcopy(kept).items():
+        setattr(world.store, name, value)
+    if isinstance(world, EtcdWorld):
+        for server in world.servers.values():
+            world.lose_watch(server)
+    if isinstance(world, ZooKeeperWorld):
+        world.store.sessions.clear()
+
+
+def lose_everything(world: AnyWorld) -> None:
+    put_back(world, dict(vars(type(world.store)())))
+
+
+def hindrance(world: AnyWorld, name: str) -> str:
+    core = world[name].election
+    assert isinstance(core, Explaining)
+    return core.hindrance
+
+
+def agree(world: AnyWorld, *changes: str) -> None:
+    for change in changes:
+        world.propose(world.elect().name, change)
+    world.run(S)
+    assert all(server.log[-len(changes) :] for server in world.servers.values())
+
+
+def restart_all(world: AnyWorld, *names: str) -> None:
+    for name in names or list(world.servers):
+        world.kill(name)
+    for name in names or list(world.servers):
+        world.restart(name)
+
+
+def test_who_starts_after_the_data_was_lost_leads_nobody_until_it_is_back(new: New) -> None:
+    world = new()
+    agree(world, "a", "b", "c")
+    kept = backup(world)
+    lose_everything(world)
+    restart_all(world)
+    world.run(30 * S)
+    assert world.leader is None
+    for name in world.servers:
+        assert "lost changes: 3 were acknowledged, it has 0" in hindrance(world, name)
+        assert world[name].log == []
+    put_back(world, kept)
+    world.elect()
+    world.run(S)
+    assert [server.log for server in world.servers.values()] == [[b"a", b"b", b"c"]] * 3
+    assert {hindrance(world, name) for name in world.servers} == {""}
+
+
+def test_a_backup_that_lacks_changes_is_acted_on_by_nobody(new: New) -> None:
+    world = new()
+    agree(world, "a", "b")
+    older = backup(world)
+    agree(world, "c", "d")
+    put_back(world, older)
+    restart_all(world)
+    world.run(30 * S)
+    assert world.leader is None
+    for name in world.servers:
+        assert "set back" in hindrance(world, name) or "lost changes" in hindrance(world, name)
+        assert world[name].log == []
+
+
+def test_a_backup_that_lacks_nothing_but_an_epoch_is_refused_too(new: New) -> None:
+    """Somebody else would lead in that epoch again."""
+    world = new()
+    agree(world, "a", "b")
+    older = backup(world)
+    for _ in range(10):
+        name = world.elect().name
+        world.kill(name)
+        world.elect()
+        world.restart(name)
+    put_back(world, older)
+    restart_all(world)
+    world.run(10 * S)
+    assert world.leader is None
+    assert all("set back" in hindrance(world, name) for name in world.servers)
+
+
+def test_a_worker_whose_disk_knows_nothing_is_told_by_its_peers(new: New) -> None:
+    world = new()
+    agree(world, "a", "b", "c")
+    lose_everything(world)
+    for name in world.servers:
+        world.kill(name)
+    world["w1"].facts.clear()
+    for name in reversed(world.servers):
+        world.restart(name)
+    world.run(30 * S)
+    assert world.leader is None
+    assert hindrance(world, "w1") != ""
+
+
+def test_changes_that_were_made_in_place_of_lost_ones_are_not_taken_for_them(new: New) -> None:
+    world = new()
+    agree(world, "a", "b", "c")
+    lose_everything(world)
+    for name in world.servers:
+        world.kill(name)
+    world["w1"].facts.clear()
+    for known in (world.epochs, world.acknowledged, world.history):
+        known.clear()
+    world.restart("w1")
+    changes = [f"other{number}" for number in range(20)]
+    for change in changes:
+        world.propose(world.elect().name, change)
+        world.run(S)
+    world.restart("w2")
+    world.run(10 * S)
+    assert len(world["w1"].log) == len(changes)
+    assert "change" in hindrance(world, "w2")
+    assert len(world["w2"].log) < 3
+
+
+def test_what_is_remembered_is_written_again_only_when_the_disk_has_answered() -> None:
+    desk: Desk[Any] = Desk(Random(1))
+    memory = Memory(desk, Stored())
+    memory.keep()
+    assert desk.effects == []
+    for index in (1, 2, 3):
+        memory.applied(index, b"x")
+        memory.keep()
+    assert len(desk.effects) == 1
+    memory.persisted(desk.new_token())
+    memory.keep()
+    _, last = desk.effects
+    assert isinstance(last, Persist)
+    assert Memory(desk, stored_by(last)).index == 3
+
+
+def stored_by(persist: Persist) -> Stored:
+    (fact,) = persist.records
+    return Stored({fact.key: fact.value})  # type: ignore[union-attr]
+
+
+def test_a_member_that_keeps_nothing_has_nothing_written() -> None:
+    desk: Desk[Any] = Desk(Random(1))
+    memory = Memory(desk, None)
+    memory.applied(1, b"x")
+    memory.keep()
+    assert desk.effects == []
+    assert memory.index == 1
+
+
+def test_what_a_peer_remembers_of_a_healthy_service_ends_no_leadership(new: New) -> None:
+    """A peer may have heard of a change before the leader knows that it is written."""
+    world = new()
+    leader = world.elect()
+    epoch = leader.election.epoch
+    for number in range(50):
+        world.propose(leader.name, f"c{number}")
+        other = next(name for name in world.servers if name != leader.name)
+        world.kill(other)
+        world.restart(other)
+    world.run(5 * S)
+    assert (world.leader, leader.election.epoch) == (leader, epoch)
+    world.check_logs()
