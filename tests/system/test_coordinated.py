@@ -22,7 +22,7 @@ from bench.zookeeper_ensemble import ZooKeeperEnsemble
 from interrex.core.ids import ChangeId, ServiceName, WorkerName
 from interrex.core.spec import COORDINATED, Timing
 from interrex.core.state import Scale
-from interrex.elections.etcd.keys import log_key
+from interrex.elections.etcd.keys import LOG, after, log_key
 from interrex.runtime.genesis import find_genesis
 from interrex.runtime.questions import ChangeBody
 from tests.system.conftest import Electing, shop
@@ -164,8 +164,10 @@ def test_a_change_that_somebody_spoilt_is_told_and_forgiven_once_it_is_removed(
     with Fleet(electing(shop(worker_id), "etcd", SHORT_SESSION_S)) as fleet:
         fleet.wait_ready()
         before, cluster = fleet.replica_pids(), find_genesis(fleet.layout).cluster_id
-        key = f"/interrex/{fleet.spec.name}/{cluster}/{log_key(2)}"
-        spoilt = {"key": base64.b64encode(key.encode()).decode()}
+        folder = f"/interrex/{fleet.spec.name}/{cluster}/"
+        changes = {"key": in_base64(folder + LOG), "range_end": in_base64(folder + after(LOG))}
+        written = int(etcd.ask(0, "/v3/kv/range", {**changes, "count_only": True})["count"])
+        spoilt = {"key": in_base64(folder + log_key(written + 1))}
         assert etcd.ask(0, "/v3/kv/put", {**spoilt, "value": "Z2FyYmFnZQ=="})
         fleet.wait_until(lambda: all("is no change" in why for why in hindrances(fleet)))
         assert etcd.ask(0, "/v3/kv/deleterange", spoilt)
@@ -208,6 +210,11 @@ def started_anew(fleet: Fleet, killed: int) -> bool:
 
 def lacks_data(why: str) -> bool:
     return "has lost changes" in why or "was set back" in why
+
+
+def in_base64(key: str) -> str:
+    """As etcd's JSON has it."""
+    return base64.b64encode(key.encode()).decode()
 
 
 def hindrances(fleet: Fleet) -> list[str]:
