@@ -2,9 +2,9 @@
 
 import msgspec
 
-from interrex.core.ids import ChangeId, ServiceName, WorkerName
+from interrex.core.ids import ChangeId, HostName, ServiceName, WorkerName
 from interrex.core.messages import Known
-from interrex.core.spec import LOCAL_HOST, ClusterSpec
+from interrex.core.spec import LOCAL_HOST, ClusterSpec, HostSpec
 from interrex.core.state import (
     ApplySpec,
     Change,
@@ -110,6 +110,30 @@ def test_who_has_fallen_behind_hears_from_any_peer_whom_else_to_look_for() -> No
     assert behind.workers(_state(9)) == workers_of(ONE)
 
 
+def test_who_has_fallen_behind_hears_also_of_those_that_are_leaving() -> None:
+    """Found by the simulator: a worker that the file asked for no more led still, and waited with
+    its farewell for two others that began anew. They were told of the file alone, refused the
+    leader as a stranger for ever, and so never came back."""
+    state = genesis(ONE)
+    state.workers = workers_of(THREE)
+    state.index = 9
+    peer = WorkerName("worker-2")
+    assert Acquaintances(ONE, Stored()).tell(peer, state) == [Send(peer, Known(9, 3, ()))]
+
+
+def test_on_several_hosts_too() -> None:
+    hosts = (
+        HostSpec(HostName("a"), "10.0.0.1:7000", 1),
+        HostSpec(HostName("b"), "10.0.0.2:7000", 3),
+    )
+    state = genesis(msgspec.structs.replace(ONE, hosts=hosts))
+    state.index = 9
+    state.workers |= {WorkerName("a-2"): HostName("a"), WorkerName("c-1"): HostName("c")}
+    (told,) = Acquaintances(state.spec, Stored()).tell(WorkerName("b-1"), state)
+    assert isinstance(told.message, Known)
+    assert [(host.name, host.workers) for host in told.message.hosts] == [("a", 2), ("b", 3)]
+
+
 def test_before_the_first_change_there_is_nothing_to_tell() -> None:
     assert Acquaintances(ONE, Stored()).tell(WorkerName("worker-1"), _state(0)) == []
 
@@ -124,7 +148,7 @@ def test_all_peers_hear_of_the_file_once_the_state_has_come_to_it() -> None:
     assert acquaintances.news(state) == [Send(None, Known(4, 3, ())), Remember(Known(4, 3, ()))]
     state.index = 5
     assert acquaintances.news(state) == []
-    state.spec = ONE
+    state.spec, state.workers = ONE, workers_of(ONE)
     assert acquaintances.news(state) == [Send(None, Known(5, 1, ())), Remember(Known(5, 1, ()))]
 
 

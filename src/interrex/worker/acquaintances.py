@@ -15,7 +15,7 @@ import msgspec
 
 from interrex.core.ids import HostName, WorkerName
 from interrex.core.messages import Known
-from interrex.core.spec import ClusterSpec
+from interrex.core.spec import LOCAL_HOST, ClusterSpec
 from interrex.core.state import ApplySpec, ClusterState, decode_change, workers_of
 from interrex.core.storage import Stored
 from interrex.core.time import seconds
@@ -61,8 +61,7 @@ class Acquaintances:
 
     def tell(self, peer: WorkerName, state: ClusterState) -> list[Send]:
         """What to say to a peer that joins; nothing before the first change is agreed on."""
-        spec = state.spec
-        return [Send(peer, Known(state.index, spec.workers, spec.hosts))] if state.index else []
+        return [Send(peer, _known(state))] if state.index else []
 
     def news(self, state: ClusterState) -> list[Send | Remember]:
         """What to say to all peers once the state has another file, and to keep: whoever joined
@@ -70,8 +69,8 @@ class Acquaintances:
         tell it."""
         if state.spec is self.told or not state.index:
             return []
-        self.told = spec = state.spec
-        known = Known(state.index, spec.workers, spec.hosts)
+        self.told = state.spec
+        known = _known(state)
         return [Send(None, known), Remember(known)]
 
     def spec(self, state: ClusterState) -> ClusterSpec:
@@ -94,6 +93,23 @@ class Acquaintances:
         known = self.workers(state)
         votes = {m.worker: known[m.worker] for m in members if m.worker in known}
         return state.workers if votes.keys() <= state.workers.keys() else {**state.workers, **votes}
+
+
+def _known(state: ClusterState) -> Known:
+    """Whom there is by a state: also those that its file asks for no more and that have not left,
+    because one of them may lead still. Names are counted up, so up to the last of each host.
+
+    Those of a host that the file names no more are left out: it does not say where they listen.
+    """
+    spec = state.spec
+    last: dict[HostName, int] = {}
+    for worker, host in state.workers.items():
+        last[host] = max(last.get(host, 0), int(worker.rpartition("-")[2]))
+    hosts = tuple(
+        msgspec.structs.replace(host, workers=max(host.workers, last.get(host.name, 0)))
+        for host in spec.hosts
+    )
+    return Known(state.index, max(spec.workers, last.get(LOCAL_HOST, 0)), hosts)
 
 
 def was_removed(fleet: Fleet, state: ClusterState, index: int, now: int) -> bool:
