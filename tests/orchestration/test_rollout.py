@@ -3,6 +3,7 @@
 import msgspec
 
 from interrex.core.ids import ChangeId, HostName, ServiceName, SlotName, WorkerName
+from interrex.core.messages import BalancerReport, Report
 from interrex.core.replicas import ReplicaReport, ReplicaState
 from interrex.core.spec import ClusterSpec, ServiceSpec
 from interrex.core.state import (
@@ -111,3 +112,18 @@ def test_what_only_a_lost_side_of_a_merge_asked_for_is_to_be_replaced() -> None:
     assert next_steps(Rollout(), of, fleet(first, later)) == [Outdate(ServiceName("web"), NEW + 3)]
     gone = msgspec.structs.replace(later, state=ReplicaState.STOPPED)
     assert next_steps(Rollout(), of, fleet(first, gone)) == []
+
+
+def test_what_a_newer_leader_told_a_balancer_confirms_nothing_to_an_older_one() -> None:
+    """Found by the simulator: where each part has a leader, one forgot a slot that another sent
+    requests to."""
+    of = state(NEW, NEW)
+    balancer = SlotName("balancer.0")
+    of.placements[balancer] = Placement(balancer, FIRST, HOST, 0, 1, 1)
+    assert Confirmation(of, balanced(BalancerReport(balancer, 1, 1)), DRAINED).everywhere
+    assert not Confirmation(of, balanced(BalancerReport(balancer, 2, 1)), DRAINED).everywhere
+
+
+def balanced(followed: BalancerReport) -> Fleet:
+    told = Report(HOST, 1, 1, (), (followed,), leaving=False)
+    return Fleet(FIRST, {FIRST: WorkerView(FIRST, HOST, True, 0, 0, report=told)}, {})

@@ -3,11 +3,13 @@
 import msgspec
 
 from interrex.core.ids import ChangeId, HostName, ServiceName, SlotName, WorkerName
+from interrex.core.messages import Assignment, Report
 from interrex.core.replicas import ReplicaReport, ReplicaState
 from interrex.core.spec import ClusterSpec, HostSpec, ServiceSpec
 from interrex.core.state import Change, ClusterState, Evict, Place, Placement, apply, genesis
 from interrex.orchestration.assignments import slots_for
 from interrex.orchestration.fleet import Fleet, WorkerView
+from interrex.orchestration.leader import Give, Leader
 
 A, B = HostName("a"), HostName("b")
 MINE = WorkerName("a-1")
@@ -63,3 +65,19 @@ def test_an_evicted_replica_is_stopped_once() -> None:
     (stop,) = slots_for(moved, fleet(replica()), MINE)
     assert not stop.wanted
     assert msgspec.structs.replace(stop, generation=4).port == 21000
+
+
+def assigned(seen: Fleet) -> list[WorkerName]:
+    """Whom a leader that has just begun tells what to supervise."""
+    effects = Leader(WorkerName("b-1"), B, 1, state()).step(state(), seen, 0)
+    gives = [effect for effect in effects if isinstance(effect, Give)]
+    return [give.worker for give in gives if isinstance(give.command, Assignment)]
+
+
+def test_who_has_not_said_what_it_holds_is_told_nothing_yet() -> None:
+    """Found by the simulator: it let go of what a losing side had placed there, and that ran on."""
+    silent = fleet(replica())
+    assert assigned(silent) == []
+    report = Report(A, 1, 1, (replica(),), (), leaving=False)
+    views = {name: msgspec.structs.replace(v, report=report) for name, v in silent.workers.items()}
+    assert assigned(msgspec.structs.replace(silent, workers=views)) == sorted(views)

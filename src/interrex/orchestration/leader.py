@@ -213,7 +213,11 @@ class Leader:
             yield Give(worker, Routes(RouteTable(self.epoch, self._routes_version, services)))
 
     def _assign(self, state: ClusterState, fleet: Fleet) -> Iterator[Give]:
+        """Whoever has not said what it holds is told nothing yet: what a lost side of a merge has
+        placed there it would let go of unseen."""
         for worker in fleet.connected():
+            if fleet.workers[worker].report is None:
+                continue
             slots = slots_for(state, fleet, worker)
             if slots != self._assigned.get(worker):
                 self._assigned[worker] = slots

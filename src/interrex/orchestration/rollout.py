@@ -42,7 +42,11 @@ class Confirmation:
             report = view.report if view is not None and view.connected else None
             balancers = () if report is None else report.balancers
             followed = next((b for b in balancers if b.slot == placement.slot), None)
-            current = followed is not None and (followed.epoch, followed.version) >= newest
+            current = (
+                followed is not None
+                and followed.epoch == newest[0]
+                and followed.version >= newest[1]
+            )
             self.everywhere &= current
             self.reachable &= current or report is None
             if followed is not None:

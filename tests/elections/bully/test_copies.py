@@ -1,5 +1,7 @@
 """The state: stamped, copied to all in reach, gathered by who leads, merged with a report."""
 
+from typing import Any
+
 from interrex.core.ids import ChangeId
 from interrex.core.time import MS
 from interrex.elections.bully import BullySettings
@@ -254,3 +256,24 @@ def test_how_far_two_copies_agree_is_told_by_their_epochs() -> None:
     assert [epoch_in(mine, 12, index) for index in (0, 1, 3, 4, 8, 9, 12, 13)] == [
         0, 1001, 1001, 2002, 2002, 5001, 5001, None,
     ]  # fmt: skip
+
+
+def test_who_holds_all_and_was_not_told_that_it_is_the_same_is_told_again() -> None:
+    """Found by the simulator: one message was lost, and the worker stayed as it had begun."""
+    network = started()
+    network.write("a")
+    network.run_for(60)
+    network.die(1)
+    network.run_for(5)
+    usual, lost, until = network.latency, [], network.now + 20 * MS
+
+    def latency(sender: BullyServer, target: BullyServer, message: Any) -> int | None:
+        if isinstance(message, Copy) and target is network[1] and network.now < until:
+            lost.append(message)
+            return None
+        return usual(sender, target, message)
+
+    network.latency = latency
+    network.boot(network[1])
+    network.run_until(lambda: network[1].data == [b"a"])
+    assert {message.entries for message in lost} == {()}

@@ -8,10 +8,10 @@ from interrex.core.spec import Expose
 from interrex.core.state import Placement
 from interrex.core.time import S
 from interrex.simulator.checkers.leaving import Leaving
-from interrex.simulator.checkers.removals import Removals
+from interrex.simulator.checkers.removals import Removals, RemovalsApart
 from interrex.simulator.checkers.rollouts import Rollouts
 from interrex.simulator.checkers.silence import Silence
-from interrex.simulator.observation import Cause, RoutesFollowed
+from interrex.simulator.observation import Cause, RoutesFollowed, Step
 from interrex.supervision.interface import Release
 from interrex.worker.interface import EndWorker, Leave, LeaveAsked, MessageReceived, Send
 
@@ -22,6 +22,7 @@ from .histories import (
     WEB_0,
     WEB_1,
     Core,
+    Election,
     Told,
     ended,
     process,
@@ -194,3 +195,26 @@ def test_a_balancer_that_ended_sends_nowhere() -> None:
 
 def test_forgetting_a_slot_that_a_balancer_sends_to_is_seen() -> None:
     refuses(Removals(), [*PLACED, placed(2, WEB_0)], "web.1 is forgotten at 2, and balancer.0")
+
+
+def leads(index: int, epoch: int, *slots: SlotName) -> Told:
+    """The same of a worker that leads."""
+    told = placed(index, *slots)
+    assert isinstance(told, Step)
+    election = Election(leading=True, epoch=epoch)
+    return step("worker-1", core=Core(told.core.state, election))
+
+
+def test_a_leader_that_forgets_a_slot_its_balancer_sends_to_is_seen_in_each_part() -> None:
+    history = [leads(1, 1, WEB_0, WEB_1), follows(WEB_0, WEB_1), leads(2, 1, WEB_0)]
+    refuses(RemovalsApart(), history, "web.1 is forgotten at 2, and balancer.0")
+
+
+def test_what_a_merge_takes_from_the_state_no_leader_has_forgotten() -> None:
+    merged = [leads(1, 1, WEB_0, WEB_1), follows(WEB_0, WEB_1), placed(2, WEB_0)]
+    show(RemovalsApart(), [*merged, leads(2, 2, WEB_0), leads(3, 2, WEB_0)])
+
+
+def test_a_balancer_that_follows_a_newer_leader_is_another_parts() -> None:
+    history = [leads(1, 0, WEB_0, WEB_1), follows(WEB_0, WEB_1), leads(2, 0, WEB_0)]
+    show(RemovalsApart(), history)

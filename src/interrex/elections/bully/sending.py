@@ -132,4 +132,6 @@ class Sending:
                 self._sent = max(received, self.matched)
                 if self._sent > self.matched:
                     return  # it is there, and on its way to the disk
+                if received < self.matched:
+                    self._told = -1  # it holds all, and has not heard that it is the same
         self.drive(beat)

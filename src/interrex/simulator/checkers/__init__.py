@@ -25,7 +25,7 @@ from interrex.simulator.checkers.parts import OneLeaderAPart
 from interrex.simulator.checkers.ports import Ports
 from interrex.simulator.checkers.processes import Processes
 from interrex.simulator.checkers.raft_all import raft_watch
-from interrex.simulator.checkers.removals import Removals
+from interrex.simulator.checkers.removals import Removals, RemovalsApart
 from interrex.simulator.checkers.replicas_ready import ReplicasReady
 from interrex.simulator.checkers.restarts import Restarts
 from interrex.simulator.checkers.rollouts import Rollouts
@@ -60,7 +60,7 @@ def all_watches(spec: ClusterSpec) -> list[Watch]:
         Holding(),
         Processes(),
         Ports(),
-        Removals(),
+        Removals() if guarantees.durable else RemovalsApart(),
         Stops(),
         Restarts(),
         Rollouts(),
