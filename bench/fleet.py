@@ -5,16 +5,16 @@ import http.client
 import json
 import os
 import shutil
-import signal
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import msgspec
 
+from bench.ending import end_all
 from bench.run_folder import run_folder
 from interrex.core.ids import HostName, SlotName, WorkerName
 from interrex.core.spec import LOCAL_HOST, ClusterSpec
@@ -25,6 +25,9 @@ from interrex.runtime.layout import Layout
 from interrex.runtime.procfs import all_pids, instance_of
 from interrex.runtime.records import Instances
 from interrex.worker.status import Status, missing_parts
+
+POLL_S = 0.02
+"""Each look asks every worker: more often, the looking is most of what a waiting fleet does."""
 
 
 class Fleet:
@@ -43,6 +46,7 @@ class Fleet:
         self.host = host
         self.root = Path(tempfile.mkdtemp(prefix="ix-", dir=root or run_folder()))
         self.layout = Layout(self.root, spec.name)
+        self._mark = Instances(self.layout.host(host)).prefix(SlotName(""))
         found_cluster(self.layout, spec, host)
 
     def __enter__(self) -> Self:
@@ -65,23 +69,16 @@ class Fleet:
         return launch_worker(self.layout, worker, self.host) is not None
 
     def end(self) -> None:
-        """Kill what is left of this fleet, by pid, until nothing is."""
-        self.layout.stopping.touch()
-        deadline = time.monotonic() + 20
-        while pids := list(self._pids()):
-            for pid in pids:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"cannot end {pids}")
-            time.sleep(0.01)
+        """Kill what is left of this fleet until nothing is."""
+        end_together([self])
         shutil.rmtree(self.root)
 
     def owns(self, instance: str) -> bool:
         """Whether an instance id is of one of this fleet's replicas."""
-        return Instances(self.layout.host(self.host)).prefix(SlotName("")) in instance
+        return self._mark in instance
 
-    def _pids(self) -> Iterator[int]:
+    def pids(self) -> Iterator[int]:
+        """All of its processes that live."""
         for pid in all_pids():
             if self.owns(instance_of(pid) or "") or self._is_worker(pid):
                 yield pid
@@ -147,7 +144,7 @@ class Fleet:
             if time.monotonic() > deadline:
                 missing = [missing_parts(status) for status in self.statuses()]
                 raise TimeoutError(f"the fleet is not ready: {missing}\n{self.logs()}")
-            time.sleep(0.005)
+            time.sleep(POLL_S)
 
     def logs(self) -> str:
         """The ends of the workers' own logs and events, for a failure's message."""
@@ -184,3 +181,10 @@ class Fleet:
             for service in status.services.values()
             for replica in service.replicas
         }
+
+
+def end_together(fleets: Sequence[Fleet]) -> None:
+    """Kill all that is left of them at once: none starts anything in the place of another."""
+    for fleet in fleets:
+        fleet.layout.stopping.touch()
+    end_all(lambda: [pid for fleet in fleets for pid in fleet.pids()])

@@ -10,14 +10,12 @@ import contextlib
 import fcntl
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from interrex.runtime.pidfd import ProcessIdentity, open_pidfd, send_signal
+from bench.ending import end_all
 from interrex.runtime.procfs import all_pids
 
 RUN_VARIABLE = "LC_INTERREX_RUN"
@@ -26,7 +24,6 @@ _PARENT = Path("/tmp")
 _PREFIX = "ix-run-"
 _BESIDE = "ix-peer-"
 """How the folders begin that a run makes beside its own: those that other users may enter."""
-_LIMIT_S = 20.0
 
 _lock: int | None = None
 
@@ -97,7 +94,8 @@ def _left_alone(folder: Path) -> Iterator[bool]:
 
 
 def _clean(folder: Path) -> None:
-    _kill_all(folder)
+    mark = f"{RUN_VARIABLE}={folder}".encode()
+    end_all(lambda: [pid for pid in all_pids() if _is_marked(pid, mark)])
     for mount in _mounts_below(folder):
         subprocess.run(["umount", "-l", mount], check=True)
     for namespace in Path("/run/netns").glob(f"{folder.name}-*"):
@@ -105,27 +103,6 @@ def _clean(folder: Path) -> None:
     for beside in _PARENT.glob(f"{_BESIDE}{folder.name}-*"):
         shutil.rmtree(beside)
     shutil.rmtree(folder)
-
-
-def _kill_all(folder: Path) -> None:
-    """Until none is left: one that was just being started may have come after the others died."""
-    deadline = time.monotonic() + _LIMIT_S
-    mark = f"{RUN_VARIABLE}={folder}".encode()
-    while found := [pid for pid in all_pids() if _is_marked(pid, mark)]:
-        for pid in found:
-            _kill(pid, mark)
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"of {folder}, these processes do not die: {found}")
-        time.sleep(0.01)
-
-
-def _kill(pid: int, mark: bytes) -> None:
-    identity = ProcessIdentity.of(pid)
-    pidfd = None if identity is None else open_pidfd(identity)
-    if pidfd is not None:
-        if _is_marked(pid, mark):
-            send_signal(pidfd, signal.SIGKILL)
-        os.close(pidfd)
 
 
 def _is_marked(pid: int, mark: bytes) -> bool:

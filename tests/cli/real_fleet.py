@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
+from bench.ending import end_all
 from bench.run_folder import run_folder
 from bench.servers import build
 from interrex.core.ids import HostName, SlotName, WorkerName
@@ -122,13 +123,7 @@ stop_timeout = "2s"
             program.kill()
         self.layout.home.mkdir(parents=True, exist_ok=True)
         self.layout.stopping.touch()
-        deadline = time.monotonic() + LIMIT_S
-        while pids := self.processes():
-            for pid in pids:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            assert time.monotonic() < deadline, f"cannot end {pids}"
-            time.sleep(0.01)
+        end_all(self.processes)
         shutil.rmtree(self.root)
 
     def run(self, *words: str | Path) -> subprocess.CompletedProcess[str]:

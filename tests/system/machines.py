@@ -16,7 +16,7 @@ import msgspec
 import trustme
 
 from bench.etcd_cluster import EtcdCluster
-from bench.fleet import Fleet
+from bench.fleet import Fleet, end_together
 from bench.processes import Place
 from bench.run_folder import run_folder
 from bench.zookeeper_ensemble import ZooKeeperEnsemble
@@ -216,6 +216,7 @@ def machines(spec: ClusterSpec, election: str = "", session_s: float = 3.0) -> M
         for number, name in enumerate(NAMES, start=1):
             made[name] = Machine(name, number, switch, spec)
             stack.callback(made[name].end)
+        stack.callback(lambda: end_together([machine.fleet for machine in made.values()]))
         for machine in made.values():
             machine.launch()
         try:
