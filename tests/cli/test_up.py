@@ -6,8 +6,6 @@ import socket
 import subprocess
 import sys
 
-import pytest
-
 from interrex.config import load
 from interrex.core.spec import LOCAL_HOST
 from interrex.runtime.founding import found_cluster
@@ -83,15 +81,16 @@ def test_services_without_workers_are_adopted_by_the_next_up(fleet: RealFleet) -
     assert fleet.replica_pids() == before
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGTERM])
-def test_the_viewers_end_is_not_the_fleets(fleet: RealFleet, number: signal.Signals) -> None:
-    viewer = fleet.start("up", fleet.file)
-    viewer.until("shop is ready")
+def test_the_viewers_end_is_not_the_fleets(fleet: RealFleet) -> None:
+    fleet.up()
     before = fleet.members()
-    viewer.signal(number)
-    viewer.end()
-    assert fleet.members() == before
-    assert fleet.ask() == 200
+    for number in (signal.SIGKILL, signal.SIGHUP, signal.SIGTERM):
+        viewer = fleet.start("up", fleet.file)
+        viewer.until("shop is ready")
+        viewer.signal(number)
+        viewer.end()
+        assert fleet.members() == before
+        assert fleet.ask() == 200
 
 
 def test_the_viewer_tells_what_happens(fleet: RealFleet) -> None:
