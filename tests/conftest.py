@@ -22,6 +22,9 @@ def pytest_configure(config: pytest.Config) -> None:
         for number in (signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, _interrupt)
+        # A job that a script's shell starts behind it ignores Ctrl-C, and so would all that tests
+        # start and interrupt.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.stash[SWEPT] = [] if hasattr(config, "workerinput") else sweep()
     run_folder()
 
