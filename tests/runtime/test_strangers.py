@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.run_folder import RUN_VARIABLE
 from interrex.core.ids import SlotName
 from interrex.core.spec import CheckKind, ServiceSpec
 from interrex.runtime.listening import addresses_of, listeners_at, sockets_of
@@ -33,6 +34,8 @@ print("listens", file=open(3, "w", closefd=False), flush=True)
 while True:
     socket.socket(fileno=os.dup(handed[0])).accept()
 """
+KEPT = " ".join(f"{name}=${name}" for name in ("PORT", "PATH", RUN_VARIABLE))
+"""What a daemon keeps of its environment: by the last it ends with the run of the tests."""
 
 
 @pytest.fixture
@@ -72,7 +75,7 @@ async def whose(host: Host, port: int) -> tuple[bool, bool]:
         "exec {}",
         "{} & wait",
         "setsid {} & sleep 1000",
-        "(setsid env -i PORT=$PORT PATH=$PATH {} &) ; sleep 1000",
+        f"(setsid env -i {KEPT} {{}} &) ; sleep 1000",
     ],
     ids=["itself", "a worker of it", "in a session of its own", "a daemon without its environment"],
 )
