@@ -10,6 +10,7 @@ Differs from the paper: calls that return are pairs of messages; who is halted s
 holds; who refuses says why.
 """
 
+from collections.abc import Callable
 from typing import Annotated
 
 import msgspec
@@ -17,6 +18,7 @@ import msgspec
 from interrex.core.ids import WorkerName
 from interrex.core.storage import Entry
 from interrex.elections.interface import MalformedPayload
+from interrex.elections.reading import reader
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Id = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
@@ -182,33 +184,6 @@ Message = (
     | HandOver
 )
 
-_encoder = msgspec.msgpack.Encoder()
-_decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
-
-
-def encode(message: Message) -> bytes:
-    """The bytes of a message."""
-    return _encoder.encode(message)
-
-
-def decode(payload: bytes) -> Message:
-    """The message in these bytes.
-
-    Raises:
-        MalformedPayload: they are none, or contradict themselves.
-    """
-    try:
-        message = _decoder.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise MalformedPayload(f"not a Bully message: {error}") from error
-    if isinstance(message, Copy):
-        _check_entries(message)
-    elif isinstance(message, Halted | Joined | Fetch):
-        _check_standing(message.standing)
-    elif isinstance(message, WholeCopy):
-        _check_standing(message.history)
-    return message
-
 
 def _check_entries(message: Copy) -> None:
     index, epoch = message.prev_index, message.prev_epoch
@@ -227,3 +202,15 @@ def _check_standing(standing: Standing) -> None:
         last = run
     if standing.commit > standing.version:
         raise MalformedPayload("a copy that acknowledges more than it holds")
+
+
+encode: Callable[[Message], bytes] = msgspec.msgpack.Encoder().encode
+decode: Callable[[bytes], Message] = reader(
+    "Bully",
+    msgspec.msgpack.Decoder(Message).decode,
+    {
+        Copy: _check_entries,
+        WholeCopy: lambda copy: _check_standing(copy.history),
+        **dict.fromkeys((Halted, Joined, Fetch), lambda one: _check_standing(one.standing)),
+    },
+)

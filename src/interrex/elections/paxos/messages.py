@@ -15,13 +15,14 @@ values of many slots that follow one another, and ``Accepted`` answers for all u
 ``Ask`` comes before ``Prepare``: may I? Refusals are sent, to end a duel sooner.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Annotated
 
 import msgspec
 
 from interrex.core.storage import Entry
 from interrex.elections.interface import MalformedPayload
+from interrex.elections.reading import reader
 from interrex.elections.replicated.payload import configuration_of
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -186,33 +187,9 @@ Message = (
     | Preempted
 )
 
-_encoder = msgspec.msgpack.Encoder()
-_decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
 
-
-def encode(message: Message) -> bytes:
-    """The bytes of a message."""
-    return _encoder.encode(message)
-
-
-def decode(payload: bytes) -> Message:
-    """The message in these bytes.
-
-    Raises:
-        MalformedPayload: they are none, or contradict themselves.
-    """
-    try:
-        message = _decoder.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise MalformedPayload(f"not a Paxos message: {error}") from error
-    if type(message) is Accept:
-        _check_values(message.values)
-    elif type(message) is Promise:
-        _check_promise(message)
-        _check_values([entry.data for entry in message.accepted])
-    elif type(message) is Prepare:
-        _check_runs(message)
-    return message
+def _check_accept(message: Accept) -> None:
+    _check_values(message.values)
 
 
 def _check_promise(message: Promise) -> None:
@@ -223,6 +200,7 @@ def _check_promise(message: Promise) -> None:
         before = entry.index
     if not message.chosen <= message.last or message.end > max(message.last, message.start - 1):
         raise MalformedPayload("Promise that reaches behind its end")
+    _check_values([entry.data for entry in message.accepted])
 
 
 def _check_runs(message: Prepare) -> None:
@@ -239,3 +217,11 @@ def _check_values(values: Iterable[bytes]) -> None:
             configuration_of(Entry(0, 0, value))
     except msgspec.DecodeError as error:
         raise MalformedPayload(f"a value that claims to be a configuration: {error}") from error
+
+
+encode: Callable[[Message], bytes] = msgspec.msgpack.Encoder().encode
+decode: Callable[[bytes], Message] = reader(
+    "Paxos",
+    msgspec.msgpack.Decoder(Message).decode,
+    {Accept: _check_accept, Promise: _check_promise, Prepare: _check_runs},
+)

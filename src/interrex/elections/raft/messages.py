@@ -13,12 +13,14 @@ the term whose leadership is known to be over, and ``round``, which binds an ans
 campaign of one life of the process; a chunk of a snapshot is asked for by its offset.
 """
 
+from collections.abc import Callable
 from typing import Annotated
 
 import msgspec
 
 from interrex.core.storage import Entry
 from interrex.elections.interface import MalformedPayload
+from interrex.elections.reading import reader
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Id = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
@@ -158,29 +160,6 @@ Message = (
     | NewerTerm
 )
 
-_encoder = msgspec.msgpack.Encoder()
-_decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
-
-
-def encode(message: Message) -> bytes:
-    """The bytes of a message."""
-    return _encoder.encode(message)
-
-
-def decode(payload: bytes) -> Message:
-    """The message in these bytes.
-
-    Raises:
-        MalformedPayload: they are none, or its entries are not in order.
-    """
-    try:
-        message = _decoder.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise MalformedPayload(f"not a Raft message: {error}") from error
-    if type(message) is AppendEntries:
-        _check_entries(message)
-    return message
-
 
 def _check_entries(message: AppendEntries) -> None:
     index, term = message.prev_index, message.prev_term
@@ -189,3 +168,11 @@ def _check_entries(message: AppendEntries) -> None:
         if entry.index != index or not term <= entry.epoch <= message.term:
             raise MalformedPayload(f"AppendEntries out of order at index {entry.index}")
         term = entry.epoch
+
+
+encode: Callable[[Message], bytes] = msgspec.msgpack.Encoder().encode
+decode: Callable[[bytes], Message] = reader(
+    "Raft",
+    msgspec.msgpack.Decoder(Message).decode,
+    {AppendEntries: _check_entries},
+)

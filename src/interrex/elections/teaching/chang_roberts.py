@@ -22,12 +22,13 @@ that a process that loses a neighbour can begin another one; the paper has one e
 that was closed again. Payloads name the winner, because here peers have names besides numbers.
 """
 
+from collections.abc import Callable
 from typing import Annotated, assert_never
 
 import msgspec
 
 from interrex.core.ids import WorkerName
-from interrex.elections.interface import MalformedPayload
+from interrex.elections.reading import reader
 from interrex.elections.teaching.channel import Channel
 from interrex.elections.teaching.lesson import Lesson
 
@@ -50,20 +51,9 @@ class Elected(msgspec.Struct, frozen=True, array_like=True, tag=2, forbid_unknow
 
 Message = Candidate | Elected
 
-
-_DECODER: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
-
-
-def decode(payload: bytes) -> Message:
-    """What a payload says.
-
-    Raises:
-        MalformedPayload: it says nothing.
-    """
-    try:
-        return _DECODER.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise MalformedPayload(str(error)) from error
+decode: Callable[[bytes], Message] = reader(
+    "Chang-Roberts", msgspec.msgpack.Decoder(Message).decode
+)
 
 
 class ChangRoberts(Lesson[Message]):

@@ -20,13 +20,14 @@ multiples of ``round_length``, so every message has to arrive within that. Paylo
 besides its number.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import msgspec
 
 from interrex.core.ids import WorkerName
-from interrex.elections.interface import MalformedPayload, SendPayload
+from interrex.elections.interface import SendPayload
+from interrex.elections.reading import reader
 from interrex.elections.teaching.lesson import Lesson
 
 
@@ -37,19 +38,7 @@ class Highest(msgspec.Struct, frozen=True, array_like=True, tag=1, forbid_unknow
     worker: WorkerName
 
 
-_DECODER: msgspec.msgpack.Decoder[Highest] = msgspec.msgpack.Decoder(Highest)
-
-
-def decode(payload: bytes) -> Highest:
-    """What a payload says.
-
-    Raises:
-        MalformedPayload: it says nothing.
-    """
-    try:
-        return _DECODER.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise MalformedPayload(str(error)) from error
+decode: Callable[[bytes], Highest] = reader("FloodMax", msgspec.msgpack.Decoder(Highest).decode)
 
 
 class FloodMax(Lesson[Highest]):

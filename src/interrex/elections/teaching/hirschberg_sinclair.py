@@ -23,13 +23,14 @@ that a process that loses a neighbour can begin another one. Payloads name the w
 peers have names besides numbers.
 """
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated, assert_never
 
 import msgspec
 
 from interrex.core.ids import WorkerName
-from interrex.elections.interface import MalformedPayload
+from interrex.elections.reading import reader
 from interrex.elections.teaching.channel import Channel
 from interrex.elections.teaching.lesson import Lesson
 
@@ -66,20 +67,9 @@ class Elected(msgspec.Struct, frozen=True, array_like=True, tag=3, forbid_unknow
 
 Message = Question | Reply | Elected
 
-
-_DECODER: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
-
-
-def decode(payload: bytes) -> Message:
-    """What a payload says.
-
-    Raises:
-        MalformedPayload: it says nothing.
-    """
-    try:
-        return _DECODER.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise MalformedPayload(str(error)) from error
+decode: Callable[[bytes], Message] = reader(
+    "Hirschberg-Sinclair", msgspec.msgpack.Decoder(Message).decode
+)
 
 
 class Status(StrEnum):
