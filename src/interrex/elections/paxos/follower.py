@@ -24,6 +24,7 @@ from interrex.elections.paxos.node import Node
 from interrex.elections.paxos.roles import Transitions
 from interrex.elections.replicated.detection import Detection
 from interrex.elections.replicated.follower import FollowerRole
+from interrex.elections.replicated.lease import UNANSWERED
 
 
 class Follower(FollowerRole):
@@ -79,6 +80,8 @@ class Follower(FollowerRole):
         self._heard(message.source, worker, message.round)
         self.is_named |= message.leads
         self._learn(message.chosen)
+        if message.beat == UNANSWERED:
+            return
         node = self._node
         answer = HeartbeatAnswer(
             message.source, node.member, node.round, message.beat, self.verified, self.matched

@@ -121,7 +121,7 @@ class Chosen(Envelope, frozen=True, tag=9):
 
 class Heartbeat(Envelope, frozen=True, tag=10):
     """``leads``: I may call myself leader. ``timeout``: how long to wait for the next;
-    ``round_trip``: the measured one (both ns)."""
+    ``round_trip``: the measured one (both ns). ``beat`` is 0 where no answer is wanted."""
 
     leads: bool
     beat: Count

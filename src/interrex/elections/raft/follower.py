@@ -28,6 +28,7 @@ from interrex.elections.raft.node import Node
 from interrex.elections.raft.roles import Transitions
 from interrex.elections.replicated.detection import Detection
 from interrex.elections.replicated.follower import FollowerRole
+from interrex.elections.replicated.lease import UNANSWERED
 from interrex.elections.replicated.payload import configuration_of
 
 
@@ -96,6 +97,8 @@ class Follower(FollowerRole):
         self._detection.heartbeat(message.timeout, message.round_trip, message.succession)
         self._heard(message.source, worker, message.term)
         self._commit(message.commit)
+        if message.round == UNANSWERED:
+            return
         node = self._node
         answer = HeartbeatAnswer(
             message.source, node.member, node.term, message.round, self.verified, self.matched

@@ -100,7 +100,8 @@ class Advance(Envelope, frozen=True, tag=9):
 
 
 class Heartbeat(Envelope, frozen=True, tag=10):
-    """``timeout``: how long to wait for the next; ``round_trip``: the measured one (both ns)."""
+    """``timeout``: how long to wait for the next; ``round_trip``: the measured one (both ns).
+    ``round`` is 0 where no answer is wanted."""
 
     round: Count
     commit: Count

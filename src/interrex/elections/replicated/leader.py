@@ -6,7 +6,8 @@ have been replaced), 5.2 (leases).
 Not guaranteed: that no newer leader exists at this moment. Past its own deadline it does not call
 itself leader; receivers refuse old epochs.
 
-Differs from the papers: reads ask a majority by a heartbeat, and never rely on the lease alone;
+Differs from the papers: in calm times every second heartbeat is a sign of life only, which nobody
+answers; reads ask a majority by a heartbeat, and never rely on the lease alone;
 the leader steps down when its disk has not answered for an election time-out, and hands over as
 it does; proposals are settled as unknown at once when it is deposed.
 """
@@ -27,7 +28,7 @@ from interrex.elections.interface import (
 )
 from interrex.elections.replicated.changes import MemberChanges
 from interrex.elections.replicated.handover import Handover
-from interrex.elections.replicated.lease import Lease
+from interrex.elections.replicated.lease import UNANSWERED, Lease
 from interrex.elections.replicated.node import DurableNode
 from interrex.elections.replicated.reads import Reads
 from interrex.elections.replicated.replication import LogReplication
@@ -71,7 +72,7 @@ class LeaderRole:
         raise NotImplementedError
 
     def _heartbeat(self, member: int, number: int, timeout: int, bound: int) -> msgspec.Struct:
-        """The message of one heartbeat."""
+        """The message of one heartbeat, of a round or UNANSWERED."""
         raise NotImplementedError
 
     def _tell_to_stand(self, member: int) -> None:
@@ -153,7 +154,7 @@ class LeaderRole:
         if node.now >= self._heartbeat_at:
             late_by = min(node.now - self._heartbeat_at, node.settings.election_timeout)
             self._lateness = max(late_by, self._lateness * 7 // 8)
-            self._beat()
+            self._beat(asking=not self._is_calm)
             self._look_after_members()
 
     def _holds_on(self, *, late: bool) -> bool:
@@ -173,20 +174,38 @@ class LeaderRole:
         if self._changes.waiting:
             self._changes.drive(ready=self._knows_all)
 
-    def _beat(self) -> None:
-        """One heartbeat round to everybody."""
+    @property
+    def _is_calm(self) -> bool:
+        """Whether this heartbeat need not be answered: the one before was, by everybody; nothing
+        is under way, nothing comes late, and the next one is answered before the lease ends."""
+        lease, heartbeat = self._lease, self._node.settings.heartbeat
+        now = self._node.now
+        return (
+            now - lease.sent_at < 2 * heartbeat - heartbeat // 2
+            and lease.deadline - now >= 2 * heartbeat
+            and not self._reads
+            and 2 * self._lateness + 4 * self._quorum_bound() <= heartbeat
+            and lease.is_answered_by(self.replication.progress)
+            and self.replication.is_done
+        )
+
+    def _beat(self, *, asking: bool = True) -> None:
+        """One heartbeat to everybody, and a round of its own where it is to be answered."""
         node, settings = self._node, self._node.settings
         bound = self._quorum_bound()
         slack = 2 * settings.heartbeat + 2 * self._lateness
         longest = settings.longest_timeout
         timeout = min(max(settings.election_timeout, slack + 4 * bound), longest)
-        number = self._lease.begin(node.now, timeout)
         self._heartbeat_at = node.now + settings.heartbeat
-        self._rank(number)
+        number = UNANSWERED
+        if asking:
+            number = self._lease.begin(node.now, timeout)
+            self._rank(number)
         for member, progress in self.replication.progress.items():
             own = min(slack + 4 * progress.round_trips.bound, longest)
             node.send(member, self._heartbeat(member, number, max(timeout, own), bound))
-        self._settle_round()
+        if asking:
+            self._settle_round()
 
     def _quorum_bound(self) -> int:
         """The round trip that the fastest majority seldom exceeds."""

@@ -24,6 +24,8 @@ class Round(msgspec.Struct, frozen=True):
 
 
 MAX_ROUNDS = 256
+UNANSWERED = 0
+"""In the place of a round's number: a sign of life, not to be answered."""
 
 
 class Lease:
@@ -35,6 +37,8 @@ class Lease:
         self.answered = 0
         """The newest round that a majority has answered."""
         self._rounds: deque[Round] = deque(maxlen=MAX_ROUNDS)
+        self.sent_at = 0
+        """When the newest round was sent (ns)."""
         self._answers: dict[int, int] = {}
         self._groups: Collection[Collection[int]] = ()
         self._is_settled = False
@@ -44,6 +48,7 @@ class Lease:
     def begin(self, now: int, timeout: int) -> int:
         """A new round, answered so far by nobody."""
         self.number += 1
+        self.sent_at = now
         self._rounds.append(Round(self.number, now, timeout))
         return self.number
 
@@ -64,6 +69,10 @@ class Lease:
         """Those of the members that have answered this round, or a later one."""
         answers = self._answers
         return [member for member in members if answers.get(member, 0) >= number]
+
+    def is_answered_by(self, members: Iterable[int]) -> bool:
+        """Whether all of these have answered the newest round."""
+        return all([self._answers.get(member) == self.number for member in members])
 
     def settle(self, leader: int, groups: Collection[Collection[int]]) -> Round | None:
         """The newest round that a majority of every group of voters has answered, where that is

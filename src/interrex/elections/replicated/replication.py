@@ -40,6 +40,12 @@ class LogReplication(ABC, Generic[AnyProgress]):
     def last_proposed(self) -> int:
         """Up to where a follower has to hold the log to hold all that is proposed."""
 
+    @property
+    def is_done(self) -> bool:
+        """Whether everybody is known to hold all that is proposed."""
+        last = self.last_proposed()
+        return all([progress.match >= last for progress in self.progress.values()])
+
     @abstractmethod
     def reconnected(self, member: int) -> None:
         """Nothing that was under way arrives any more."""

@@ -51,7 +51,7 @@ class Knowledge(RaftChecker):
 
     def _beats(self, server: Server, step: Step, message: Heartbeat) -> None:
         reign = self._reign(message.term)
-        if message.round not in reign.rounds:
+        if message.round and message.round not in reign.rounds:
             reign.rounds[message.round] = step.at
             reign.rounds.pop(message.round - KEPT, None)
             reign.voters = _voters(step)
