@@ -76,7 +76,16 @@ class LinkOwner(Protocol):
     def link_knocked(self, link: "Link", hello: Hello) -> None:
         """A believed peer asks to be dialed."""
 
+    def link_read(self, link: "Link") -> None:
+        """Something was received: messages may follow, and then ``link_done``."""
+
     def link_message(self, link: "Link", payload: bytes) -> None: ...
+
+    def link_done(self, link: "Link") -> None:
+        """All that was received just now has been handed up."""
+
+    def link_filled(self, link: "Link") -> None:
+        """It has something to be written by ``flush``."""
 
     def link_faulted(self, link: "Link", kind: str, reason: str) -> None:
         """The link is being ended for this reason; ``kind`` is a counter's name."""
@@ -141,6 +150,7 @@ class Link(asyncio.Protocol):
         if self._ended:
             return
         self._reader.feed(data)
+        self._owner.link_read(self)
         try:
             while (frame := self._next_frame()) is not None:
                 if self.is_up:
@@ -151,6 +161,8 @@ class Link(asyncio.Protocol):
             self.fault("bad_frames", f"it announced {error}")
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             self.fault("bad_greetings", f"its greeting is malformed: {error}")
+        finally:
+            self._owner.link_done(self)
 
     def _next_frame(self) -> bytes | None:
         """None too once the link was ended by what the last frame said."""
@@ -222,7 +234,7 @@ class Link(asyncio.Protocol):
         return self._loop.time() - self._up_at < YOUNG_S
 
     def send(self, payload: bytes) -> bool:
-        """Sends a message together with all others of this loop iteration, or at the next flush.
+        """Sends a message together with all others until the owner flushes.
 
         Returns:
             False when the link is not up, or ends because the peer does not read.
@@ -230,7 +242,7 @@ class Link(asyncio.Protocol):
         if not self.is_up or self._ended or self._transport is None:
             return False
         if not self._unsent:
-            self._loop.call_soon(self.flush)
+            self._owner.link_filled(self)
         self._unsent.append(len(payload).to_bytes(4, "big"))
         self._unsent.append(payload)
         return True

@@ -221,6 +221,14 @@ class Node:
         self._tell_leader()
         self._arm()
 
+    def _post_and_write(self, event: WorkerEvent) -> None:
+        """Post an event, and write at once what it makes the core send."""
+        self._transport.hold()
+        try:
+            self.post(event)
+        finally:
+            self._transport.release()
+
     def _perform(self, effect: WorkerEffect) -> None:
         match effect:
             case Persist():
@@ -345,7 +353,7 @@ class Node:
             self._timer_at = None
             self._arm()
             return
-        self.post(WakeUp())
+        self._post_and_write(WakeUp())
 
     def _stop(self, reason: str, again: bool = False) -> None:
         if not self._ended.done():
@@ -384,7 +392,7 @@ class Node:
     # The disk's answers
 
     def persisted(self, token: int) -> None:
-        self.post(Persisted(token))
+        self._post_and_write(Persisted(token))
 
     def disk_full(self, error: Exception) -> None:
         self._note(Note(kind="disk.full", text=str(error)))
@@ -406,12 +414,10 @@ class Node:
 
     def peer_lost(self, hello: Hello, proved_dead: bool) -> None:
         self._connected.discard(hello.worker)
-        self.post(PeerLeft(hello.worker, proved_dead))
-        self._transport.flush()
+        self._post_and_write(PeerLeft(hello.worker, proved_dead))
 
     def peer_died(self, hello: Hello) -> None:
-        self.post(PeerLeft(hello.worker, proved_dead=True))
-        self._transport.flush()
+        self._post_and_write(PeerLeft(hello.worker, proved_dead=True))
 
     def not_known(self, index: int) -> None:
         self.post(NotKnown(index))

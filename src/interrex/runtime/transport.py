@@ -116,6 +116,10 @@ class Transport:
         """How the cluster began, once it has: whoever would begin it otherwise is told."""
         self._links: dict[WorkerName, Link] = {}
         self._known: dict[WorkerName, Hello] = {}
+        self._filled: list[Link] = []
+        """Those that have something to write."""
+        self._holds = 0
+        self._flush_is_due = False
         self._open: set[Link] = set()
         self._all_closed = asyncio.Event()
         self._closing = False
@@ -195,10 +199,27 @@ class Transport:
         link = self._links.get(worker)
         return link is not None and link.send(payload)
 
+    def hold(self) -> None:
+        """What is sent from now on is written by ``release``, before anything else is done: one
+        write for each peer, and no further turn of the loop."""
+        self._holds += 1
+
+    def release(self) -> None:
+        """Ends a hold; the outermost one writes."""
+        self._holds -= 1
+        if not self._holds:
+            self.flush()
+
     def flush(self) -> None:
-        """Writes at once what was sent, for whoever has more to do in this loop iteration."""
-        for link in list(self._links.values()):
-            link.flush()
+        """Writes at once what was sent; without it, and unless held, the loop's next turn does."""
+        while self._filled:
+            filled, self._filled = self._filled, []
+            for link in filled:
+                link.flush()
+
+    def _flush_late(self) -> None:
+        self._flush_is_due = False
+        self.flush()
 
     def connected(self) -> dict[WorkerName, Hello]:
         """The peers that messages can be sent to, and what they said of themselves."""
@@ -363,10 +384,25 @@ class Transport:
         if not (current and current.is_young and same):
             self._dialers[hello.worker].poke()
 
+    def link_filled(self, link: Link) -> None:
+        """Sees to it that the link is flushed."""
+        self._filled.append(link)
+        if not self._holds and not self._flush_is_due:
+            self._flush_is_due = True
+            asyncio.get_running_loop().call_soon(self._flush_late)
+
+    def link_read(self, link: Link) -> None:
+        """Whoever writes may know of a death by now: this worker looks for itself."""
+        self.hold()
+        self._processes.look()
+
+    def link_done(self, link: Link) -> None:
+        """Writes what was answered."""
+        self.release()
+
     def link_message(self, link: Link, payload: bytes) -> None:
         """Hands a message up."""
         assert link.peer is not None
-        self._processes.look()
         if not self._closing:
             self._listener.message(link.peer.worker, payload)
 

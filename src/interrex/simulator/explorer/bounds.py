@@ -34,8 +34,9 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def settings(self) -> RaftSettings:
-        """Each change travels in a message of its own; nothing makes a snapshot."""
-        return RaftSettings(heartbeat=50 * MS, batch_bytes=1, paper_elections=not self.asks)
+        """Each change travels in a message of its own; nothing makes a snapshot. Heartbeats are so
+        far apart that each wants its answer: one that wants none is one whose answer is lost."""
+        return RaftSettings(heartbeat=65 * MS, batch_bytes=1, paper_elections=not self.asks)
 
     @property
     def ends(self) -> bool:
