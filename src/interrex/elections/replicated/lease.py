@@ -72,7 +72,7 @@ class Lease:
 
     def is_answered_by(self, members: Iterable[int]) -> bool:
         """Whether all of these have answered the newest round."""
-        return all([self._answers.get(member) == self.number for member in members])
+        return all(self._answers.get(member) == self.number for member in members)
 
     def settle(self, leader: int, groups: Collection[Collection[int]]) -> Round | None:
         """The newest round that a majority of every group of voters has answered, where that is

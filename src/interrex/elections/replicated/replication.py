@@ -44,7 +44,7 @@ class LogReplication(ABC, Generic[AnyProgress]):
     def is_done(self) -> bool:
         """Whether everybody is known to hold all that is proposed."""
         last = self.last_proposed()
-        return all([progress.match >= last for progress in self.progress.values()])
+        return all(progress.match >= last for progress in self.progress.values())
 
     @abstractmethod
     def reconnected(self, member: int) -> None:
