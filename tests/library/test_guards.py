@@ -22,7 +22,7 @@ from bench.run_folder import run_folder
 from interrex.core.errors import InterrexError
 from interrex.library.errors import StaleEpoch
 from interrex.library.guards import redis, sql
-from interrex.library.guards.asgi import EpochGuard, MemoryEpochs, Message
+from interrex.library.guards.asgi import EpochGuard, MemoryEpochs, Message, Receive, Scope, Send
 from interrex.library.guards.files import EpochFile, GuardedFile
 from tests.library.redis_server import redis_server
 
@@ -159,6 +159,56 @@ async def test_requests_are_admitted_by_their_header(tmp_path: Path) -> None:
         assert b'"newest": 7' in body
         for nonsense in (["-1"], ["1.5"], [""], ["8", "9"], ["9" * 20]):
             assert (await ask(app, "POST", *nonsense))[0] == 400
+
+
+async def open_websocket(app: EpochGuard, extensions: object, *epochs: str) -> list[Message]:
+    """What is sent to who opens one."""
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    headers = [(b"interrex-epoch", epoch.encode()) for epoch in epochs]
+    await app({"type": "websocket", "headers": headers, "extensions": extensions}, receive, send)
+    return sent
+
+
+async def test_a_websocket_is_admitted_by_its_header_when_it_is_opened(tmp_path: Path) -> None:
+    async def accepts(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "websocket.accept"})
+
+    app = EpochGuard(accepts, EpochFile(tmp_path / "epoch"), methods=())
+    answers: dict[str, object] = {"websocket.http.response": {}}
+    assert await open_websocket(app, answers, "7") == [{"type": "websocket.accept"}]
+    for epochs, status in (("6",), 409), ((), 428), (("x",), 400):
+        start, body = await open_websocket(app, answers, *epochs)
+        assert (start["type"], start["status"]) == ("websocket.http.response.start", status)
+        assert b"error" in body["body"]
+        (close,) = await open_websocket(app, None, *epochs)
+        assert (close["type"], close["code"]) == ("websocket.close", 1008)
+
+
+async def test_the_event_loop_does_not_wait_for_who_holds_the_epochs_file(tmp_path: Path) -> None:
+    async def nothing(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 204})
+
+    epochs = EpochFile(tmp_path / "epoch")
+    app = EpochGuard(nothing, epochs)
+    with epochs.admitted(5):
+        waiting = asyncio.create_task(ask(app, "POST", "6"))
+        assert (await ask(app, "GET"))[0] == 204
+        assert not waiting.done()
+        assert epochs_on_disk(tmp_path) == 5
+    assert (await waiting)[0] == 204
+    assert epochs_on_disk(tmp_path) == 6
+
+
+def epochs_on_disk(folder: Path) -> int:
+    """Read without the lock."""
+    return int((folder / "epoch").read_text())
 
 
 def test_sql_admits_in_the_transaction_that_does_the_work(tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
-"""HTTP: a middleware for ASGI applications that admits requests by the epoch in their header."""
+"""HTTP: a middleware for ASGI applications that admits requests, and WebSockets, by the epoch in
+their header."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
-from typing import Any, Protocol
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple, Protocol
 
 from interrex.library.errors import StaleEpoch
 
@@ -20,7 +23,9 @@ class Epochs(Protocol):
     """Where the newest epoch is kept: ``guards.files.EpochFile`` survives this process."""
 
     def admit(self, epoch: int) -> None:
-        """Raises StaleEpoch."""
+        """Called in a thread of the guard's own, one call at a time: it may wait.
+
+        Raises StaleEpoch."""
 
 
 class MemoryEpochs:
@@ -36,14 +41,27 @@ class MemoryEpochs:
         self._newest = epoch
 
 
+class Refusal(NamedTuple):
+    """Why a request is not let through: HTTP's status, and what is said."""
+
+    status: int
+    answer: dict[str, object]
+
+
 class EpochGuard:
     """``app = EpochGuard(app, EpochFile("/var/lib/shop/epoch"))``.
 
     A guarded request without the header ``Interrex-Epoch: NUMBER`` gets 428, one that is no number
     400, a stale one 409 with ``{"error": ..., "newest": NUMBER}``; the application does not see it.
+    The opening of a WebSocket is guarded the same, whatever ``methods`` say: where the server can
+    send no such answer (ASGI's extension ``websocket.http.response``) it is closed, which is a 403.
+
+    Whoever waits for an epoch to be on disk, or for another process that holds the file, keeps only
+    guarded requests waiting, not the event loop.
 
     Not guaranteed: that a request which was admitted, and is still being answered, ends before one
-    of a newer epoch begins. Where that matters, compare again where it is written.
+    of a newer epoch begins; nor that a WebSocket which was admitted closes then. Where that
+    matters, compare again where it is written.
 
     Args:
         app: what is guarded.
@@ -55,27 +73,40 @@ class EpochGuard:
         self._app = app
         self._epochs = epochs
         self._methods = frozenset(methods)
+        self._thread = ThreadPoolExecutor(1, "interrex-epochs")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] not in self._methods:
-            await self._app(scope, receive, send)
-            return
+        kind = scope["type"]
+        if kind == "websocket" or (kind == "http" and scope["method"] in self._methods):
+            refusal = await self._refusal(scope)
+            if refusal is not None:
+                await _refuse(scope, receive, send, refusal)
+                return
+        await self._app(scope, receive, send)
+
+    async def _refusal(self, scope: Scope) -> Refusal | None:
         values = [value for name, value in scope["headers"] if name.lower() == HEADER.encode()]
         if not values:
-            await _refuse(send, 428, {"error": f"the header {HEADER} is missing"})
-        elif len(values) > 1 or not values[0].isdigit() or len(values[0]) > 19:
-            await _refuse(send, 400, {"error": f"the header {HEADER} is to be one whole number"})
-        else:
-            try:
-                self._epochs.admit(int(values[0]))
-            except StaleEpoch as error:
-                await _refuse(send, 409, {"error": str(error), "newest": error.newest})
-                return
-            await self._app(scope, receive, send)
+            return Refusal(428, {"error": f"the header {HEADER} is missing"})
+        if len(values) > 1 or not values[0].isdigit() or len(values[0]) > 19:
+            return Refusal(400, {"error": f"the header {HEADER} is to be one whole number"})
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(self._thread, self._epochs.admit, int(values[0]))
+        except StaleEpoch as error:
+            return Refusal(409, {"error": str(error), "newest": error.newest})
+        return None
 
 
-async def _refuse(send: Send, status: int, answer: dict[str, object]) -> None:
-    body = json.dumps(answer).encode()
+async def _refuse(scope: Scope, receive: Receive, send: Send, refusal: Refusal) -> None:
+    kind = "http.response"
+    if scope["type"] == "websocket":
+        await receive()  # that it is to be opened
+        kind = "websocket.http.response"
+        if kind not in (scope.get("extensions") or {}):
+            await send({"type": "websocket.close", "code": 1008, "reason": refusal.answer["error"]})
+            return
+    body = json.dumps(refusal.answer).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": f"{kind}.start", "status": refusal.status, "headers": headers})
+    await send({"type": f"{kind}.body", "body": body})
