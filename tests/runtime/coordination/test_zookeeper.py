@@ -1,6 +1,7 @@
 """ZooKeeper's client against a real ensemble of three: servers are killed and stopped."""
 
 import asyncio
+import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -122,8 +123,11 @@ async def test_a_reset_begins_another_session(zookeeper: Asker) -> None:
     assert await zookeeper.ask(q.List("line")) == q.Names(())
 
 
-async def test_a_session_outlives_its_server(ensemble: ZooKeeperEnsemble, folder: str) -> None:
-    """Whichever server serves it: each is killed in turn, and one of them is that one."""
+async def test_a_session_outlives_its_server(
+    ensemble: ZooKeeperEnsemble, folder: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whichever server serves it: each is killed in turn, and one of them is that one. Each loss of
+    a connection is one line for people."""
     mine = asker(ensemble, folder, session_s=10)
     first = await mine.next_news()
     seen: list[q.News] = []
@@ -140,6 +144,9 @@ async def test_a_session_outlives_its_server(ensemble: ZooKeeperEnsemble, folder
     assert q.Suspended() in seen
     sessions = {news.session for news in seen if isinstance(news, q.Connected)}
     assert sessions <= {first.session}
+    told = [one for one in caplog.records if one.levelno >= logging.WARNING]
+    assert {one.levelno for one in told} == {logging.WARNING}
+    assert len(told) == seen.count(q.Suspended())
     await mine.client.close()
 
 

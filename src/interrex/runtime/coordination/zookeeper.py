@@ -183,15 +183,24 @@ class ZooKeeperClient:
         """Before anything is asked under a session, the nodes are there that always are."""
         connection = self._connection
         missing = set(FOLDERS)
+        failed: list[str] = []
 
         def made(name: str, result: Any) -> None:
             missing.discard(name)
             error = result.exception
             if isinstance(error, _FORBIDDEN):
                 self._forbidden(error)
-            elif error is not None:
-                _log.error("ZooKeeper: %s: %r", self._path(name), error)
-            elif not missing:
+            if error is not None:
+                failed.append(name)
+                # A lost connection fails all of them, and its end is told by itself.
+                lost = isinstance(error, _UNKNOWN_OUTCOMES) or len(failed) > 1
+                _log.log(
+                    logging.DEBUG if lost else logging.WARNING,
+                    "ZooKeeper: %s cannot be made: %r",
+                    self._path(name),
+                    error,
+                )
+            elif not missing and not failed:
                 self.say(Noticed(q.Connected(session, granted_ms)))
 
         def make(result: Any) -> None:

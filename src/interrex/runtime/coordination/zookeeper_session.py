@@ -28,6 +28,7 @@ from interrex.elections.zookeeper import questions as q
 from interrex.runtime.coordination.certificates import certificate_problem
 from interrex.runtime.coordination.interface import Unreachable, WrongService
 
+_log = logging.getLogger(__name__)
 _SILENT = logging.getLogger("interrex.kazoo")
 _SILENT.setLevel(logging.CRITICAL)
 
@@ -213,7 +214,7 @@ class ZooKeeperConnection:
         if state == KazooState.CONNECTED:
             self.hand(self._connected, self.kazoo.client_id[0], self._granted_ms)
         elif state == KazooState.SUSPENDED:
-            self.hand(self._tell, q.Suspended())
+            self.hand(self._suspended)
         else:
             self.hand(self._lost, self.kazoo.client_state == KeeperState.AUTH_FAILED)
 
@@ -221,6 +222,10 @@ class ZooKeeperConnection:
         self._session = session
         for client in list(self._clients):
             client.connected(session, granted_ms)
+
+    def _suspended(self) -> None:
+        _log.warning("the connection with ZooKeeper is lost; it is tried again")
+        self._tell(q.Suspended())
 
     def _lost(self, is_refused: bool) -> None:
         self._session = 0
