@@ -41,7 +41,8 @@ class BalancerReport(msgspec.Struct, frozen=True, array_like=True):
 class Report(Message, frozen=True):
     """All that a worker supervises, sent to every peer when it changes.
 
-    ``version`` rises with every change; ``disk_full``: what it is to write waits for space.
+    ``version`` rises with every change; ``disk_full``: what it is to write waits for space;
+    ``obstacle``: what its election meets that somebody has to mend.
     """
 
     host: HostName
@@ -51,6 +52,7 @@ class Report(Message, frozen=True):
     balancers: tuple[BalancerReport, ...]
     leaving: bool
     disk_full: bool = False
+    obstacle: str = ""
 
 
 class Alive(Message, frozen=True):

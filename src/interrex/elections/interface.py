@@ -294,3 +294,8 @@ class Explaining(Protocol):
     @property
     def hindrance(self) -> str:
         """Why nobody can lead, as far as is known here, and what to do; empty where nothing is."""
+
+    @property
+    def obstacle(self) -> str:
+        """Why no change can be made before somebody acts, also by a leader, and what to do; empty
+        where nothing is, or where it may pass by itself."""

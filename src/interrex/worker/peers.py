@@ -101,6 +101,12 @@ class Peers:
         report = view.report if view is not None and view.connected else None
         return report is not None and report.disk_full
 
+    def obstacle_of(self, peer: WorkerName) -> str:
+        """What a worker's election meets, as it said last."""
+        view = self._views.get(peer)
+        report = view.report if view is not None and view.connected else None
+        return "" if report is None else report.obstacle
+
     def full_disks(self, members: tuple[Member, ...]) -> list[WorkerName]:
         """The voters whose full disks keep the others from a majority; empty while they do not."""
         voters = [member.worker for member in members]

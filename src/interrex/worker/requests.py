@@ -30,10 +30,11 @@ from interrex.elections.interface import (
 )
 from interrex.elections.registry import times_problem
 from interrex.worker.interface import Answer, ChangeAsked, HandOverAsked, Send, WorkerEffect
+from interrex.worker.obstacles import Obstacles
 from interrex.worker.submissions import Submissions
 
-FULL_DISK_PATIENCE = 3 * S
-"""How long (ns) a change that was taken may wait for full disks before its user is told."""
+OBSTACLE_PATIENCE = 3 * S
+"""How long (ns) a change that was taken may wait for somebody to act before its user is told."""
 
 
 class Requests:
@@ -44,7 +45,7 @@ class Requests:
         election: what proposals and hand-overs are for.
         elect: lets the election take an event.
         emit: takes an effect.
-        full_disks: the voters whose full disks keep a majority from writing, if they do.
+        obstacles: what keeps changes from being made.
     """
 
     def __init__(
@@ -53,13 +54,13 @@ class Requests:
         election: Election,
         elect: Callable[[ElectionEvent], None],
         emit: Callable[[WorkerEffect], None],
-        full_disks: Callable[[], list[WorkerName]],
+        obstacles: Obstacles,
     ) -> None:
         self._me = me
         self._election = election
         self._elect = elect
         self._emit = emit
-        self._full_disks = full_disks
+        self._obstacles = obstacles
         self._hindered = False
         self._submissions = Submissions()
         self.open = self._submissions.open
@@ -76,16 +77,16 @@ class Requests:
     # Changes
 
     def change(self, event: ChangeAsked, state: ClusterState, now: int) -> None:
-        """A user asks for a change. It is refused while it could only wait for full disks, and
+        """A user asks for a change. It is refused while it could only wait for somebody to act, and
         when it is too large, or would make the fleet's messages too long."""
         problem = _objection(event, state)
         if problem:
             text = f"{problem}; nothing was changed"
             self._emit(Answer(event.request, False, text, refused=True))
             return
-        full = self._full_disks()
-        if full:
-            text = f"{_full(full)}; nothing was changed: free space there, then ask again"
+        obstacle = self._obstacles.found()
+        if obstacle is not None:
+            text = f"{obstacle.text}; nothing was changed: {obstacle.remedy}"
             self._emit(Answer(event.request, False, text, refused=True))
             return
         if not self.open:
@@ -95,18 +96,20 @@ class Requests:
     def expire(self, now: int) -> None:
         """Tell those who have waited too long."""
         for request in self._submissions.expired(now):
-            full = self._full_disks()
-            if full:
-                text = f"{_full(full)}; the change waits, and may be applied once there is space"
+            obstacle, hindrance = self._obstacles.found(), self._obstacles.hindrance
+            if obstacle is not None:
+                text = f"{obstacle.text}; the change waits, and may be applied once {obstacle.over}"
+            elif hindrance:
+                text = f"no leader took the change in time: {hindrance}; it may still be applied"
             else:
                 text = "no leader took the change in time; it may still be applied"
             self._emit(Answer(request, False, text))
 
     def go_on(self, state: ClusterState, now: int) -> None:
-        """Send what waits for a leader, and let nobody wait long for full disks."""
-        hindered = bool(self._full_disks())
+        """Send what waits for a leader, and let nobody wait long for somebody to act."""
+        hindered = self._obstacles.found() is not None
         if hindered and not self._hindered:
-            self._submissions.hurry(now + FULL_DISK_PATIENCE)
+            self._submissions.hurry(now + OBSTACLE_PATIENCE)
         self._hindered = hindered
         self._send_due(state, now)
 
@@ -207,9 +210,3 @@ def _objection(event: ChangeAsked, state: ClusterState) -> str:
 def _unfit_times(event: ChangeAsked) -> str:
     specs = [one.spec for one in event.operations if isinstance(one, ApplySpec)]
     return next(filter(None, (times_problem(spec) for spec in specs)), "")
-
-
-def _full(workers: list[WorkerName]) -> str:
-    if len(workers) == 1:
-        return f"the disk of {workers[0]} is full"
-    return f"the disks of {', '.join(workers[:-1])} and {workers[-1]} are full"

@@ -73,7 +73,8 @@ class Status(msgspec.Struct, kw_only=True):
     ``age_s``: how long ago the oldest part of it was reported; ``source`` the worker that answers,
     ``supervised`` False where no worker lives and the document comes from the files alone.
     ``caution``: what the fleet's election does not promise and people have to know; mostly empty.
-    ``hindrance``: why nobody can lead, and what to do, where the worker that answers knows.
+    ``hindrance``: why nobody can lead, or who leads can write nothing, and what to do, where the
+    worker that answers knows.
     """
 
     cluster: str
@@ -118,15 +119,13 @@ def status_of(
 
 
 def _hindrance(worker: "Worker", fleet: "Fleet", refusals: Mapping[WorkerName, str]) -> str:
-    from interrex.elections.interface import Explaining  # only a worker needs it
-
     if worker.election.leader is not None:
-        return ""
+        return worker.obstacles.of_the_election
     told = [f"{peer}: {reason}" for peer, reason in sorted(refusals.items())]
     if told:
         return told[0]
-    if isinstance(worker.election, Explaining) and worker.election.hindrance:
-        return worker.election.hindrance
+    if worker.obstacles.hindrance:
+        return worker.obstacles.hindrance
     return worker.founding.hindrance(fleet, worker.state)
 
 

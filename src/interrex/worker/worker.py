@@ -106,6 +106,7 @@ from interrex.worker.interface import (
 from interrex.worker.leaving import Leaving
 from interrex.worker.looks import Looks
 from interrex.worker.losses import losses
+from interrex.worker.obstacles import Obstacles
 from interrex.worker.peers import News, Peers, pulse
 from interrex.worker.probation import Probation
 from interrex.worker.reporting import Reporter
@@ -154,9 +155,8 @@ class Worker:
         self._issued = (0, 0)
         self._gate = EpochGate(stored.facts)
         self._balancers = Balancers()
-        self._requests = Requests(
-            me, election, self._elect, self._emit, lambda: self.peers.full_disks(election.members)
-        )
+        self.obstacles = Obstacles(election, self.peers)
+        self._requests = Requests(me, election, self._elect, self._emit, self.obstacles)
         self._disk_full = False
         self._timing = state.spec.timing
         self._pulse = pulse(self._timing)
@@ -372,6 +372,8 @@ class Worker:
                         events += self._on_leader_changed(effect)
                     case _:
                         assert_never(effect)
+        if self.obstacles.have_changed():
+            self._reporter.change()
 
     def _retime(self) -> list[ElectionEvent]:
         """Goes by the times that the state asks for now, if they are others."""
@@ -399,8 +401,7 @@ class Worker:
             self._note("disk.freed", f"{self.me} can write again", worker=self.me)
         done = [token for token in self._election_tokens if token <= event.token]
         if done:
-            newest = max(self._election_tokens.pop(token) for token in done)
-            self._elect(Persisted(newest))
+            self._elect(Persisted(max(self._election_tokens.pop(token) for token in done)))
         self.founding.stored(event.token)
         for command in self._gate.release(event.token):
             self._obey(command)
@@ -543,6 +544,7 @@ class Worker:
             balancers=self._balancers.reports,
             leaving=self.leaving,
             disk_full=self._disk_full,
+            obstacle=self.obstacles.own,
         )
 
     def _look(self) -> None:

@@ -170,6 +170,11 @@ class CoordinatedElection(ABC, Generic[Answer]):
         """Why nobody may lead by what stands there; empty where nothing is wrong with it."""
         return self._log.problem
 
+    @property
+    def _refusal(self) -> str:
+        """What the service lets nobody do here, and what to do about it; empty where nothing is."""
+        return "" if self._leading is None else self._leading.trouble
+
     @abstractmethod
     def _claim(self) -> None:
         """Try to lead; of one that is certainly dead what makes it the leader is ended."""
@@ -222,9 +227,16 @@ class CoordinatedElection(ABC, Generic[Answer]):
     @property
     def hindrance(self) -> str:
         """Why nobody can lead, as far as is known here, and what to do."""
+        return self.obstacle if self._is_served else self._unserved
+
+    @property
+    def obstacle(self) -> str:
+        """Why no change can be made before somebody acts, also by a leader, and what to do."""
         if not self._is_served:
-            return self._unserved
-        return f"{self._problem}; {self._way_out}" if self._problem else ""
+            return ""
+        if self._log.problem:
+            return f"{self._log.problem}; {self._way_out}"
+        return self._problem or self._refusal
 
     @property
     def leading(self) -> bool:

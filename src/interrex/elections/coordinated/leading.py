@@ -32,6 +32,10 @@ Answer = TypeVar("Answer")
 ENDED = "the leadership ended before it was known whether the change was written"
 
 
+IN_VAIN = 6
+"""So many attempts in a row (0.6 s at the least) that fail are told."""
+
+
 class Written(NamedTuple):
     """A change that is being written, and at which index."""
 
@@ -73,12 +77,19 @@ class Leading(ABC, Generic[Answer]):
         self._asked_backoff = Backoff(settings.first_retry, settings.last_retry, desk.random)
         self._asked_snapshot = False
         self._ended = False
+        self._failures = 0
+        self.trouble = ""
+        """Why nothing can be written, where that was tried again and again."""
 
     # What the service's own words are for
 
     @abstractmethod
     def _held(self, answer: Answer) -> bool | None:
         """Whether the guards held; None where that is not known."""
+
+    @abstractmethod
+    def _why(self, answer: Answer) -> str:
+        """Why a question was not answered."""
 
     @abstractmethod
     def _lost(self, answer: Answer) -> None:
@@ -224,8 +235,12 @@ class Leading(ABC, Generic[Answer]):
             held = self._held(answer)
             if held is None:
                 self._backoff.failed(self._desk.now)
+                self._failures += 1
+                if self._failures >= IN_VAIN:
+                    self.trouble = self._why(answer)
             elif held:
                 self._backoff.succeeded()
+                self._failures, self.trouble = 0, ""
                 self._confirmed_as_of(asked)
                 take(answer)
             else:

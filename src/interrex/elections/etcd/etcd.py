@@ -30,6 +30,7 @@ from interrex.core.storage import Stored
 from interrex.core.time import earliest
 from interrex.elections.coordinated.election import CoordinatedElection
 from interrex.elections.etcd import questions as q
+from interrex.elections.etcd.advice import advice
 from interrex.elections.etcd.keys import (
     LEADER,
     LOG,
@@ -46,7 +47,7 @@ from interrex.elections.etcd.place import Place
 from interrex.elections.etcd.reader import Reader
 from interrex.elections.etcd.session import Session
 from interrex.elections.etcd.settings import EtcdSettings
-from interrex.elections.etcd.view import View
+from interrex.elections.etcd.view import UNREADABLE, Held, View
 from interrex.elections.guarantees import ETCD
 
 
@@ -77,6 +78,7 @@ class Etcd(CoordinatedElection[q.Answer]):
         self._reader = Reader(self._desk, settings, self._view)
         self._candidates = EtcdLine(worker, settings, self._view)
         self._place: Place | None = None
+        self._is_mending = False
         if who:
             self._place = Place(self._desk, settings, worker, who, self._session, self._rival)
 
@@ -92,7 +94,23 @@ class Etcd(CoordinatedElection[q.Answer]):
     @property
     def _unserved(self) -> str:
         why = self._session.problem or "it has not answered yet"
-        return f"etcd gives no session: {why}; see to its servers, nothing is to be done here"
+        return f"etcd gives no session: {why}; {advice(why)}"
+
+    @property
+    def _problem(self) -> str:
+        held, words = self._view.leader, super()._problem
+        if words or held is None or self._leading is not None:
+            return words
+        if held.lease and held.worker != UNREADABLE:
+            return ""
+        return (
+            f"the key {LEADER} in etcd was written by somebody who is no worker, and does not end "
+            "by itself: delete it (etcdctl del PREFIX/NAME/ID/leader)"
+        )
+
+    @property
+    def _refusal(self) -> str:
+        return super()._refusal or self._reader.trouble
 
     @property
     def _is_served(self) -> bool:
@@ -174,6 +192,8 @@ class Etcd(CoordinatedElection[q.Answer]):
         """Begin or end leading, as the leader's key says."""
         held, lease = self._view.leader, self._session.lease
         leading = self._leading
+        if leading is not None and held is not None and held.epoch == leading.epoch:
+            self._keep_key(leading.epoch, held)
         if leading is not None and held is None:
             self._end("the leader's key is gone from etcd")
         elif leading is not None and held is not None and held.epoch != leading.epoch:
@@ -187,6 +207,27 @@ class Etcd(CoordinatedElection[q.Answer]):
                 self._reader.read_anew()
             elif not self._log.problem:
                 self._begin(self._new_leading(held.epoch), "its key is the leader's in etcd")
+
+    def _keep_key(self, epoch: int, held: Held) -> None:
+        """Write the leader's key again where somebody has written over it: nothing would end it."""
+        lease = self._session.lease
+        mine = held.worker == self._me and held.lease == lease
+        if mine or lease is None or self._is_mending or not self._backoff.is_due(self._desk.now):
+            return
+        self._is_mending = True
+
+        put = q.Put(LEADER, msgspec.json.encode(Holder(self._me)), lease)
+
+        def mended(answer: q.Answer) -> None:
+            self._is_mending = False
+            if isinstance(answer, q.Transacted) and answer.succeeded:
+                found = q.KeyValue(LEADER, put.value, epoch, answer.revision, lease)
+                self._view.saw_leader(found, answer.revision)
+            else:
+                self._backoff.failed(self._desk.now)
+
+        guard = q.Compare(LEADER, created=epoch)
+        self._desk.ask(q.Transact((guard,), (put,)), mended)
 
     def _new_leading(self, epoch: int) -> EtcdLeading:
         def deposed(found: q.KeyValue | None, revision: int) -> None:

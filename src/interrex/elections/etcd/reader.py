@@ -13,6 +13,7 @@ from interrex.core.time import S, earliest
 from interrex.elections.coordinated.backoff import Backoff
 from interrex.elections.coordinated.desk import Desk
 from interrex.elections.etcd import questions as q
+from interrex.elections.etcd.advice import advice
 from interrex.elections.etcd.keys import EVERYTHING, LEADER
 from interrex.elections.etcd.settings import EtcdSettings
 from interrex.elections.etcd.view import Least, View
@@ -43,6 +44,9 @@ class Reader:
         self._watch: int | None = None
         self._looking = False
         self._unseen: int | None = None
+        self._failures = 0
+        self.trouble = ""
+        """Why nothing can be read, where that was tried twice or more."""
         self.has_read = False
         self.current_at = 0
         """The log up to this revision is certainly read."""
@@ -107,13 +111,21 @@ class Reader:
         if not isinstance(answer, q.Transacted):
             self._must_read = True
             self._backoff.failed(self._desk.now)
+            self._failed(answer)
             return
         self._backoff.succeeded()
+        self._failures, self.trouble = 0, ""
         self._watch = None
         self.has_read = True
         (found,) = answer.got
         self._view.load(found, answer.revision, least)
         self.current_at = max(self.current_at, answer.revision)
+
+    def _failed(self, answer: q.Answer) -> None:
+        self._failures += 1
+        if self._failures > 1:
+            why = answer.text if isinstance(answer, q.Failed) else f"{answer} was not expected"
+            self.trouble = f"nothing can be read from etcd: {why}; {advice(why)}"
 
     def _watching(self, answer: q.Answer) -> None:
         self._asking = False
@@ -124,7 +136,9 @@ class Reader:
     def _looked(self, answer: q.Answer) -> None:
         self._looking = False
         if not isinstance(answer, q.Transacted):
+            self._failed(answer)
             return
+        self._failures, self.trouble = 0, ""
         leader, unseen = answer.got
         held = self._view.leader
         known = 0 if held is None else held.epoch

@@ -86,6 +86,10 @@ class ZooKeeperLeading(Leading[q.Answer]):
             case _:
                 return None
 
+    def _why(self, answer: q.Answer) -> str:
+        why = answer.text if isinstance(answer, q.Failed) else f"{answer} was not expected"
+        return f"nothing can be written to ZooKeeper: {why}; see to its servers and users"
+
     def _lost(self, answer: q.Answer) -> None:
         self._deposed("its node is not the active one any more")
 
