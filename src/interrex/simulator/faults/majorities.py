@@ -2,7 +2,8 @@
 
 What a leader took that was cut off, the majority without it never saw. Either the next majority has
 as few in common with that one as majorities can: it knows from those alone what was agreed on. Or
-the old leader leads again, and what it was answered before arrives only now.
+the old leader leads again, and what it was answered before arrives only now. Or one that followed
+it still writes what that leader sent when the next one's entries take its place.
 """
 
 from typing import TYPE_CHECKING
@@ -54,8 +55,11 @@ def _ask_leader(world: "World", fault: Fault) -> None:
     if node is None:
         return
     for number in range(fault.values["changes"]):
-        scale = Scale(ServiceName(fault.targets[0]), 1 + number % 6)
-        world.clients.change(CLIENT + fault.number, node, (scale,))
+        world.clients.change(CLIENT + fault.number, node, (_scale(fault, number),))
+
+
+def _scale(fault: Fault, number: int) -> Scale:
+    return Scale(ServiceName(fault.targets[0]), 1 + number % 6)
 
 
 def draw_majorities(scene: Scene) -> Drawn:
@@ -111,17 +115,17 @@ def draw_late_answers(scene: Scene) -> Drawn:
     timeout = seconds(scene.spec.timing.election_timeout)
     values = {
         "stage": chance.between(3, 6) * timeout,
-        "late": chance.below(timeout),
-        "changes": chance.scale(4, 40),
+        "late": chance.between(timeout, 3 * timeout),
+        "changes": chance.scale(8, 40),
     }
     targets = (chance.pick(scene.services), *chance.shuffled(scene.workers))
-    return Drawn(values["stage"] + 2 * timeout, targets, values)
+    return Drawn(values["stage"] + 6 * timeout, targets, values)
 
 
 def answer_late(world: "World", fault: Fault) -> Undo | None:
     """The leader and one that follows it are cut off from the others, which elect another; then
-    that one hands over to it. What the follower answered meanwhile arrives about then, while what
-    the leader sends reaches fewer than a majority in time."""
+    that one is asked to hand over to it. What the follower answered meanwhile arrives when it leads
+    again, while what it sends reaches fewer than a majority in time."""
     leader = world.leader()
     if leader is None or len(world.homes) < 5:
         return None
@@ -145,15 +149,22 @@ def answer_late(world: "World", fault: Fault) -> Undo | None:
             lane.extra -= by
         late.clear()
 
-    def hand_back() -> None:
+    def lead_again() -> None:
         node = world.leader()
-        if node is not None and not over:
+        if over:
+            return
+        if node is not None and node.worker == me:
+            if not late:
+                delay(entries, timeout // 2)
+            world.clients.change(CLIENT + fault.number, node, (_scale(fault, 0),))
+        elif node is not None:
             world.clients.hand_over(CLIENT, node, me)
+        world.agenda.after(timeout // 8, lead_again)
 
     def meet() -> None:
         in_time()
         cuts.mend()
-        delay(entries, timeout // 2)
+        lead_again()
 
     def undo() -> None:
         nonlocal over
@@ -164,6 +175,51 @@ def answer_late(world: "World", fault: Fault) -> Undo | None:
     cuts.leave([me, follower], rest)
     _ask_leader(world, fault)
     world.agenda.after(timeout // 4, delay, answers, stage - timeout // 4 + fault.values["late"])
-    world.agenda.after(stage - timeout // 2, hand_back)
+    world.agenda.after(stage, meet)
+    return undo
+
+
+def draw_overwritten(scene: Scene) -> Drawn:
+    """The others take some election time-outs to elect one."""
+    chance = scene.chance
+    timeout = seconds(scene.spec.timing.election_timeout)
+    stage = chance.between(3, 6) * timeout
+    values = {"stage": stage, "sync": chance.between(2, 4) * stage, "changes": chance.between(1, 8)}
+    targets = (chance.pick(scene.services), *chance.shuffled(scene.workers))
+    return Drawn(stage + 2 * timeout, targets, values)
+
+
+def overwrite(world: "World", fault: Fault) -> Undo | None:
+    """The leader and one that follows it, whose disk is slow, are cut off from the others, which
+    elect another. When all meet again, that one writes what the old leader took for changes."""
+    leader = world.leader()
+    if leader is None or len(world.homes) < 5:
+        return None
+    me = leader.worker
+    follower, *rest = _others(world, fault, me)
+    disk = world.disks[follower]
+    if disk.sync != disk.usual_sync:
+        return None
+    stage = fault.values["stage"]
+    cuts = _Cuts(world)
+    over = False
+
+    def ask() -> None:
+        if not over:
+            _ask_leader(world, fault)
+
+    def meet() -> None:
+        cuts.mend()
+        disk.sync = disk.usual_sync
+
+    def undo() -> None:
+        nonlocal over
+        over = True
+        meet()
+
+    cuts.leave([me, follower], rest)
+    disk.sync = fault.values["sync"]
+    ask()
+    world.agenda.after(stage - stage // 8, ask)
     world.agenda.after(stage, meet)
     return undo

@@ -20,6 +20,8 @@ from interrex.simulator.faults.majorities import (
     change_majorities,
     draw_late_answers,
     draw_majorities,
+    draw_overwritten,
+    overwrite,
 )
 from interrex.simulator.network import Lane
 from interrex.simulator.plan import Fault
@@ -234,6 +236,7 @@ NETWORK = Family(
         Kind("bad-lanes", _draw_bad_lanes, _bad_lanes),
         Kind("majorities", draw_majorities, change_majorities, weight=6),
         Kind("late-answers", draw_late_answers, answer_late, weight=6),
+        Kind("overwritten", draw_overwritten, overwrite, weight=3),
     ),
     weight=6,
 )
