@@ -4,6 +4,7 @@ The fixtures end what they have started. SIGTERM and a terminal's end count as C
 do; what is left even so, by a run that was killed, is found by ``bench.run_folder``.
 """
 
+import os
 import signal
 import threading
 from pathlib import Path
@@ -25,6 +26,8 @@ def pytest_configure(config: pytest.Config) -> None:
         # A job that a script's shell starts behind it ignores Ctrl-C, and so would all that tests
         # start and interrupt.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Else whatever a test starts compiles all that it imports: three times a worker's own start.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     config.stash[SWEPT] = [] if hasattr(config, "workerinput") else sweep()
     run_folder()
 
