@@ -288,6 +288,17 @@ class Election(Protocol):
 
 
 @runtime_checkable
+class Foreseeing(Protocol):
+    """An election in which a worker may know who leads next before anybody does."""
+
+    @property
+    def heir(self) -> WorkerName | None:
+        """Who may win the newest epoch, as far as this worker has a say in it: itself while it
+        stands, or to whom it has given its vote. None where nobody does, or somebody leads it.
+        It promises nothing."""
+
+
+@runtime_checkable
 class Explaining(Protocol):
     """An election that knows of more that can keep everybody from leading than absent voters."""
 

@@ -24,6 +24,7 @@ from interrex.elections.interface import (
     ConfirmRead,
     Election,
     ElectionEvent,
+    Foreseeing,
     ProposalSettled,
     Propose,
     StepDown,
@@ -65,7 +66,13 @@ class Requests:
         self._submissions = Submissions()
         self.open = self._submissions.open
         """The changes that users wait for. While there is none, nothing has to be sent or told."""
+        self._foreseeing = election if isinstance(election, Foreseeing) else None
         self._asked_by_peers: dict[ChangeId, WorkerName] = {}
+        self._entrusted: dict[ChangeId, tuple[WorkerName, Submit]] = {}
+        """What peers have told this worker because it may be the next leader. Each sends it again
+        to whoever leads: nothing is lost with it."""
+        self._proposed_early: set[ChangeId] = set()
+        """What of that is proposed: when it comes again, that changes nothing."""
         self._reads: dict[int, int | None] = {}
         self._read_number = 0
 
@@ -114,18 +121,41 @@ class Requests:
         self._send_due(state, now)
 
     def _send_due(self, state: ClusterState, now: int) -> None:
-        """Send what waits for a leader to the one there is."""
+        """Send what waits for a leader to the one there is, or tell who may be the next."""
         if not self._submissions.are_unsent:
             return
+        heir = self._heir if self._election.leader is None else None
+        if heir is not None and heir != self._me:
+            for submit in self._submissions.entrust(heir, self._election.epoch):
+                self._emit(Send(heir, submit))
         for submit in self._submissions.due(self._election.leader, now):
             if self._election.leader == self._me:
                 self.submit(self._me, submit, state, now)
             else:
                 self._emit(Send(self._election.leader, submit))
 
+    @property
+    def _heir(self) -> WorkerName | None:
+        return None if self._foreseeing is None else self._foreseeing.heir
+
     def leader_changed(self) -> None:
-        """Whatever was sent to the last leader may be lost."""
+        """Whatever was sent to the last leader may be lost; whoever leads now, or stands in
+        another epoch, is told by others of what they wait for."""
         self._submissions.leader_changed()
+        self._proposed_early.clear()
+        if self._election.leader != self._me:
+            self._entrusted.clear()
+
+    def entrusted(self) -> list[Propose]:
+        """This worker leads: what it was told of before."""
+        entrusted, self._entrusted = self._entrusted, {}
+        self._proposed_early.update(entrusted)
+        return [self._proposal(sender, message) for sender, message in entrusted.values()]
+
+    def _proposal(self, sender: WorkerName, message: Submit) -> Propose:
+        self._asked_by_peers[message.change] = sender
+        change = Change(message.change, 0, message.operations)
+        return Propose(message.change, encode_change(change))
 
     def submit(self, sender: WorkerName, message: Submit, state: ClusterState, now: int) -> None:
         """Somebody, perhaps this worker itself, takes it for the leader."""
@@ -133,14 +163,18 @@ class Requests:
         if applied is not None:
             self._reply(sender, Submitted(message.change, applied, ""), now)
         elif not self._election.leading:
-            self._reply(sender, Submitted(message.change, None, "not the leader"), now)
-        else:
+            if self._heir == self._me:
+                self._entrusted[message.change] = (sender, message)
+            else:
+                self._reply(sender, Submitted(message.change, None, "not the leader"), now)
+        elif message.change in self._proposed_early:
             self._asked_by_peers[message.change] = sender
-            change = Change(message.change, 0, message.operations)
-            self._elect(Propose(message.change, encode_change(change)))
+        else:
+            self._elect(self._proposal(sender, message))
 
     def settled(self, effect: ProposalSettled, now: int) -> None:
         """A proposal came to its end: whoever asked for it is told."""
+        self._proposed_early.discard(effect.change)
         sender = self._asked_by_peers.pop(effect.change, None)
         if sender is not None:
             self._reply(sender, Submitted(effect.change, effect.index, effect.reason), now)

@@ -35,6 +35,9 @@ class Submissions:
         """Those that somebody waits for."""
         self._unsent: dict[ChangeId, int] = {}
         """Those waiting for a leader, or for their retry: not before this time (ns)."""
+        self._heir: tuple[WorkerName, int] | None = None
+        self._entrusted: set[ChangeId] = set()
+        """Those that this heir was told of."""
 
     def add(
         self, change: ChangeId, request: int, operations: tuple[Operation, ...], now: int
@@ -64,6 +67,15 @@ class Submissions:
         for change in due:
             del self._unsent[change]
         return [Submit(change, self.open[change].operations) for change in due]
+
+    def entrust(self, heir: WorkerName, epoch: int) -> list[Submit]:
+        """What to tell whoever may lead this epoch, once. None of it is taken as sent."""
+        if self._heir != (heir, epoch):
+            self._heir = (heir, epoch)
+            self._entrusted.clear()
+        news = [change for change in self._unsent if change not in self._entrusted]
+        self._entrusted.update(news)
+        return [Submit(change, self.open[change].operations) for change in news]
 
     def leader_changed(self) -> None:
         """Whatever was sent to the last leader may be lost: send it again."""

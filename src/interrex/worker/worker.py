@@ -419,7 +419,7 @@ class Worker:
             return []
         text = f"{self.me} leads, epoch {effect.epoch}, {self.state.spec.election}: {effect.reason}"
         self._note("leader.elected", text, worker=self.me)
-        return [self._requests.new_read(None)]
+        return [*self._requests.entrusted(), self._requests.new_read(None)]
 
     def _on_read_confirmed(self, effect: ReadConfirmed) -> None:
         mine = self._requests.read_confirmed(effect.read, effect.confirmed, self.state.index)

@@ -9,9 +9,12 @@ from interrex.core.errors import ensure
 from interrex.core.storage import Snapshot
 from interrex.elections.replicated.progress import FollowerProgress
 
+MOST_BEHIND = 3
+"""So many messages may follow the first of a leadership before it is answered."""
+
 
 class State(Enum):
-    PROBE = "probe"  # a message, and one behind it, until it is known where the logs agree
+    PROBE = "probe"  # a message, and few behind it, until it is known where the logs agree
     REPLICATE = "replicate"  # entries are sent ahead of the answers
     SNAPSHOT = "snapshot"  # a snapshot is sent, chunk by chunk
 
@@ -50,10 +53,11 @@ class Progress(FollowerProgress):
             self.paused = True
 
     @property
-    def first_probe(self) -> int | None:
-        """Up to where the first message of this leadership goes, while nothing is behind it."""
+    def last_probe(self) -> int | None:
+        """Up to where what was sent goes while the first message of this leadership is not
+        answered, and another may follow."""
         is_first = self.state is State.PROBE and self.paused and self.match == 0
-        return self.inflight[0] if is_first and len(self.inflight) == 1 else None
+        return self.inflight[-1] if is_first and 0 < len(self.inflight) <= MOST_BEHIND else None
 
     def refused(self, prev_index: int, next_index: int) -> bool:
         """Nothing fitted behind ``prev_index``. Returns whether to go back to ``next_index``."""

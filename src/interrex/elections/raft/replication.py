@@ -86,10 +86,10 @@ class Replication(LogReplication[Progress]):
             self._send_entries(progress, progress.next - 1, prev_term)
 
     def _send_behind(self, progress: Progress) -> None:
-        """What was proposed since the first message of this leadership left follows it at once, in
-        one more: a write that has waited for a leader does not wait for that answer as well.
-        Where the first does not fit, this one fits no better, and both are refused."""
-        sent = progress.first_probe
+        """What was proposed since the first message of this leadership left follows it at once:
+        a write that has waited for a leader does not wait for that answer as well. Where the first
+        does not fit, what is behind it fits no better, and all is refused."""
+        sent = progress.last_probe
         if sent is not None and sent < self._node.log.last_index:
             prev_term = self._node.log.term_at(sent)
             if prev_term is not None:

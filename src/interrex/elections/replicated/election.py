@@ -85,6 +85,11 @@ class ReplicatedElection:
             ]
         )
 
+    @property
+    def heir(self) -> WorkerName | None:
+        """Who may win the newest epoch: this worker, or to whom it has given that epoch."""
+        return self._server.heir
+
     def step(self, event: ElectionEvent, now: int) -> list[ElectionEffect]:
         """Take one event at time ``now`` (ns); perform the effects in order.
 

@@ -205,6 +205,15 @@ class ReplicatedServer(ABC, Generic[AnyQuestion, AnyFollower, AnyCandidate, AnyL
         epoch, leader = self._leader_of_epoch
         return epoch < self.node.epoch or leader == member
 
+    @property
+    def heir(self) -> WorkerName | None:
+        """Who may win this epoch by this server's word, while nobody is known to lead it."""
+        role, node = self.role, self.node
+        if isinstance(role, CandidateRole):
+            return None if role.asking else node.worker
+        is_open = self._leader_of_epoch[0] < node.epoch and node.given_to not in (0, node.member)
+        return node.worker_of(node.given_to) if is_open else None
+
     def note_leader(self, member: int) -> None:
         """Notes who leads this epoch; a second one is a broken promise."""
         ensure(self.may_lead(member), "an epoch has one leader")

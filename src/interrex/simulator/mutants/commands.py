@@ -55,7 +55,7 @@ COMMANDS = (
         "leads-before-it-is-confirmed",
         "A leader acts when a majority has confirmed that it knows all; here when it is elected.",
         _WORKER,
-        "        return [self._requests.new_read(None)]\n",
+        "        return [*self._requests.entrusted(), self._requests.new_read(None)]\n",
         "        self.lead = Leader(self.me, self.host, self.election.epoch, self.state, 0)\n"
         "        return []\n",
     ),
