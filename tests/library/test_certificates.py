@@ -12,6 +12,7 @@ from bench.postgresql_server import PASSWORD, USER, PostgresServer
 from bench.zookeeper_ensemble import ZooKeeperEnsemble
 from interrex.library import Unreachable, WrongCertificate
 from tests.certificates import server_tls
+from tests.etcd_by_tls import etcd_by_tls
 
 
 class Served(NamedTuple):
@@ -28,14 +29,17 @@ class Served(NamedTuple):
         return f"{self.scheme}://{place}x?tls=1&patience=20&{files}"
 
 
-@pytest.fixture(scope="module", params=["zookeeper", "postgresql"])
+@pytest.fixture(scope="module", params=["etcd", "zookeeper", "postgresql"])
 def served(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("certificates")
     tls = server_tls(folder)
     with ExitStack() as stack:
-        if request.param == "zookeeper":
+        if request.param == "etcd":
+            port = stack.enter_context(etcd_by_tls(folder, tls))
+            yield Served("etcd", f"127.0.0.1:{port}/", folder)
+        elif request.param == "zookeeper":
             ensemble = stack.enter_context(ZooKeeperEnsemble(tick_ms=250, tls=tls))
             ensemble.wait_serving()
             yield Served("zookeeper", f"{ensemble.hosts}/", folder)

@@ -12,13 +12,16 @@ def certificate_problem(place: str, error: BaseException) -> WrongCertificate | 
     """What is wrong with a certificate, if that is what an error, or its cause, says."""
     found: BaseException | None = error
     while found is not None:
-        if isinstance(found, ssl.SSLCertVerificationError):
+        # aiohttp's own errors are ssl's by name only: what was wrong says their cause.
+        verdict = getattr(found, "verify_message", "")
+        if isinstance(found, ssl.SSLCertVerificationError) and verdict:
             return WrongCertificate(
-                f"{place}: the server's certificate is not to be trusted: {found.verify_message}\n"
+                f"{place}: the server's certificate is not to be trusted: {verdict}\n"
                 "it has to name the host as it is written here, and to be signed by the given ca"
             )
-        if isinstance(found, ssl.SSLError) and any(one in (found.reason or "") for one in _REFUSED):
-            return not_taken(place, str(found.reason))
+        reason = getattr(found, "reason", None) or ""
+        if isinstance(found, ssl.SSLError) and any(one in reason for one in _REFUSED):
+            return not_taken(place, reason)
         found = found.__cause__ or found.__context__
     return None
 
