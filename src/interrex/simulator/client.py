@@ -63,6 +63,8 @@ class Clients:
         self._changes = 0
         self._open: dict[int, _Open] = {}
         self.busy = True
+        self.rests = 0
+        """Why nobody asks a worker for anything just now. Each reason counts once."""
         self.served = 0
         self.refused: dict[str, int] = {}
 
@@ -83,7 +85,8 @@ class Clients:
     def _turn(self, client: int) -> None:
         """Ask some worker for something, unless an answer is awaited or the users rest."""
         if self.busy:
-            self._ask_something(client)
+            if not self.rests:
+                self._ask_something(client)
             self._later(self._world.conditions.asks_every * CLIENTS, self._turn, client)
 
     def _ask_something(self, client: int) -> None:

@@ -31,7 +31,8 @@ class CoordinationConditions(msgspec.Struct, frozen=True, kw_only=True, omit_def
     ``commit`` until a majority of them agrees; ``lag``: for how long the others do not know what
     was agreed. ``election``: how long they have no leader after they lost theirs. ``ppm``: how many
     millionths faster than the world their clock runs. Sessions are granted between ``least`` and
-    ``most``.
+    ``most``. ``notices``: how long one of ZooKeeper's goes on serving its clients after it lost the
+    others, about.
     """
 
     servers: int = 3
@@ -42,6 +43,7 @@ class CoordinationConditions(msgspec.Struct, frozen=True, kw_only=True, omit_def
     ppm: int = 0
     least: int = 2000
     most: int = 40_000
+    notices: int = 1_000_000_000
 
 
 class Conditions(msgspec.Struct, frozen=True, kw_only=True):

@@ -31,8 +31,6 @@ from interrex.simulator.coordination.zookeeper_store import (
 from interrex.simulator.observation import Occurrence
 from interrex.simulator.plan import CoordinationConditions
 
-NOTICES_AFTER = S
-"""How long (ns) a server goes on serving its clients after it lost the others, about."""
 WAITS = S // 4
 """How long (ns) a request waits before a server looks whether there is a majority again."""
 
@@ -96,7 +94,7 @@ class ZooKeeperEnsemble(Ensemble):
         now = self.agenda.now
         for host in self.hosts:
             out_since = host.server.out_since
-            if out_since is not None and now - out_since > NOTICES_AFTER:
+            if out_since is not None and now - out_since > self.conditions.notices:
                 self._close_all(host)
         self._spread()
 
@@ -169,7 +167,7 @@ class ZooKeeperEnsemble(Ensemble):
     def greet(self, server: Server, way: Way, client: ZooKeeperClient, attempt: int) -> None:
         """A client asks a server for its session, or a new one."""
         out = server.out_since
-        if not server.up or (out is not None and self.agenda.now - out > NOTICES_AFTER):
+        if not server.up or (out is not None and self.agenda.now - out > self.conditions.notices):
             self.carrier.carry(way.back, client.refused, attempt)
             return
         delay = self.chance.spread(self.commit)

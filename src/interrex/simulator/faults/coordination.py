@@ -72,6 +72,25 @@ def _part_server(world: "World", fault: Fault) -> Undo | None:
     return partial(_service(world).join, server)
 
 
+def _draw_unasked(scene: Scene) -> Drawn:
+    return Drawn(scene.chance.between(3 * S, 10 * S), values={"server": HOLDERS})
+
+
+def _part_unasked(world: "World", fault: Fault) -> Undo | None:
+    """The leader's server hears the others no more, while nobody asks for a change: what a server
+    answers alone holds up nothing that needs the majority."""
+    join = _part_server(world, fault)
+    if join is None:
+        return None
+    world.clients.rests += 1
+
+    def undo() -> None:
+        world.clients.rests -= 1
+        join()
+
+    return undo
+
+
 def _draw_away(scene: Scene) -> Drawn:
     return Drawn(scene.chance.scale(100 * MS, 12 * S))
 
@@ -329,6 +348,7 @@ COORDINATION = Family(
         Kind("away", _draw_away, _away, weight=2),
         Kind("server-stopped", _draw_server, _stop_server),
         Kind("server-apart", _draw_server, _part_server),
+        Kind("unasked", _draw_unasked, _part_unasked, weight=3),
         Kind("unreachable", _draw_unreachable, _unreachable, weight=6),
         Kind("late-writes", _draw_late_writes, _late_writes),
         Kind("fading", _draw_fading, _fading, weight=8),

@@ -12,6 +12,9 @@ DRAWN_ELECTIONS = (*ELECTIONS, "bully-quorum", *COORDINATED)
 """What fleets can be drawn to elect by: as a cluster file names it, and bully as the lab does."""
 
 PRIORITIES = (0, 0, 0, 1, 2)
+SYNC_LIMIT = 5
+"""Of ZooKeeper: the ticks until a server notices that it lost the others, as its own configuration
+has it; the least session is two ticks."""
 
 
 def draw_election(spec: ClusterSpec, name: str, chance: Chance) -> ClusterSpec:
@@ -47,7 +50,7 @@ def draw_election(spec: ClusterSpec, name: str, chance: Chance) -> ClusterSpec:
 
 def draw_coordination(chance: Chance) -> CoordinationConditions:
     """How many servers, how near and how slow they are, and which sessions they grant."""
-    return CoordinationConditions(
+    conditions = CoordinationConditions(
         servers=chance.pick((1, 3, 3, 3, 5)),
         near=chance.scale(50 * US, 10 * MS),
         commit=chance.scale(200 * US, 20 * MS),
@@ -57,3 +60,5 @@ def draw_coordination(chance: Chance) -> CoordinationConditions:
         least=chance.pick((1000, 2000, 4000)),
         most=chance.pick((4000, 6000, 20_000)),
     )
+    patience = SYNC_LIMIT * conditions.least * MS // 2
+    return msgspec.structs.replace(conditions, notices=chance.between(S, patience))
