@@ -193,3 +193,16 @@ def test_what_a_peer_remembers_of_a_healthy_service_ends_no_leadership(new: New)
     world.run(5 * S)
     assert (world.leader, leader.election.epoch) == (leader, epoch)
     world.check_logs()
+
+
+@pytest.mark.parametrize("changes", [1, 3])
+def test_who_runs_on_while_etcd_loses_its_data_leads_nobody_either(changes: int) -> None:
+    """Not even for a moment: it has lost its lease, and finds nobody's key there."""
+    world = EtcdWorld()
+    agree(world, *(f"c{number}" for number in range(changes)))
+    led = dict(world.epochs)
+    world.store.expire(1 << 62)
+    lose_everything(world)
+    world.run(40 * S)
+    assert world.epochs == led
+    assert all("lost changes" in hindrance(world, name) for name in world.servers)

@@ -204,7 +204,7 @@ class Etcd(CoordinatedElection[q.Answer]):
             if held.epoch <= self._led:
                 self._session.give_up("a leadership that has ended does not begin again")
             elif not self._reader.is_current(held.epoch):
-                self._reader.read_anew()
+                self._reader.read_on()
             elif not self._log.problem:
                 self._begin(self._new_leading(held.epoch), "its key is the leader's in etcd")
 
@@ -251,11 +251,12 @@ class Etcd(CoordinatedElection[q.Answer]):
         lease = self._session.lease
         assert lease is not None
         put = q.Put(LEADER, msgspec.json.encode(Holder(self._me)), lease)
-        new = q.Get(log_key(self._log.applied + 1), after(LOG))
+        new = q.Get(log_key(max(1, self._log.applied)), after(LOG))
+        newest = max(self.epoch, self._memory.epoch)
         question = q.Transact(
             (q.Compare(LEADER, created=0),), (put, q.Get(SNAPSHOT), new), (q.Get(LEADER),)
         )
-        self._desk.ask(question, lambda answer: self._claimed(lease, put, answer))
+        self._desk.ask(question, lambda answer: self._claimed(lease, put, newest, answer))
 
     def _revoked(self, epoch: int, answer: q.Answer) -> None:
         self._claiming = False
@@ -265,7 +266,7 @@ class Etcd(CoordinatedElection[q.Answer]):
         self._backoff.succeeded()
         self._view.leader_gone(epoch)
 
-    def _claimed(self, lease: int, put: q.Put, answer: q.Answer) -> None:
+    def _claimed(self, lease: int, put: q.Put, newest: int, answer: q.Answer) -> None:
         self._claiming = False
         if isinstance(answer, q.LeaseGone):
             self._session.gone(lease, "etcd has let its lease run out")
@@ -280,9 +281,15 @@ class Etcd(CoordinatedElection[q.Answer]):
             return
         head, entries = answer.got
         at = answer.revision
+        if at <= newest:
+            self._reader.read_anew()
+            self._session.give_up(f"etcd was set back: somebody has led in epoch {newest}")
+            return
         self._view.saw_leader(q.KeyValue(put.key, put.value, at, at, lease), at)
-        if head and head[0].modified != self._view.head_revision:
-            return  # there may be a snapshot in place of what is missing here: all is read anew
+        if not self._view.goes_on_with(head, entries):
+            # Something was lost, or a snapshot is in its place: all is read before anybody leads.
+            self._reader.read_anew()
+            return
         self._view.add(entries)
         if not self._view.has_gap:
             self._reader.current_at = max(self._reader.current_at, at)

@@ -40,6 +40,7 @@ class Reader:
         self._look_every = settings.ttl_s * S // 2
         self._look_at = 0
         self._must_read = True
+        self._doubts = False
         self._asking = False
         self._watch: int | None = None
         self._looking = False
@@ -62,11 +63,15 @@ class Reader:
 
     def is_current(self, revision: int) -> bool:
         """Whether the log is read up to a revision."""
-        return max(self.current_at, self._view.revision) >= revision
+        return not self._doubts and max(self.current_at, self._view.revision) >= revision
 
     def read_anew(self) -> None:
-        """Read everything again, at once."""
-        self._must_read = True
+        """Read everything again, at once; until then nothing is current."""
+        self._must_read = self._doubts = True
+
+    def read_on(self) -> None:
+        """Read everything, unless that is under way: perhaps it is enough."""
+        self._must_read |= not self._asking
 
     def on_time(self) -> None:
         """Do what is due."""
@@ -117,6 +122,7 @@ class Reader:
         self._failures, self.trouble = 0, ""
         self._watch = None
         self.has_read = True
+        self._doubts = self._must_read  # what was asked for meanwhile is still to come
         (found,) = answer.got
         self._view.load(found, answer.revision, least)
         self.current_at = max(self.current_at, answer.revision)

@@ -166,6 +166,17 @@ class View:
             except NotTaken as error:
                 self.log.problem = f"{entry.key} in etcd {error}"
 
+    def goes_on_with(self, head: Sequence[KeyValue], entries: Sequence[KeyValue]) -> bool:
+        """Whether what stands there is what was handed out, and more: the snapshot's key is the
+        known one, and the last entry is there or in it."""
+        found = {_index(entry): entry.value for entry in entries}
+        applied = self.log.applied
+        if (head[0].modified if head else 0) != self.head_revision:
+            return False
+        if applied == self.log.head.index:
+            return True
+        return applied in found and not self.log.memory.is_other(applied, found[applied])
+
     def saw_leader(self, found: KeyValue | None, revision: int) -> None:
         """The leader's key as of a revision, None where there is none."""
         if revision <= self._leader_as_of:
