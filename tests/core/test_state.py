@@ -141,6 +141,15 @@ def test_a_service_taken_from_the_file_is_kept_until_its_last_slot_is_removed() 
     assert WEB not in state.services
 
 
+def test_a_slot_is_not_placed_any_more_once_its_service_is_gone() -> None:
+    """Found by the simulator: the file lost a service just before its leader had heard of it, and
+    every leader from then on died of slots that belonged to nothing."""
+    state = genesis(cluster(web()))
+    do(state, ApplySpec(cluster()))
+    do(state, Place(Placement(SlotName("web.0"), WorkerName("worker-1"), LOCAL, 21000, 1, 1)))
+    assert state.placements == {}
+
+
 def test_scaling_a_service_that_was_taken_from_the_file_does_not_bring_it_back() -> None:
     state = placed()
     do(state, ApplySpec(cluster()))

@@ -62,6 +62,8 @@ class ClusterState(msgspec.Struct):
     from a lost host: whoever comes back there stops them first. ``applied`` maps the ids of the
     latest changes, oldest first, to the index each was applied at. ``contests`` are the named
     leaderships that programs of the hosts compete for.
+
+    Invariant: whatever is placed or evicted belongs to one of ``services``.
     """
 
     spec: ClusterSpec
@@ -268,7 +270,7 @@ def _apply_operation(state: ClusterState, operation: Operation) -> None:
         case Outdate():
             _outdate(state, operation)
         case Place():
-            state.placements[operation.placement.slot] = operation.placement
+            _place(state, operation.placement)
         case Advance():
             _replace(state, operation.slot, advance=True)
         case Retire():
@@ -293,6 +295,12 @@ def _apply_operation(state: ClusterState, operation: Operation) -> None:
             apply_to_contests(state.contests, operation, state.index)
         case _:
             assert_never(operation)
+
+
+def _place(state: ClusterState, placement: Placement) -> None:
+    """Not what a leader asked for before it heard that the service is gone, with all its slots."""
+    if service_of(placement.slot) in state.services:
+        state.placements[placement.slot] = placement
 
 
 def _apply_spec(state: ClusterState, spec: ClusterSpec) -> None:
