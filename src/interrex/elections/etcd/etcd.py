@@ -173,6 +173,7 @@ class Etcd(CoordinatedElection[q.Answer]):
     def _began(self) -> None:
         lease = self._session.lease
         ensure(lease is not None, "a session begins with a lease")
+        self._reader.is_served()
         assert lease is not None
         self._tell_all()
         if self._place is not None:

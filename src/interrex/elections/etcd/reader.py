@@ -69,6 +69,10 @@ class Reader:
         """Read everything again, at once; until then nothing is current."""
         self._must_read = self._doubts = True
 
+    def is_served(self) -> None:
+        """Etcd answers again: what failed before says nothing."""
+        self._failures, self.trouble = 0, ""
+
     def read_on(self) -> None:
         """Read everything, unless that is under way: perhaps it is enough."""
         self._must_read |= not self._asking
