@@ -79,8 +79,8 @@ def test_each_is_held_to_what_it_promises() -> None:
     of_majority = msgspec.structs.replace(spec, bully=Bully(quorum=True))
     apart = {type(watch).__name__ for watch in all_watches(of_parts)}
     together = {type(watch).__name__ for watch in all_watches(of_majority)}
-    assert {"LossesTold", "OneLeaderAPart"} == apart - together
-    assert {"Applied", "Acknowledged", "Linearizable"} == together - apart
+    assert {"LossesTold", "OneLeaderAPart", "RemovalsApart"} == apart - together
+    assert {"Applied", "Acknowledged", "Linearizable", "Removals"} == together - apart
     assert "RaftWatch" in {type(watch).__name__ for watch in all_watches(usual_spec())}
     assert "RaftWatch" not in names(plans["paxos"])
     assert {"Sessions", "Away"} == names(plans["etcd"]) - names(plans["paxos"])

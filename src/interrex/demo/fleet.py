@@ -53,10 +53,7 @@ workers = 3
 ports = [{first}, {last}]
 
 [service.{service}]
-command = [
-    "{python}", "-m", "uvicorn", "--factory", "interrex.demo.shop:create",
-    "--port", "{{port}}", "--no-access-log", "--log-level", "warning",
-]
+command = ["{python}", "-m", "interrex.demo.serving", "{{port}}"]
 replicas = 3
 expose = {port}
 env = {{ {variable} = "{orders}" }}

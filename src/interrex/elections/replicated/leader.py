@@ -152,10 +152,15 @@ class LeaderRole:
         if self._handover.until is not None:
             self._handover.on_time()
         if node.now >= self._heartbeat_at:
-            late_by = min(node.now - self._heartbeat_at, node.settings.election_timeout)
-            self._lateness = max(late_by, self._lateness * 7 // 8)
+            self._lateness = max(self._late_by, self._lateness * 7 // 8)
             self._beat(asking=not self._is_calm)
             self._look_after_members()
+
+    @property
+    def _late_by(self) -> int:
+        """How much later than it was due a heartbeat is sent now (ns)."""
+        late_by = self._node.now - self._heartbeat_at
+        return min(max(late_by, 0), self._node.settings.election_timeout)
 
     def _holds_on(self, *, late: bool) -> bool:
         """Past the deadline: whether to ask the followers once more, after a stop of our own.
@@ -167,6 +172,7 @@ class LeaderRole:
             return True
         if self._grace_until is None and late:
             self._grace_until = self._node.now + self._grace
+            self._lateness = max(self._late_by, self._lateness)
             self._heartbeat_at = self._node.now
         return self._grace_until is not None and self._node.now < self._grace_until
 
