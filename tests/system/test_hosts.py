@@ -219,9 +219,10 @@ def renewed(spec: ClusterSpec, number: str) -> ClusterSpec:
 
 
 def apply(machine: Machine, spec: ClusterSpec) -> None:
-    """As `interrex apply` does there."""
-    body = ChangeBody(ChangeId(secrets.token_hex(16)), (ApplySpec(spec),))
-    assert machine.fleet.ask(machine.fleet.workers[0], "POST", "/v1/changes", body)["ok"]
+    """As `interrex apply` does there, and again where the leader changes just then: by its id it is
+    applied once."""
+    fleet, body = machine.fleet, ChangeBody(ChangeId(secrets.token_hex(16)), (ApplySpec(spec),))
+    fleet.wait_until(lambda: fleet.ask(fleet.workers[0], "POST", "/v1/changes", body)["ok"])
 
 
 def scaled(spec: ClusterSpec, replicas: int) -> ClusterSpec:
