@@ -4,13 +4,13 @@ import contextlib
 import http.client
 import json
 import os
-import shutil
 import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from bench import server_data
 from bench.processes import LOOPBACK, Place, free_ports, running, scratch
 from bench.tools import tool
 
@@ -91,14 +91,11 @@ class EtcdCluster:
 
     def lose_data(self, node: int) -> None:
         """Put aside what a killed member's disk holds: it begins with nothing."""
-        folder = self._folder / f"n{node}"
-        folder.rename(folder.with_suffix(".kept"))
+        server_data.lose(self._folder / f"n{node}")
 
     def put_data_back(self, node: int) -> None:
         """A killed member has again what its disk held."""
-        folder = self._folder / f"n{node}"
-        shutil.rmtree(folder)
-        folder.with_suffix(".kept").rename(folder)
+        server_data.put_back(self._folder / f"n{node}")
 
     def stop(self, node: int) -> None:
         """Let a member stand still: it says nothing, and its connections stay."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+from bench import server_data
 from bench.processes import LOOPBACK, Place, free_ports, running, scratch
 from bench.server_tls import ServerTls
 from bench.tools import MissingTool
@@ -135,14 +136,11 @@ class ZooKeeperEnsemble:
 
     def lose_data(self, server: int) -> None:
         """Put aside what a killed server's disk holds: it begins with nothing."""
-        folder = self._folder / f"s{server}"
-        folder.rename(folder.with_suffix(".kept"))
+        server_data.lose(self._folder / f"s{server}")
 
     def put_data_back(self, server: int) -> None:
         """A killed server has again what its disk held."""
-        folder = self._folder / f"s{server}"
-        shutil.rmtree(folder)
-        folder.with_suffix(".kept").rename(folder)
+        server_data.put_back(self._folder / f"s{server}")
 
     def stop(self, server: int) -> None:
         """Let a server stand still: it says nothing, and its connections stay."""

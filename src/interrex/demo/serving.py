@@ -1,8 +1,8 @@
 """``python -m interrex.demo.serving PORT``: the sample API, each answer of which leaves whole.
 
-uvicorn writes the head of an answer and then its body. Who is killed in between, or kills the
-balancer then, leaves a client with half an answer, which nobody may ask for again: some answers in
-a hundred kills. Here what is written in one turn of the loop is one write.
+uvicorn writes the head of an answer and then its body. A replica or a balancer that is killed in
+between leaves a client with half an answer, which nobody may ask for again; on a busy machine two
+requests of one demo ended so. Here what is written in one turn of the loop is one write.
 """
 
 import asyncio

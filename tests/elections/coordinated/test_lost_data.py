@@ -115,13 +115,19 @@ def test_a_backup_that_lacks_nothing_but_an_epoch_is_refused_too(new: New) -> No
     assert all("set back" in hindrance(world, name) for name in world.servers)
 
 
-def test_a_worker_whose_disk_knows_nothing_is_told_by_its_peers(new: New) -> None:
+def all_lost_and_ended(new: New) -> AnyWorld:
+    """The service lost three changes, no worker runs, and the disk of ``w1`` knows nothing."""
     world = new()
     agree(world, "a", "b", "c")
     lose_everything(world)
     for name in world.servers:
         world.kill(name)
     world["w1"].facts.clear()
+    return world
+
+
+def test_a_worker_whose_disk_knows_nothing_is_told_by_its_peers(new: New) -> None:
+    world = all_lost_and_ended(new)
     for name in reversed(world.servers):
         world.restart(name)
     world.run(30 * S)
@@ -130,12 +136,7 @@ def test_a_worker_whose_disk_knows_nothing_is_told_by_its_peers(new: New) -> Non
 
 
 def test_changes_that_were_made_in_place_of_lost_ones_are_not_taken_for_them(new: New) -> None:
-    world = new()
-    agree(world, "a", "b", "c")
-    lose_everything(world)
-    for name in world.servers:
-        world.kill(name)
-    world["w1"].facts.clear()
+    world = all_lost_and_ended(new)
     for known in (world.epochs, world.acknowledged, world.history):
         known.clear()
     world.restart("w1")
