@@ -101,7 +101,8 @@ def scale(fleet: Fleet, replicas: int) -> None:
     body = ChangeBody(change, (Scale(ServiceName("web"), replicas),))
     with contextlib.closing(fleet.connect(fleet.workers[0], timeout_s=40)) as connection:
         connection.request("POST", "/v1/changes", msgspec.json.encode(body))
-        assert connection.getresponse().status == 200
+        answer = connection.getresponse()
+        assert answer.status == 200, answer.read()
 
 
 def led_anew(fleet: Fleet, worker: WorkerName, old: WorkerName) -> bool:

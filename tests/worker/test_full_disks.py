@@ -82,6 +82,24 @@ def test_what_waited_for_space_is_applied_once_there_is_some(town: Town) -> None
     assert {note.kind for _, _, note in town.notes} >= {"disk.freed"}
 
 
+def test_an_obstacle_that_passes_leaves_a_change_the_time_it_had(town: Town) -> None:
+    """Nobody leads for longer than anybody would wait for somebody to act."""
+    one, *others = town.workers
+    fill(town, *town.workers)
+    ask(town, 1, one)
+    town.run_for(S)
+    town.relaunch = False
+    for worker in others:
+        town.kill(worker)
+    for worker in (one, *others):
+        town.free(worker)
+    town.run_for(6 * S)
+    assert not town.answers
+    for worker in others:
+        town.boot(worker)
+    assert answer(town, 1).ok
+
+
 def test_a_leaders_full_disk_alone_keeps_nobody_waiting(town: Town) -> None:
     fill(town, town.leader())
     ask(town, 1, town.leader())

@@ -96,8 +96,7 @@ class Requests:
             text = f"{obstacle.text}; nothing was changed: {obstacle.remedy}"
             self._emit(Answer(event.request, False, text, refused=True))
             return
-        if not self.open:
-            self._hindered = False
+        self._hinder(False, now)
         self._submissions.add(event.change, event.request, event.operations, now)
 
     def expire(self, now: int) -> None:
@@ -114,11 +113,14 @@ class Requests:
 
     def go_on(self, state: ClusterState, now: int) -> None:
         """Send what waits for a leader, and let nobody wait long for somebody to act."""
-        hindered = self._obstacles.found() is not None
-        if hindered and not self._hindered:
-            self._submissions.hurry(now + OBSTACLE_PATIENCE)
-        self._hindered = hindered
+        self._hinder(self._obstacles.found() is not None, now)
         self._send_due(state, now)
+
+    def _hinder(self, hindered: bool, now: int) -> None:
+        """Something is in the way, or not any more: whoever waits may wait as long as ever then."""
+        if hindered != self._hindered:
+            self._hindered = hindered
+            self._submissions.hurry(now + OBSTACLE_PATIENCE if hindered else None)
 
     def _send_due(self, state: ClusterState, now: int) -> None:
         """Send what waits for a leader to the one there is, or tell who may be the next."""

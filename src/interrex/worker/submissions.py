@@ -26,8 +26,8 @@ class _Submission(msgspec.Struct):
 class Submissions:
     """The open changes, in the order they were asked for.
 
-    Invariant: as each may take equally long, deadlines rise in that order. So however many are
-    open, a step looks at the oldest and at those that are not sent.
+    Invariant: as each may take equally long, deadlines rise in that order, also while there is a
+    common one. So however many are open, a step looks at the oldest and at those that are not sent.
     """
 
     def __init__(self) -> None:
@@ -38,6 +38,8 @@ class Submissions:
         self._heir: tuple[WorkerName, int] | None = None
         self._entrusted: set[ChangeId] = set()
         """Those that this heir was told of."""
+        self._common_deadline: int | None = None
+        """Until when (ns) whoever waits is told, while something is in the way."""
 
     def add(
         self, change: ChangeId, request: int, operations: tuple[Operation, ...], now: int
@@ -54,7 +56,11 @@ class Submissions:
             return None
         oldest = next(iter(self.open.values()))
         retries = (time for time in self._unsent.values() if time)
-        return min([oldest.deadline, *retries])
+        return min([self._deadline(oldest), *retries])
+
+    def _deadline(self, submission: _Submission) -> int:
+        common = self._common_deadline
+        return submission.deadline if common is None else min(submission.deadline, common)
 
     def due(self, leader: WorkerName | None, now: int) -> list[Submit]:
         """What to send to the leader now; each is then taken as sent."""
@@ -91,10 +97,9 @@ class Submissions:
         """Whether anything waits for a leader, or for its retry."""
         return bool(self._unsent)
 
-    def hurry(self, deadline: int) -> None:
-        """Nobody is to wait longer than until then (ns)."""
-        for submission in self.open.values():
-            submission.deadline = min(submission.deadline, deadline)
+    def hurry(self, deadline: int | None) -> None:
+        """Nobody is to wait longer than until then (ns); None: each may take as long as ever."""
+        self._common_deadline = deadline
 
     def settle(self, change: ChangeId) -> int | None:
         """The change is applied.
@@ -110,7 +115,7 @@ class Submissions:
         """The requests that have waited too long: told so, and forgotten."""
         late = []
         for change, submission in list(self.open.items()):
-            if now < submission.deadline:
+            if now < self._deadline(submission):
                 break
             self._unsent.pop(change, None)
             late.append(self.open.pop(change).request)
