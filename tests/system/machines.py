@@ -39,6 +39,18 @@ for worker in workers:
     launch_worker(Layout(Path(root), cluster), WorkerName(worker), HostName(host))
 """
 
+_ASK = """
+import socket, sys
+host, question = sys.argv[1:]
+name, port = host.rsplit(":", 1)
+try:
+    with socket.create_connection((name, int(port)), 5) as asked:
+        asked.sendall(question.encode())
+        print(b"".join(iter(lambda: asked.recv(4096), b"")).decode())
+except OSError as error:
+    print(error)
+"""
+
 
 def several_hosts(spec: ClusterSpec, certificates: Path) -> ClusterSpec:
     """The same cluster on three hosts of one worker each."""
@@ -174,6 +186,16 @@ class Service(NamedTuple):
         hosts = tuple(self.servers.hosts.split(","))
         zookeeper = ZooKeeper(hosts=hosts, session=session_s)
         return msgspec.structs.replace(spec, election="zookeeper", zookeeper=zookeeper)
+
+    def is_whole(self, asked_from: Namespace) -> bool:
+        """Whether each server takes part: only then may another one fail."""
+        if isinstance(self.servers, EtcdCluster):
+            hosts = [endpoint.rpartition("/")[2] for endpoint in self.servers.endpoints]
+            question, fine = "GET /health HTTP/1.0\r\n\r\n", '"health":"true"'
+        else:
+            hosts, question, fine = self.servers.hosts.split(","), "srvr", "Mode: "
+        said = (asked_from.inside(sys.executable, "-c", _ASK, host, question) for host in hosts)
+        return all(fine in one for one in said)
 
 
 @contextlib.contextmanager

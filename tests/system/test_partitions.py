@@ -41,6 +41,7 @@ def test_servers_cut_off_one_by_one_cost_no_replica_and_no_state(stand: Stand) -
     fleet = stand.machine.fleet
     before = fleet.replica_pids()
     for network, directions in zip(stand.service.networks, DIRECTIONS, strict=True):
+        fleet.wait_until(lambda: stand.service.is_whole(stand.machine), within_s=60)
         network.cut(*directions)
         scale(fleet, 3)
         assert fleet.replica_pids() == before
