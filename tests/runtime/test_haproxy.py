@@ -23,6 +23,7 @@ from tests.runtime.haproxy_harness import (
     CHECK,
     DOWN,
     DRAIN,
+    PATIENCE_S,
     READY,
     SPEC,
     Scene,
@@ -47,6 +48,17 @@ async def test_a_process_starts_from_the_routes_that_were_published_before(scene
     assert "does not answer" in followed.problem
     await scene.start_balancer()
     assert await scene.answering() == {"200 web.0", "200 web.2"}
+
+
+async def test_whoever_never_had_routes_may_wait_for_the_first(scene: Scene) -> None:
+    """And is started with all its ports: none has to be opened later, or shared."""
+    balancer = scene.balancer()
+    assert not await balancer.has_routes(0.01)
+    waiting = asyncio.create_task(balancer.has_routes(PATIENCE_S))
+    await scene.publish(scene.all_ready())
+    assert await waiting
+    again = Balancer(balancer.admin_socket.parent, SlotName("balancer.0"))
+    assert await again.has_routes(0)
 
 
 async def test_a_process_without_any_routes_starts_and_can_be_told(scene: Scene) -> None:

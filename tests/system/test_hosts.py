@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import time
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -139,7 +140,8 @@ def test_a_host_that_is_added_to_the_file_joins_once_it_is_applied(hosts: Hosts)
     a = hosts["a"]
     before = running_on(a)
     with newcomer(hosts) as new:
-        new.fleet.wait_until(lambda: "does not name it yet" in hindrance(new))
+        new.fleet.wait_until(lambda: is_not_named_yet(new))
+        goes_on_waiting(new)
         assert all(status is not None and len(status.workers) == 3 for status in statuses(hosts))
         apply(a, new.fleet.spec)
         everybody = [*hosts.values(), new]
@@ -147,7 +149,7 @@ def test_a_host_that_is_added_to_the_file_joins_once_it_is_applied(hosts: Hosts)
         a.fleet.wait_until(lambda: all(map(everybody_votes, everybody)))
         apply(new, scaled(new.fleet.spec, 8))
         a.fleet.wait_until(lambda: all_ready(everybody) and bool(replicas_on(new, seen_by=a)))
-    assert before.items() <= running_on(a).items()
+    assert before.items() <= running_on(a).items(), a.fleet.logs()
 
 
 @pytest.mark.parametrize("election", ["raft"])
@@ -237,6 +239,17 @@ def statuses(hosts: Hosts) -> list[Status | None]:
 def hindrance(machine: Machine) -> str:
     status = machine.status()
     return "" if status is None else status.hindrance
+
+
+def is_not_named_yet(machine: Machine) -> bool:
+    return "does not name it yet" in hindrance(machine)
+
+
+def goes_on_waiting(machine: Machine) -> None:
+    """Others are there: it begins nothing alone, however long it takes until they know it."""
+    seen_off = time.monotonic() + 1.25 * machine.fleet.spec.timing.lost_host
+    machine.fleet.wait_until(lambda: time.monotonic() > seen_off or not is_not_named_yet(machine))
+    assert is_not_named_yet(machine)
 
 
 def everybody_votes(machine: Machine) -> bool:

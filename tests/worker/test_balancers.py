@@ -12,13 +12,18 @@ TABLE = RouteTable(1, 7)
 TAKEN = "web cannot be reached: another program listens on port 80"
 
 
-def told() -> Balancers:
+def told(changes: list[str] | None = None) -> Balancers:
     """One running balancer that was just told a table."""
-    balancers = Balancers()
+    balancers = Balancers(lambda: None if changes is None else changes.append("changed"))
     balancers.command(TABLE)
-    own = ReplicaReport(SLOT, ReplicaState.READY, 1, 9000, 77, 1, 0, False, "", 0)
-    assert [effect.slot for effect in balancers.tell((own,), [], S)] == [SLOT]
+    assert tell(balancers, ReplicaState.READY, 1)
     return balancers
+
+
+def tell(balancers: Balancers, state: ReplicaState, incarnation: int, now: int = S) -> list[int]:
+    """The incarnations that are told something."""
+    own = ReplicaReport(SLOT, state, 1, 9000, 77, incarnation, 0, False, "", 0)
+    return [effect.incarnation for effect in balancers.tell((own,), [], now)]
 
 
 def followed(left_out: str = "", problem: str = "") -> RoutesFollowed:
@@ -27,17 +32,46 @@ def followed(left_out: str = "", problem: str = "") -> RoutesFollowed:
 
 def test_a_table_followed_but_for_a_taken_port_is_confirmed_and_told_again_later() -> None:
     """Whoever waits for the other services' routes must not wait for a stranger."""
-    balancers = told()
-    assert balancers.followed(followed(left_out=TAKEN), 2 * S)
+    changes: list[str] = []
+    balancers = told(changes)
+    balancers.followed(followed(left_out=TAKEN), 2 * S)
+    assert changes
     assert [report.version for report in balancers.reports] == [7]
     assert balancers.wake_at == 2 * S + RETRY_AFTER
 
 
 def test_a_table_that_is_not_followed_is_not_confirmed() -> None:
-    balancers = told()
-    assert not balancers.followed(followed(problem="it does not answer"), 2 * S)
+    changes: list[str] = []
+    balancers = told(changes)
+    balancers.followed(followed(problem="it does not answer"), 2 * S)
+    assert not changes
     assert balancers.reports == ()
     assert balancers.wake_at == 2 * S + RETRY_AFTER
+
+
+def test_a_table_that_a_file_alone_has_is_not_confirmed_for_the_process_that_starts() -> None:
+    """It may not be able to follow: a port may be taken, or be a sibling's."""
+    changes: list[str] = []
+    balancers = Balancers(lambda: changes.append("changed"))
+    balancers.command(TABLE)
+    assert tell(balancers, ReplicaState.WAITING, 4) == [-1]
+    balancers.followed(RoutesFollowed(SLOT, -1, TABLE, (), "", ""), S)
+    assert [report.version for report in balancers.reports] == [7]
+    assert tell(balancers, ReplicaState.STARTING, 5) == [5]
+    assert balancers.reports == ()
+    assert len(changes) == 2
+
+
+def test_a_process_that_did_not_answer_yet_is_told_again_as_soon_as_it_is_ready() -> None:
+    balancers = Balancers(lambda: None)
+    balancers.command(TABLE)
+    assert tell(balancers, ReplicaState.STARTING, 1) == [1]
+    balancers.followed(followed(problem="nobody listens"), S)
+    assert tell(balancers, ReplicaState.STARTING, 1) == []
+    assert tell(balancers, ReplicaState.READY, 1) == [1]
+    balancers.followed(followed(problem="a sibling is reloading"), S)
+    assert tell(balancers, ReplicaState.READY, 1) == []
+    assert tell(balancers, ReplicaState.READY, 1, S + RETRY_AFTER) == [1]
 
 
 def test_a_taken_port_is_noted_once_and_so_is_its_end() -> None:

@@ -13,6 +13,8 @@ from interrex.worker.interface import FollowRoutes, RoutesFollowed
 
 NOT_RUNNING = -1
 """The incarnation of a balancer that has no process: its file is kept current all the same."""
+FIRST_ROUTES_S = 1.0
+"""How long a balancer that never had routes waits for the leader's before it is started."""
 
 
 class HostBalancers:
@@ -38,7 +40,10 @@ class HostBalancers:
         Raises:
             OSError: its folder cannot be used, or there is no HAProxy.
         """
-        return await asyncio.to_thread(self._driver(slot).command, spec)
+        driver = self._driver(slot)
+        # With its ports from the start: two that were to open one later could not share it.
+        await driver.has_routes(FIRST_ROUTES_S)
+        return await asyncio.to_thread(driver.command, spec)
 
     async def probe(self, slot: SlotName) -> str | None:
         """What is wrong with a balancer's process; None when nothing is."""

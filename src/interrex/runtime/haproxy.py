@@ -93,6 +93,7 @@ class Balancer:
         self._folder = folder
         self._files = BalancerFiles(folder)
         self._publishing = asyncio.Lock()
+        self._written = asyncio.Event()
         self._names: HostNames | None = None
         self._starting: int | None = None
         self._shape = ""
@@ -107,6 +108,15 @@ class Balancer:
     def close(self) -> None:
         """Forget the process, which lives on."""
         self._let_siblings_start()
+
+    async def has_routes(self, timeout_s: float) -> bool:
+        """Wait until there is a file with routes to start from; False if there is none in time."""
+        if await asyncio.to_thread(self._files.followed) is not None:
+            return True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                return await self._written.wait()
+        return False
 
     def command(self, spec: BalancerSpec) -> tuple[str, ...]:
         """The command line to spawn now: it shares the listening sockets of a living sibling.
@@ -218,6 +228,7 @@ class Balancer:
             table, left_out, _ = await openings(self._folder, table)
             wanted = configuration(table, spec, self._slot, remembered_lines(known))
         await asyncio.to_thread(self._files.write, wanted, table.epoch, table.version)
+        self._written.set()
         try:
             followed = await self._bring_in_line(table, wanted, risen)
         except (HaproxyUnreachable, ValueError) as error:

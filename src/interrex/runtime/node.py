@@ -178,9 +178,11 @@ class Node:
         if file.hosts:
             self._transport.listen_tcp(*listening_place(file, worker, host))
         self._refusals: dict[WorkerName, str] = {}
-        self._held: list[Ask] | None = None
-        if self._client is not None and self._transport.hello.begins:
-            self._hold_questions(file.timing.lost_host)
+        may_come_late = self._client is not None and self._transport.hello.begins
+        self._held: list[Ask] | None = [] if may_come_late else None
+        self._alone_after_s = file.timing.lost_host
+        self._alone: asyncio.Handle | None = None
+        self._wait_for_others()
         self._connected: set[WorkerName] = set()
         self._not_ended: set[WorkerName] = set()
         """To be started when the process that has their lock, and may be dying, has ended."""
@@ -266,11 +268,14 @@ class Node:
             case _:
                 assert_never(effect)
 
-    def _hold_questions(self, most_s: float) -> None:
+    def _wait_for_others(self) -> None:
         """Ask the coordination service nothing until it is known that this host does not come late:
-        alone it would lead a cluster of its own."""
-        self._held = []
-        self._loop.call_later(most_s, self._ask_what_was_held)
+        alone it would lead a cluster of its own. Whoever refuses it is there: it goes on."""
+        if self._held is None:
+            return
+        if self._alone is not None:
+            self._alone.cancel()
+        self._alone = self._loop.call_later(self._alone_after_s, self._ask_what_was_held)
 
     def _ask_service(self, question: Ask) -> None:
         assert self._client is not None
@@ -424,6 +429,7 @@ class Node:
 
     def peer_refuses(self, worker: WorkerName, reason: str) -> None:
         self._refusals[worker] = reason
+        self._wait_for_others()
 
     def told_beginning(self, genesis: bytes) -> None:
         """Begin again, from how the cluster began: nothing was ever said under this identity."""

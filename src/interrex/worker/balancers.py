@@ -5,6 +5,8 @@ replicas are ready. Both are merged, and whatever differs from what a balancer l
 sent to it. Without a leader the last table goes on, with the host's own view merged in.
 """
 
+from collections.abc import Callable
+
 import msgspec
 
 from interrex.balancer.routes import merge
@@ -19,16 +21,17 @@ from interrex.worker.interface import FollowRoutes, RoutesFollowed
 BUSY_POLL = 100 * MS
 """How often (ns) a balancer is asked whether a draining slot still has requests."""
 RETRY_AFTER = 1 * S
-"""How soon (ns) a balancer that did not follow is told again."""
+"""How soon (ns) a balancer that did not follow is told again: at once where it has become ready."""
 
 _RUNNING = (ReplicaState.STARTING, ReplicaState.RUNNING, ReplicaState.READY)
 
 
 class _Following(msgspec.Struct):
     """One balancer: what it was last told (``pending`` until it has answered) and what it
-    answered."""
+    answered. ``ready``: whether it was when it was last looked at."""
 
     incarnation: int
+    ready: bool = False
     told: RouteTable | None = None
     pending: bool = False
     again_at: int | None = None
@@ -37,9 +40,14 @@ class _Following(msgspec.Struct):
 
 
 class Balancers:
-    """The balancers supervised here, by slot."""
+    """The balancers supervised here, by slot.
 
-    def __init__(self) -> None:
+    Args:
+        changed: called when ``reports`` have changed.
+    """
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self._changed = changed
         self._table: RouteTable | None = None
         self._following: dict[SlotName, _Following] = {}
 
@@ -88,11 +96,17 @@ class Balancers:
         for slot, report in sorted(balancers.items()):
             following = self._following.setdefault(slot, _Following(-1))
             running = report.incarnation if report.state in _RUNNING else -1
-            due = following.again_at is not None and now >= following.again_at
+            ready = report.state is ReplicaState.READY
+            risen, following.ready = ready and not following.ready, ready
+            again_at = following.again_at
+            due = again_at is not None and (now >= again_at or risen)
             renewed = running != following.incarnation
             if following.pending and not renewed:
                 continue
             if renewed or following.told != table or due:
+                if renewed and running != -1 and following.report is not None:
+                    following.report = None  # its file was confirmed, not yet the process
+                    self._changed()
                 following.incarnation = running
                 following.told, following.pending, following.again_at = table, True, None
                 told.append(FollowRoutes(slot, running, table))
@@ -107,15 +121,15 @@ class Balancers:
         text = event.left_out or "every exposed port is open again"
         return [Note(kind="balancer.ports", text=text, slot=event.slot)]
 
-    def followed(self, event: RoutesFollowed, now: int) -> bool:
-        """A balancer has answered; returns whether its report has changed."""
+    def followed(self, event: RoutesFollowed, now: int) -> None:
+        """A balancer has answered."""
         following = self._following.get(event.slot)
         if following is None or event.incarnation != following.incarnation:
-            return False
+            return
         following.pending = False
         if event.problem:
             following.again_at = now + RETRY_AFTER
-            return False
+            return
         draining = any(
             endpoint.state is EndpointState.DRAIN
             for route in event.table.services
@@ -129,4 +143,5 @@ class Balancers:
         following.report = BalancerReport(
             event.slot, event.table.epoch, event.table.version, event.busy
         )
-        return following.report != before
+        if following.report != before:
+            self._changed()

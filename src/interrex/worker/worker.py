@@ -154,7 +154,8 @@ class Worker:
         self.lead: Leader | None = None
         self._issued = (0, 0)
         self._gate = EpochGate(stored.facts)
-        self._balancers = Balancers()
+        self._reporter = Reporter(now)
+        self._balancers = Balancers(self._reporter.change)
         self.obstacles = Obstacles(election, self.peers)
         self._requests = Requests(me, election, self._elect, self._emit, self.obstacles)
         self._disk_full = False
@@ -168,7 +169,6 @@ class Worker:
         self._last_step = now
         self._token = 0
         self._election_tokens: dict[int, int] = {}
-        self._reporter = Reporter(now)
         self._looks = Looks()
         self.wake_at = self._next_wake_up()
         """When to send ``WakeUp`` (ns), None for never."""
@@ -252,8 +252,7 @@ class Worker:
                     self._effects.append(Leave("the cluster no longer knows this worker"))
             case RoutesFollowed():
                 self._effects += self._balancers.notes(event)
-                if self._balancers.followed(event, self._now):
-                    self._reporter.change()
+                self._balancers.followed(event, self._now)
                 self._looks.appoint(self._balancers.wake_at)
             case ChangeAsked() | ReadAsked() | HandOverAsked() | LeaveAsked():
                 self._on_request(event)

@@ -114,9 +114,7 @@ class EtcdConnection:
 
     async def close(self) -> None:
         """End every connection."""
-        await self.watches.close()
-        await self.leases.close()
-        await self._http.close()
+        await asyncio.gather(self._http.close(), self.watches.close(), self.leases.close())
 
     async def answer(self, words: Words, question: Question) -> Answer:
         """Ask once."""
@@ -298,9 +296,11 @@ class EtcdClient:
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        # With the connection all requests end at once; one that gave it back itself would leave a
+        # polite end of TLS behind that nobody waits for.
         if not self._shares:
             await self._connection.close()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

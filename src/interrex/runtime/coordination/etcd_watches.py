@@ -222,12 +222,18 @@ class _Stream:
             headers=headers,
             timeout=aiohttp.ClientTimeout(total=None),
         ) as response:
-            lines = _Lines(response.content)
-            while (line := await lines.next()) is not None:
-                if "error" in line:
-                    raise ValueError(line["error"].get("message", line["error"]))
-                limit.reschedule(None)
-                self._take(line)
+            connection = response.connection
+            try:
+                lines = _Lines(response.content)
+                while (line := await lines.next()) is not None:
+                    if "error" in line:
+                        raise ValueError(line["error"].get("message", line["error"]))
+                    limit.reschedule(None)
+                    self._take(line)
+            finally:
+                # Over TLS a polite end waits for the other side, and nobody here would wait for it.
+                if connection is not None and connection.transport is not None:
+                    connection.transport.abort()
 
     def _take(self, line: Any) -> None:
         number = int(line["result"].get("watch_id", 0))
