@@ -1,8 +1,11 @@
 """The heart of the product: from a leader's death to a new leader that everybody knows."""
 
 from interrex.core.time import MS, US
+from interrex.elections.interface import PeerConnected, PeerLost
+from interrex.elections.paxos import messages as m
 
 from .network import Network
+from .solo import Solo, worker
 
 
 def test_three_servers_elect_a_leader_and_replicate() -> None:
@@ -41,3 +44,14 @@ def test_a_restarted_server_finds_its_round_and_its_slots() -> None:
     network.run(100 * MS)
     assert [server.data for server in network.alive()] == [[b"a", b"b"]] * 3
     assert leader.paxos.epoch == second.paxos.epoch
+
+
+def test_an_acceptor_that_was_not_connected_is_asked_as_soon_as_it_is() -> None:
+    """The messages of phase 1 may be lost: here it is known when they were."""
+    server = Solo(3)
+    asked = server.become_candidate()
+    server.step(PeerLost(worker(2), proved_dead=False))
+    server.step(PeerConnected(worker(2), 2))
+    assert server.taken(m.Prepare) == [asked[2]]
+    server.promised(asked[2])
+    assert server.role == "leader"

@@ -74,6 +74,25 @@ def test_on_proof_rank_k_waits_k_times_four_round_trips() -> None:
     assert server.role == "pre-candidate"
 
 
+def test_a_voter_that_was_not_connected_is_asked_as_soon_as_it_is() -> None:
+    """Paper 5.1: what is not answered is asked again; here it is known when it was lost."""
+    server = follower(3, member=1)
+    server.step(PeerLost(worker(2), proved_dead=False))
+    server.step(PeerLost(worker(3), proved_dead=True))
+    [lost] = [one for one in server.taken(m.RequestVote) if one.target == 2]
+    server.step(PeerConnected(worker(2), 2))
+    assert server.taken(m.RequestVote) == [lost]
+
+
+def test_a_voter_that_has_answered_is_not_asked_again() -> None:
+    server = follower(5, member=1)
+    server.step(PeerLost(worker(5), proved_dead=True))
+    [asked] = [one for one in server.taken(m.RequestVote) if one.target == 2]
+    server.receive(m.Vote(1, 2, asked.term, asked.round, granted=True))
+    server.step(PeerConnected(worker(2), 2))
+    assert server.taken(m.RequestVote) == []
+
+
 def test_rank_1_stands_at_once_when_rank_0_is_proved_dead_too() -> None:
     server = follower(5, member=2)
     server.step(PeerLost(worker(5), proved_dead=True))

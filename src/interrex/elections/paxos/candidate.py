@@ -45,20 +45,23 @@ class Candidate(CandidateRole):
         """Once this token is on disk, so is this proposer's promise to itself."""
 
     def ask(self) -> None:
-        """Sends the question, or phase 1a, to every acceptor."""
-        node, ended = self._node, self._detection.ended
-        for member in sorted(node.membership.electorate):
-            if member == node.member:
-                continue
-            if self.asking:
-                start = node.chosen + 1
-                question = Ask(member, node.member, node.round + 1, self.campaign, start, ended)
-                node.send(member, question)
-            else:
-                node.send(member, self._findings.prepare(member, self.campaign, ended))
+        super().ask()
         if self.asking:
-            self._granted.add(node.member)
+            self._granted.add(self._node.member)
             self._tally()
+
+    def _unheard(self) -> list[int]:
+        heard = self._granted | self._refused | self._findings.promised | {self._node.member}
+        return sorted(self._node.membership.electorate.keys() - heard)
+
+    def _ask(self, member: int) -> None:
+        node, ended = self._node, self._detection.ended
+        if self.asking:
+            start = node.chosen + 1
+            question = Ask(member, node.member, node.round + 1, self.campaign, start, ended)
+            node.send(member, question)
+        else:
+            node.send(member, self._findings.prepare(member, self.campaign, ended))
 
     def on_persisted(self, token: int) -> None:
         is_own = self._node.member in self._findings.promised
@@ -115,6 +118,5 @@ class Candidate(CandidateRole):
         if not self.asking:
             return
         node = self._node
-        answered = self._granted | self._refused
-        for member in sorted(node.membership.electorate.keys() - answered):
+        for member in self._unheard():
             node.send(member, AskWithdrawn(member, node.member, node.round, self.campaign))

@@ -48,27 +48,30 @@ class Candidate(CandidateRole):
         self._is_stored = asking
 
     def ask(self) -> None:
-        """Sends the question, or the request, to every voter."""
+        super().ask()
+        if self.asking:
+            self._answers[self._node.member] = True
+            self._tally()
+
+    def _unheard(self) -> list[int]:
+        heard = {self._node.member, *self._answers}
+        return sorted(self._node.membership.voters.keys() - heard)
+
+    def _ask(self, member: int) -> None:
         node = self._node
         kind = PreVote if self.asking else RequestVote
-        term = node.term + 1 if self.asking else node.term
-        for member in sorted(node.membership.voters):
-            if member != node.member:
-                node.send(
-                    member,
-                    kind(
-                        member,
-                        node.member,
-                        term,
-                        self.round,
-                        node.log.last_index,
-                        node.log.last_term,
-                        self._detection.ended,
-                    ),
-                )
-        if self.asking:
-            self._answers[node.member] = True
-            self._tally()
+        node.send(
+            member,
+            kind(
+                member,
+                node.member,
+                node.term + 1 if self.asking else node.term,
+                self.round,
+                node.log.last_index,
+                node.log.last_term,
+                self._detection.ended,
+            ),
+        )
 
     def on_persisted(self, token: int) -> None:
         if not self._is_stored and token >= self._own_vote:
@@ -113,5 +116,5 @@ class Candidate(CandidateRole):
         if not self.asking:
             return
         node = self._node
-        for member in sorted(node.membership.voters.keys() - self._answers.keys()):
+        for member in self._unheard():
             node.send(member, PreVoteWithdrawn(member, node.member, node.term, self.round))

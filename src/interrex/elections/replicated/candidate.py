@@ -26,7 +26,20 @@ class CandidateRole:
         return self.deadline
 
     def ask(self) -> None:
-        """Sends the question, or the request, to everybody."""
+        """Sends the question, or the request, to everybody who has a say."""
+        for member in self._unheard():
+            self._ask(member)
+
+    def on_peer_connected(self, member: int) -> None:
+        """What it was asked while it was away is lost."""
+        if member in self._unheard():
+            self._ask(member)
+
+    def _unheard(self) -> list[int]:
+        """Who has a say and has not answered, but for this server, in order."""
+        raise NotImplementedError
+
+    def _ask(self, member: int) -> None:
         raise NotImplementedError
 
     def withdraw(self) -> None:

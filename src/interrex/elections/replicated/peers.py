@@ -19,7 +19,7 @@ class Peers:
         server = self._server
         server.node.peers[peer] = member
         server.detection.dead.discard(peer)
-        if isinstance(server.role, LeaderRole):
+        if isinstance(server.role, CandidateRole | LeaderRole):
             server.role.on_peer_connected(member)
 
     def lost(self, peer: WorkerName, *, proved_dead: bool) -> None:
