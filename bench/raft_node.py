@@ -161,6 +161,9 @@ class RaftNode:
     def peer_refuses(self, worker: WorkerName, reason: str) -> None:
         """It may not be there yet."""
 
+    def comes_late(self) -> None:
+        raise AssertionError("all of them begin together")
+
     def told_beginning(self, genesis: bytes) -> None:
         """All three began together."""
 

@@ -1,5 +1,6 @@
 """A host that would begin a cluster which has begun without it: who is told how, and who is not."""
 
+import asyncio
 from pathlib import Path
 
 import msgspec
@@ -10,7 +11,10 @@ from interrex.core.ids import ChangeId, HostName, WorkerName
 from interrex.core.spec import ClusterSpec, HostSpec
 from interrex.core.state import ApplySpec, Change, encode_change
 from interrex.core.storage import Entry, Stored
+from interrex.elections.interface import Ask
 from interrex.elections.replicated.payload import change_data
+from interrex.elections.zookeeper.questions import Sync
+from interrex.runtime.coming_late import HeldQuestions
 from interrex.runtime.founding import found_cluster
 from interrex.runtime.genesis import Genesis, new_genesis, read_genesis
 from interrex.runtime.greeting import digest_of
@@ -44,6 +48,8 @@ async def test_it_is_told_how_the_cluster_began_by_each_host_that_it_calls(
     old.transport.began = BEGUN
     town.introduce()
     assert await new.listener.beginnings.get() == BEGUN
+    assert new.listener.is_late
+    assert not old.listener.is_late
     assert old.listener.is_idle
     assert old.listener.beginnings.empty()
 
@@ -78,6 +84,7 @@ async def test_whom_the_state_does_not_name_is_told_only_that(town: Town) -> Non
         "the cluster has begun without b, and its file does not name it yet: run interrex apply "
         "FILE on one of its hosts"
     )
+    assert b.listener.is_late
     assert b.listener.beginnings.empty()
     assert b.listener.refusals.empty()
 
@@ -171,3 +178,51 @@ def test_what_is_no_beginning_of_this_cluster_is_refused(layout: Layout, told: b
     with pytest.raises(InterrexError, match="what they tell"):
         join_cluster(layout, HostName("new"), mine, told)
     assert read_genesis(layout.genesis) == mine
+
+
+class Asking:
+    """A new host's questions on their way to the service; the other hosts are ``north`` and
+    ``south``."""
+
+    def __init__(self, most_s: float = 60.0) -> None:
+        self.asked: list[int] = []
+        self.questions = HeldQuestions(lambda ask: self.asked.append(ask.request))
+        self.questions.hold([NORTH, SOUTH], most_s)
+        self.questions.ask(Ask(1, Sync()))
+
+
+async def test_questions_are_held_until_a_host_is_met_that_takes_part() -> None:
+    new = Asking()
+    assert new.asked == []
+    new.questions.met(NORTH, is_new=False)
+    new.questions.ask(Ask(2, Sync()))
+    assert new.asked == [1, 2]
+    new.questions.close()
+
+
+async def test_new_hosts_begin_together_once_all_are_there() -> None:
+    new = Asking()
+    new.questions.met(NORTH, is_new=True)
+    assert new.asked == []
+    new.questions.met(SOUTH, is_new=True)
+    assert new.asked == [1]
+
+
+async def test_hosts_that_come_late_together_do_not_begin_for_being_two() -> None:
+    new = Asking()
+    new.questions.comes_late()
+    new.questions.met(NORTH, is_new=True)
+    new.questions.met(SOUTH, is_new=True)
+    assert new.asked == []
+    new.questions.met(SOUTH, is_new=False)
+    assert new.asked == [1]
+
+
+async def test_a_host_that_hears_of_nobody_begins_alone_unless_it_was_told_that_it_comes_late() -> (
+    None
+):
+    alone, late = Asking(most_s=0), Asking(most_s=0)
+    late.questions.comes_late()
+    while not alone.asked:
+        await asyncio.sleep(0)
+    assert (alone.asked, late.asked) == ([1], [])

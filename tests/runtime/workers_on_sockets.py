@@ -64,6 +64,7 @@ class Listener:
         self.refusals: asyncio.Queue[int] = asyncio.Queue()
         self.reasons: asyncio.Queue[tuple[WorkerName, str]] = asyncio.Queue()
         self.beginnings: asyncio.Queue[bytes] = asyncio.Queue()
+        self.is_late = False
         self.ended: asyncio.Queue[Hello] = asyncio.Queue()
         """Apart: the end of a process comes when the kernel has cleared up, after anything."""
 
@@ -81,6 +82,9 @@ class Listener:
 
     def peer_refuses(self, worker: WorkerName, reason: str) -> None:
         self.reasons.put_nowait((worker, reason))
+
+    def comes_late(self) -> None:
+        self.is_late = True
 
     def told_beginning(self, genesis: bytes) -> None:
         self.beginnings.put_nowait(genesis)
@@ -176,6 +180,9 @@ class _Echo:
         pass
 
     def peer_refuses(self, worker: WorkerName, reason: str) -> None:
+        pass
+
+    def comes_late(self) -> None:
         pass
 
     def told_beginning(self, genesis: bytes) -> None:

@@ -62,6 +62,24 @@ def test_a_table_that_a_file_alone_has_is_not_confirmed_for_the_process_that_sta
     assert len(changes) == 2
 
 
+def test_a_process_that_is_being_stopped_has_to_follow_itself() -> None:
+    """It may send requests until it is gone: its file alone proves nothing."""
+    balancers = told()
+    balancers.followed(followed(), S)
+    balancers.command(RouteTable(1, 8))
+    assert tell(balancers, ReplicaState.STOPPING, 1) == [1]
+    balancers.followed(followed(problem="it does not answer"), S)
+    assert [report.version for report in balancers.reports] == [7]
+    assert tell(balancers, ReplicaState.STOPPED, 1) == [-1]
+
+
+def test_nothing_is_confirmed_for_a_slot_whose_process_may_be_another_workers() -> None:
+    balancers = Balancers(lambda: None)
+    balancers.command(TABLE)
+    assert tell(balancers, ReplicaState.CLAIMING, 0) == []
+    assert balancers.reports == ()
+
+
 def test_a_process_that_did_not_answer_yet_is_told_again_as_soon_as_it_is_ready() -> None:
     balancers = Balancers(lambda: None)
     balancers.command(TABLE)

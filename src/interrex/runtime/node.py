@@ -29,6 +29,7 @@ from interrex.elections.registry import new_election
 from interrex.runtime.addresses import addresses_of, listening_place, tls_files
 from interrex.runtime.balancers import HostBalancers
 from interrex.runtime.clock import now_ns
+from interrex.runtime.coming_late import HeldQuestions
 from interrex.runtime.coordination.registry import new_client
 from interrex.runtime.disk import Writer
 from interrex.runtime.genesis import Genesis
@@ -178,11 +179,10 @@ class Node:
         if file.hosts:
             self._transport.listen_tcp(*listening_place(file, worker, host))
         self._refusals: dict[WorkerName, str] = {}
-        may_come_late = self._client is not None and self._transport.hello.begins
-        self._held: list[Ask] | None = [] if may_come_late else None
-        self._alone_after_s = file.timing.lost_host
-        self._alone: asyncio.Handle | None = None
-        self._wait_for_others()
+        self._questions = HeldQuestions(self._ask_service)
+        if self._client is not None and self._transport.hello.begins:
+            others = {one.name for one in file.hosts} - {host}
+            self._questions.hold(others, file.timing.lost_host)
         self._connected: set[WorkerName] = set()
         self._not_ended: set[WorkerName] = set()
         """To be started when the process that has their lock, and may be dying, has ended."""
@@ -237,7 +237,7 @@ class Node:
                 self._transport.begins_nothing()
                 self._writer.submit(effect.token, effect.records)
             case Ask():
-                self._ask_service(effect)
+                self._questions.ask(effect)
             case Send():
                 self._send(effect)
             case Claim() | Release() | Forget() | Signal() | Sweep() | Probe():
@@ -268,26 +268,9 @@ class Node:
             case _:
                 assert_never(effect)
 
-    def _wait_for_others(self) -> None:
-        """Ask the coordination service nothing until it is known that this host does not come late:
-        alone it would lead a cluster of its own. Whoever refuses it is there: it goes on."""
-        if self._held is None:
-            return
-        if self._alone is not None:
-            self._alone.cancel()
-        self._alone = self._loop.call_later(self._alone_after_s, self._ask_what_was_held)
-
     def _ask_service(self, question: Ask) -> None:
         assert self._client is not None
-        if self._held is None:
-            self._client.ask(question)
-        else:
-            self._held.append(question)
-
-    def _ask_what_was_held(self) -> None:
-        held, self._held = self._held, None
-        for question in held or ():
-            self._ask_service(question)
+        self._client.ask(question)
 
     def _send(self, effect: Send) -> None:
         payload = encode(effect.message)
@@ -378,6 +361,7 @@ class Node:
             self._stop(f"an internal error: {error!r}", again=True)
 
     async def _close(self) -> None:
+        self._questions.close()
         if self._timer is not None:
             self._timer.cancel()
         for task in self._tasks:
@@ -414,7 +398,7 @@ class Node:
         self._not_ended.discard(hello.worker)
         self._refusals.pop(hello.worker, None)
         if hello.host != self._host:
-            self._ask_what_was_held()
+            self._questions.met(hello.host, is_new=bool(hello.begins))
         self.post(PeerJoined(hello.worker, hello.host, hello.member))
 
     def peer_lost(self, hello: Hello, proved_dead: bool) -> None:
@@ -429,7 +413,9 @@ class Node:
 
     def peer_refuses(self, worker: WorkerName, reason: str) -> None:
         self._refusals[worker] = reason
-        self._wait_for_others()
+
+    def comes_late(self) -> None:
+        self._questions.comes_late()
 
     def told_beginning(self, genesis: bytes) -> None:
         """Begin again, from how the cluster began: nothing was ever said under this identity."""

@@ -70,6 +70,9 @@ class TransportListener(Protocol):
     def peer_refuses(self, worker: WorkerName, reason: str) -> None:
         """A peer that was called does not believe this worker."""
 
+    def comes_late(self) -> None:
+        """A peer says that the cluster has begun, and otherwise than this worker would begin it."""
+
     def told_beginning(self, genesis: bytes) -> None:
         """The cluster that this worker would begin has begun already, and so."""
 
@@ -324,7 +327,8 @@ class Transport:
             if hello.worker not in self._dialers:
                 return Refused(
                     f"the cluster has begun without {hello.worker[:100]}, and its file does not "
-                    "name it yet: run interrex apply FILE on one of its hosts"
+                    "name it yet: run interrex apply FILE on one of its hosts",
+                    begun=True,
                 )
             if not self._doubt(link, hello) and len(self.began) < self.limits.frame_bytes // 2:
                 return Began(self.began)
@@ -337,6 +341,8 @@ class Transport:
             return
         if link.expected is not None:
             self._listener.peer_refuses(link.expected, refusal.reason)
+        if refusal.begun:
+            self._listener.comes_late()
         if refusal.unknown_at >= 0:
             self._listener.not_known(refusal.unknown_at)
 
@@ -345,6 +351,7 @@ class Transport:
         dialer = self._dialers.get(link.expected) if link.expected is not None else None
         if self._closing or dialer is None or not isinstance(dialer.address, TcpAddress):
             return
+        self._listener.comes_late()
         if link.certificate is not None and names_host(link.certificate, dialer.address.host):
             self._listener.told_beginning(began.genesis)
 

@@ -23,7 +23,13 @@ BUSY_POLL = 100 * MS
 RETRY_AFTER = 1 * S
 """How soon (ns) a balancer that did not follow is told again: at once where it has become ready."""
 
-_RUNNING = (ReplicaState.STARTING, ReplicaState.RUNNING, ReplicaState.READY)
+_ALIVE = (
+    ReplicaState.STARTING,
+    ReplicaState.RUNNING,
+    ReplicaState.READY,
+    ReplicaState.STOPPING,
+)
+"""Here a process may send requests by what it was told before: its file alone proves nothing."""
 
 
 class _Following(msgspec.Struct):
@@ -84,7 +90,11 @@ class Balancers:
             host_reports: what this host's connected workers report.
             now: ns.
         """
-        balancers = {r.slot: r for r in own if service_of(r.slot) == BALANCER}
+        balancers = {
+            r.slot: r
+            for r in own
+            if service_of(r.slot) == BALANCER and r.state is not ReplicaState.CLAIMING
+        }
         self._following = {
             slot: following for slot, following in self._following.items() if slot in balancers
         }
@@ -95,7 +105,7 @@ class Balancers:
         told = []
         for slot, report in sorted(balancers.items()):
             following = self._following.setdefault(slot, _Following(-1))
-            running = report.incarnation if report.state in _RUNNING else -1
+            running = report.incarnation if report.state in _ALIVE else -1
             ready = report.state is ReplicaState.READY
             risen, following.ready = ready and not following.ready, ready
             again_at = following.again_at

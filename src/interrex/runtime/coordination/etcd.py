@@ -293,13 +293,13 @@ class EtcdClient:
             self._lease = None
         if self._watch is not None:
             self._connection.watches.remove(self._watch, "its election was left")
+        # With the connection all requests end at once; one that was cancelled before would give it
+        # back, with a polite end of TLS that nobody waits for.
+        if not self._shares:
+            await self._connection.close()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
-        # With the connection all requests end at once; one that gave it back itself would leave a
-        # polite end of TLS behind that nobody waits for.
-        if not self._shares:
-            await self._connection.close()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
