@@ -273,6 +273,16 @@ async def test_postgresql_admits_and_guards_as_sqlite_does_and_makes_the_others_
             await connection.close()
 
 
+def test_redis_is_not_asked_with_an_epoch_below_zero() -> None:
+    with redis_server(run_folder()) as client:
+        assert redis.run(client, "e", 0, ["x"], "SET", "x", "first") == b"OK"
+        redis.run(client, "e", 5, ["x"], "SET", "x", "1")
+        for epoch in (-1, -(10**6)):
+            with pytest.raises(ValueError, match=f"at least 0, and {epoch} is not"):
+                redis.run(client, "e", epoch, ["x"], "SET", "x", "stale")
+        assert (client.call("GET", "e"), client.call("GET", "x")) == (b"5", b"1")
+
+
 def test_redis_compares_and_runs_the_command_in_one_step() -> None:
     with redis_server(run_folder()) as client:
         assert redis.run(client, "e", BIG, ["x"], "SET", "x", "1") == b"OK"

@@ -44,8 +44,11 @@ def run(client: Client, key: str, epoch: int, keys: list[str], *command: str | b
         What the command returned.
 
     Raises:
+        ValueError: the epoch is below 0, as none is; nothing was done.
         StaleEpoch: nothing was done; has the newest.
     """
+    if epoch < 0:  # the script compares lengths first: a sign would count as a digit
+        raise ValueError(f"an epoch is at least 0, and {epoch} is not")
     answer = client.eval(SCRIPT, 1 + len(keys), key, *keys, str(epoch), *command)
     word = answer[0].decode() if isinstance(answer[0], bytes) else answer[0]
     if word == "stale":
