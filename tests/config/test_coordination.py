@@ -99,7 +99,22 @@ def test_zookeepers_hosts_are_a_text_or_a_list(tmp_path: Path) -> None:
         ),
         (
             'election.etcd = { endpoints = "http://e:1", timeout = "3s" }',
-            "cluster.election.etcd.timeout: 3 time-outs of 3s do not fit into a session of 5s",
+            "cluster.election.etcd.timeout: "
+            "3 time-outs of 3s do not fit into the 4s500ms that count of a session of 5s",
+        ),
+        (
+            'election.etcd = { endpoints = "http://e:1", timeout = "1500ms" }',
+            "cluster.election.etcd.timeout: "
+            "3 time-outs of 1s500ms do not fit into the 4s500ms that count of a session of 5s",
+        ),
+        (
+            'election.etcd = { endpoints = "http://e:1", session = "3s" }',
+            "cluster.election.etcd.session: "
+            "3 time-outs of 1s do not fit into the 2s700ms that count of a session of 3s",
+        ),
+        (
+            'election.zookeeper = { hosts = "z:1", session = "399ms" }',
+            'cluster.election.zookeeper.session: "399ms" is too short; the least is 400ms',
         ),
         (
             'election.etcd = { endpoints = "http://e:1", user = "u" }',
@@ -119,6 +134,13 @@ def test_zookeepers_hosts_are_a_text_or_a_list(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_used_is_refused(tmp_path: Path, line: str, problem: str) -> None:
     assert said(tmp_path, f"{HEAD}{line}\n{SERVICE}") == [f"shop.toml:3: {problem}"]
+
+
+def test_three_time_outs_that_just_fit_into_what_counts_of_the_session_are_taken(
+    tmp_path: Path,
+) -> None:
+    spec = read(tmp_path, 'election.etcd = { endpoints = "http://e:1", timeout = "1499ms" }\n')
+    assert spec.etcd.timeout == 1.499
 
 
 def test_workers_need_not_be_odd_where_nobody_votes(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@
 ``[cluster.election.etcd]``, with ``endpoints`` and whatever else is not as usual.
 """
 
+import math
 import re
 from typing import Any, NamedTuple
 
@@ -14,6 +15,9 @@ from interrex.config.reading import Reading
 from interrex.config.tables import Key, Kind, Noted, Section, refuse_unknown, table_of
 from interrex.config.values import parse_host_address, parse_text, show_duration, split_address
 from interrex.core.spec import COORDINATED, ELECTIONS, Etcd, ZooKeeper
+from interrex.core.time import S
+from interrex.elections.etcd import settings as etcd
+from interrex.elections.zookeeper import settings as zookeeper
 
 TRIES = 3
 """So many questions must go unanswered before a session is in danger."""
@@ -61,14 +65,15 @@ def _parse_prefix(value: object) -> str:
 _TIMES = (
     Key(
         "session",
-        duration(2),
+        duration(etcd.LEAST_SESSION_S),
         "how long a worker's lease lasts: when nobody can tell that a leader is dead, another "
         "leads after so long. Whole seconds, and never less than what etcd grants",
     ),
     Key(
         "timeout",
         duration(0.05),
-        "silence after which another endpoint is asked; three of them must fit into the session",
+        "silence after which another endpoint is asked; three of them must fit into nine tenths of "
+        "the session, which is what a leader counts on",
     ),
 )
 ETCD = Section(
@@ -120,7 +125,7 @@ ZOOKEEPER = Section(
         Key("root", plain("text", _parse_prefix), "the node that the cluster's own lies under"),
         Key(
             "session",
-            duration(0.2),
+            duration(zookeeper.LEAST_SESSION_S),
             "which session time-out is asked for: when nobody can tell that a leader is dead, "
             "another leads after so long. ZooKeeper grants 2 to 20 of its ticks",
         ),
@@ -194,12 +199,8 @@ def _read_service(reading: Reading, place: Path, table: dict[str, Any]) -> Chose
 
 
 def _check(reading: Reading, path: Path, options: Etcd | ZooKeeper) -> None:
-    if isinstance(options, Etcd) and TRIES * options.timeout > options.session:
-        reading.refuse(
-            reading.written((*path, "timeout"), (*path, "session")),
-            f"{TRIES} time-outs of {show_duration(options.timeout)} do not fit into a session of "
-            f"{show_duration(options.session)}",
-        )
+    if isinstance(options, Etcd):
+        _check_times(reading, path, options)
     for one, other in (
         ("user", "password_file"),
         ("password_file", "user"),
@@ -208,6 +209,19 @@ def _check(reading: Reading, path: Path, options: Etcd | ZooKeeper) -> None:
     ):
         if getattr(options, one) and not getattr(options, other):
             reading.refuse((*path, one), f"is of no use without {other}")
+
+
+def _check_times(reading: Reading, path: Path, options: Etcd) -> None:
+    """A leader counts on a part of its session only: it has to ask another endpoint within that."""
+    seconds = math.ceil(options.session)
+    believed = etcd.EtcdSettings(ttl_s=seconds).believed(seconds)
+    if TRIES * options.timeout * S >= believed:
+        reading.refuse(
+            reading.written((*path, "timeout"), (*path, "session")),
+            f"{TRIES} time-outs of {show_duration(options.timeout)} do not fit into the "
+            f"{show_duration(believed / S)} that count of a session of "
+            f"{show_duration(options.session)}",
+        )
 
 
 election: Kind[Chosen] = Kind("text, or table", _read_election, str)

@@ -7,6 +7,10 @@ from interrex.core.spec import ZooKeeper
 from interrex.core.time import MS, S
 from interrex.elections.coordinated.settings import CoordinatedSettings
 
+LEAST_SESSION_S = 0.4
+"""Half of it counts, and an eighth is over when a leader asks again whether it leads: 150 ms are
+left for an answer that is late, for asking once more, and for stopping in time."""
+
 
 class ZooKeeperSettings(CoordinatedSettings, frozen=True, kw_only=True):
     """``look_every``: how often (ns) everything is looked at unasked.
