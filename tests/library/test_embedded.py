@@ -10,9 +10,14 @@ import pytest
 import interrex
 from interrex.elections.embedding import EMBEDDED
 from interrex.library.errors import (
-    ElectionError,
+    BadCertificates,
+    BadSecret,
+    BadState,
+    BadTimes,
+    CannotListen,
     IdentityTaken,
     OtherCluster,
+    StateTaken,
     UnknownOption,
     WrongPeers,
     WrongSecret,
@@ -101,7 +106,7 @@ async def test_with_directories_everybody_may_stop_and_votes_go_on_where_they_we
             a, *_ = [await enter(stack, places.url(n) + name, name) for n, name in enumerate("abc")]
             turns.stand(a)
             epochs.append((await turns.next()).epoch)
-            with pytest.raises(ElectionError, match="another process has the state directory"):
+            with pytest.raises(StateTaken, match="another process has the state directory"):
                 await interrex.election(places.url(0) + "a", identity="z").__aenter__()
             turns.stop_all()
         kept = [(tmp_path / name / "member").read_bytes() for name in "abc"]
@@ -176,8 +181,26 @@ async def test_an_address_that_is_taken_is_told() -> None:
     places = Places("raft")
     async with AsyncExitStack() as stack:
         await enter(stack, places.url(0), "a")
-        with pytest.raises(ElectionError, match="cannot listen"):
+        with pytest.raises(CannotListen, match="cannot listen"):
             await enter(stack, places.url(0), "b")
+
+
+async def test_certificates_that_cannot_be_used_are_told_on_entering() -> None:
+    places = Places("raft", count=1)
+    with pytest.raises(BadCertificates, match="the TLS files cannot be used"):
+        async with interrex.election(places.url(0, "&ca=/none&certificate=/none&key=/none")):
+            raise AssertionError("it was entered")
+
+
+async def test_a_state_directory_that_cannot_be_used_is_told_and_let_go_of(tmp_path: Path) -> None:
+    url = Places("raft", count=1).url(0, f"&state={tmp_path}/a")
+    (tmp_path / "a" / "member").mkdir(parents=True)
+    for _ in range(2):
+        with pytest.raises(BadState, match=r"state directory cannot be used: .*/a/member"):
+            await interrex.election(url, identity="a").__aenter__()
+    (tmp_path / "a" / "member").rmdir()
+    async with interrex.election(url, identity="a") as election, election.lead() as leadership:
+        assert not leadership.ended
 
 
 async def test_strangers_on_the_port_change_nothing() -> None:
@@ -205,10 +228,13 @@ async def test_strangers_on_the_port_change_nothing() -> None:
         ("raft://127.0.0.1:1,127.0.0.1:2/x", WrongPeers, r"self=N"),
         ("raft://127.0.0.1/x?self=0", WrongPeers, "HOST:PORT|invalid"),
         ("raft://127.0.0.1:1/x?self=1", UnknownOption, "'1'"),
-        ("raft://10.0.0.1:1/x?self=0", ElectionError, "secret_file"),
-        ("raft://127.0.0.1:1/x?self=0&heartbeat=2", UnknownOption, "heartbeat"),
+        ("raft://10.0.0.1:1/x?self=0", BadSecret, "secret_file"),
+        ("raft://127.0.0.1:1/x?self=0&heartbeat=2", BadTimes, "heartbeat"),
+        ("paxos://127.0.0.1:1/x?self=0&heartbeat=2", BadTimes, "heartbeat"),
+        ("bully://127.0.0.1:1/x?self=0&election_timeout=0.1", BadTimes, "election_timeout"),
         ("raft://127.0.0.1:1/x?self=0&ca=x", UnknownOption, "together"),
-        ("raft://127.0.0.1:1/x?self=0&secret_file=/dev/null", ElectionError, "0 bytes"),
+        ("raft://127.0.0.1:1/x?self=0&secret_file=/dev/null", BadSecret, "0 bytes"),
+        ("raft://127.0.0.1:1/x?self=0&secret_file=/none", BadSecret, "cannot be read from /none"),
     ],
 )
 def test_a_wrong_url_is_refused_with_the_reason(

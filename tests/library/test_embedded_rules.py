@@ -7,7 +7,7 @@ from interrex.core.ids import WorkerName
 from interrex.library.embedded.founding import Genesis, found, is_over
 from interrex.library.embedded.judging import judge, raised_by
 from interrex.library.embedded.words import Greeting, Session
-from interrex.library.errors import IdentityTaken, OtherCluster, WrongPeers
+from interrex.library.errors import IdentityTaken, OtherCluster, WrongPeers, WrongVersion
 
 A, B, C = (WorkerName(f"10.0.0.{n}:7001") for n in (1, 2, 3))
 
@@ -35,7 +35,7 @@ def test_members_that_fit_believe_each_other() -> None:
         ({"place": 0}, WrongPeers),
         ({"place": 3}, WrongPeers),
         ({"place": -1}, WrongPeers),
-        ({"version": 2}, WrongPeers),
+        ({"version": 2}, WrongVersion),
         ({"identity": "id-0"}, IdentityTaken),
     ],
 )
@@ -51,6 +51,20 @@ def test_who_does_not_fit_is_refused_and_of_two_new_ones_the_younger_is_told(
     assert seen_by_the_younger is not None
     assert isinstance(seen_by_the_younger.own_error, error)
     assert raised_by(seen_by_the_younger.refusal, older, B) is None
+
+
+def test_of_two_versions_each_is_told_both_numbers_from_where_it_stands() -> None:
+    older, younger = greeting(0), greeting(1, version=2)
+    verdict, seen_by_the_younger = (
+        judge(mine, theirs, settled=False) for mine, theirs in ((older, younger), (younger, older))
+    )
+    assert verdict is not None
+    assert seen_by_the_younger is not None
+    assert seen_by_the_younger.refusal.reason == "it speaks version 1, and this one 2"
+    for error in (raised_by(verdict.refusal, younger, A), seen_by_the_younger.own_error):
+        assert isinstance(error, WrongVersion)
+        assert (error.mine, error.theirs) == (2, 1)
+        assert f"{A} speaks version 1, and this program version 2" in str(error)
 
 
 def test_on_one_machine_its_clock_tells_who_is_the_younger_however_late_it_was_told() -> None:

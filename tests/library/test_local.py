@@ -10,7 +10,7 @@ import pytest
 import interrex
 from bench.fleet import Fleet
 from bench.specs import bare
-from interrex.library.errors import MalformedUrl, NoCluster, UnknownOption
+from interrex.library.errors import MalformedUrl, NoCluster, UnknownOption, WrongVersion
 from interrex.runtime.clock import now_ns
 from interrex.worker.guardian import CANDIDATE_LEASE
 from tests.library.programs import Program, Programs
@@ -83,6 +83,15 @@ def test_an_identity_is_given_once_and_the_second_learns_who_has_it(candidates: 
     assert line.startswith("IdentityTaken: the identity 'a' is taken: process")
     assert str(first.pid) in line
     assert str(second.pid) in line
+
+
+async def test_a_worker_of_another_version_is_told_with_both_numbers(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("interrex.library.local.VERSION", 99)
+    with pytest.raises(WrongVersion, match="worker speaks version 1, and this program version 99"):
+        async with interrex.election(url, identity="a"):
+            raise AssertionError("it was entered")
 
 
 async def test_without_a_cluster_the_program_is_told_so(tmp_path: Path) -> None:

@@ -8,9 +8,13 @@ from interrex.library.election import Election, election
 from interrex.library.errors import (
     AlreadyEntered,
     AlreadyLeading,
+    BadCertificates,
     BadCredentials,
     BadMargin,
+    BadSecret,
+    BadState,
     BadTimes,
+    CannotListen,
     ElectionClosed,
     ElectionError,
     IdentityTaken,
@@ -21,6 +25,7 @@ from interrex.library.errors import (
     OtherCluster,
     Refused,
     StaleEpoch,
+    StateTaken,
     UnknownOption,
     UnknownScheme,
     UnknownSuccessor,
@@ -29,6 +34,7 @@ from interrex.library.errors import (
     WrongPeers,
     WrongSecret,
     WrongService,
+    WrongVersion,
 )
 from interrex.library.leadership import Leadership, View
 from interrex.library.scope import Lead
@@ -36,9 +42,13 @@ from interrex.library.scope import Lead
 __all__ = [
     "AlreadyEntered",
     "AlreadyLeading",
+    "BadCertificates",
     "BadCredentials",
     "BadMargin",
+    "BadSecret",
+    "BadState",
     "BadTimes",
+    "CannotListen",
     "Election",
     "ElectionClosed",
     "ElectionError",
@@ -52,6 +62,7 @@ __all__ = [
     "OtherCluster",
     "Refused",
     "StaleEpoch",
+    "StateTaken",
     "UnknownOption",
     "UnknownScheme",
     "UnknownSuccessor",
@@ -61,5 +72,6 @@ __all__ = [
     "WrongPeers",
     "WrongSecret",
     "WrongService",
+    "WrongVersion",
     "election",
 ]

@@ -78,6 +78,33 @@ class WrongSecret(ElectionError):  # noqa: N818
     """A peer could not prove that it knows the members' shared secret."""
 
 
+class BadSecret(ElectionError):  # noqa: N818
+    """The members' shared secret is needed and not there, is too short, or cannot be read."""
+
+
+class WrongVersion(ElectionError):  # noqa: N818
+    """Another member, or this host's worker, speaks another version. ``mine`` and ``theirs``."""
+
+    def __init__(self, mine: int, theirs: int, where: str) -> None:
+        self.mine, self.theirs = mine, theirs
+        super().__init__(
+            f"{where} speaks version {theirs}, and this program version {mine}\n"
+            "let both use the same release of interrex"
+        )
+
+
+class CannotListen(ElectionError):  # noqa: N818
+    """This member's own address is another program's, or not this machine's."""
+
+
+class StateTaken(ElectionError):  # noqa: N818
+    """Another member has the state directory."""
+
+
+class BadState(ElectionError):  # noqa: N818
+    """The state directory cannot be made, read or written."""
+
+
 class Refused(ElectionError):  # noqa: N818
     """The election is not given to this program, for the reason told."""
 
@@ -97,6 +124,10 @@ class WrongService(ElectionError):  # noqa: N818
 class WrongCertificate(ElectionError):  # noqa: N818
     """The server's certificate does not name its host, or is not by the given authority; or the
     server does not take this program's."""
+
+
+class BadCertificates(ElectionError):  # noqa: N818
+    """The files for TLS cannot be read, or are not what they should be."""
 
 
 class BadCredentials(ElectionError):  # noqa: N818

@@ -24,6 +24,7 @@ from interrex.library.errors import (
     MalformedUrl,
     NoCluster,
     Refused,
+    WrongVersion,
 )
 from interrex.library.standing import Standing
 from interrex.library.urls import ElectionUrl
@@ -92,7 +93,7 @@ class LocalCandidate:
         """The last worker that another one named as the better one to talk to."""
 
     async def open(self) -> None:
-        """Raises NoCluster, Refused."""
+        """Raises NoCluster, WrongVersion, Refused."""
         if not self._layout.worker_names():
             raise NoCluster(
                 f"there is no cluster {self._layout.cluster} in {self._layout.root}\n"
@@ -218,6 +219,8 @@ class LocalCandidate:
                     self._standing.grant(epoch, deadline)
             case Ended(ticket, reason, taken_by) if ticket == self._ticket:
                 self._on_ended(reason, taken_by)
+            case NotHere(_, version) if version:
+                raise WrongVersion(VERSION, version, "this host's worker")
             case NotHere(reason):
                 raise Refused(f"the fleet gives this program no leadership: {reason}")
             case _:

@@ -75,9 +75,13 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
 
 
 class NotHere(msgspec.Struct, frozen=True, tag="not-here"):
-    """The worker gives no leaderships to this program, and never will."""
+    """The worker gives no leaderships to this program, and never will.
+
+    ``version``: the one it speaks, where that is why; else 0.
+    """
 
     reason: str
+    version: int = 0
 
 
 Reply = Now | Leads | Ended | NotHere

@@ -306,9 +306,11 @@ class _Connection(asyncio.Protocol):
         self._server.look()
 
     def _on_follow(self, follow: Follow) -> None:
-        reason = self._server.backend.contest_refusal()
         if follow.version != VERSION:
             reason = f"it speaks version {follow.version}, this worker speaks {VERSION}"
+            self._refuse(reason, VERSION)
+            return
+        reason = self._server.backend.contest_refusal()
         if not (0 < len(follow.contest) <= MAX_NAME and 0 < len(follow.identity) <= MAX_NAME):
             reason = f"names have 1 to {MAX_NAME} characters"
         if reason:
@@ -327,8 +329,8 @@ class _Connection(asyncio.Protocol):
             return
         self._transport.write(encode_frame(encode_word(reply)))
 
-    def _refuse(self, reason: str) -> None:
-        self.say(NotHere(reason))
+    def _refuse(self, reason: str, version: int = 0) -> None:
+        self.say(NotHere(reason, version))
         self.close()
 
     def close(self) -> None:

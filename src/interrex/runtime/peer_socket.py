@@ -131,7 +131,7 @@ def listen_tcp(address: str, port: int) -> socket.socket:
     except OSError as error:
         sock.close()
         raise InterrexError(
-            f"cannot listen on {address}:{port} ({error.strerror}): change the host's address in "
-            "the cluster file, or free the port."
+            f"cannot listen on {address}:{port} ({error.strerror}): name an address of this "
+            "machine, or free the port."
         ) from error
     return sock

@@ -38,7 +38,7 @@ def _context(files: Tls, protocol: int) -> ssl.SSLContext:
         context.load_cert_chain(files.certificate, files.key)
     except OSError as error:
         raise InterrexError(
-            f"the cluster's TLS files cannot be used ({files.ca}, {files.certificate}, "
+            f"the TLS files cannot be used ({files.ca}, {files.certificate}, "
             f"{files.key}): {error}. Check the paths, and that key and certificate are a pair."
         ) from error
     if protocol == ssl.PROTOCOL_TLS_SERVER:

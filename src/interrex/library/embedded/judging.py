@@ -7,12 +7,13 @@ a member that is at work by posing as one that does not fit.
 
 import msgspec
 
-from interrex.library.embedded.words import VERSION, Greeting, NotBelieved
+from interrex.library.embedded.words import Greeting, NotBelieved
 from interrex.library.errors import (
     ElectionError,
     IdentityTaken,
     OtherCluster,
     WrongPeers,
+    WrongVersion,
 )
 
 
@@ -52,13 +53,19 @@ def is_newcomer(mine: Greeting, theirs: Greeting, *, settled: bool) -> bool:
 
 
 def raised_by(refusal: NotBelieved, mine: Greeting, where: str) -> ElectionError | None:
-    """The error for a program whose member was refused; None where it is not at fault."""
+    """The error for a program whose member was refused; None where it is not at fault.
+
+    Raises:
+        ValueError: the refusal is nonsense.
+    """
     match refusal.kind:
         case "OtherCluster":
             return OtherCluster(f"{mine.election}/{mine.name}", refusal.theirs, where)
         case "IdentityTaken":
             me = f"the member at {_where(mine)}"
             return IdentityTaken(mine.identity, me, f"the member at {refusal.theirs}")
+        case "WrongVersion":
+            return WrongVersion(mine.version, int(refusal.theirs), where)
         case "WrongPeers":
             return WrongPeers(f"{where} refuses this member: {refusal.reason}")
         case _:
@@ -68,8 +75,8 @@ def raised_by(refusal: NotBelieved, mine: Greeting, where: str) -> ElectionError
 def _objection(mine: Greeting, theirs: Greeting) -> NotBelieved | None:
     """Why ``mine`` refuses ``theirs``, in the words that ``theirs`` is told."""
     if theirs.version != mine.version:
-        reason = f"it speaks version {theirs.version}, and this one {VERSION}"
-        return NotBelieved("WrongPeers", reason)
+        reason = f"it speaks version {theirs.version}, and this one {mine.version}"
+        return NotBelieved("WrongVersion", reason, f"{mine.version}")
     if (theirs.election, theirs.name) != (mine.election, mine.name):
         name = f"{mine.election}/{mine.name}"
         return NotBelieved("OtherCluster", f"it belongs to another election than {name}", name)

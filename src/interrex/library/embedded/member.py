@@ -40,7 +40,7 @@ from interrex.library.embedded.mesh import Mesh
 from interrex.library.embedded.options import LEASE_SHARE, Options, options_from
 from interrex.library.embedded.store import FolderStore, MemoryStore
 from interrex.library.embedded.words import Founded, Greeting, Mail, NotBelieved, Stance
-from interrex.library.errors import ElectionError, WrongSecret
+from interrex.library.errors import BadState, ElectionError, WrongSecret
 from interrex.library.leaving import to_its_end
 from interrex.library.standing import Standing
 from interrex.library.urls import ElectionUrl
@@ -54,7 +54,7 @@ log = logging.getLogger(__name__)
 def embedded_member(
     url: ElectionUrl, identity: str, priority: int, standing: Standing
 ) -> "EmbeddedMember":
-    """Raises MalformedUrl, UnknownOption, WrongPeers, ElectionError."""
+    """Raises MalformedUrl, UnknownOption, WrongPeers, BadTimes, BadSecret."""
     return EmbeddedMember(options_from(url), identity, priority, standing)
 
 
@@ -85,7 +85,7 @@ class EmbeddedMember:
         self._timer: asyncio.TimerHandle | None = None
 
     async def open(self) -> None:
-        """Raises ElectionError: the address or the state directory cannot be had."""
+        """Raises StateTaken, BadState, OtherCluster, BadCertificates, CannotListen."""
         self._opened_at = now_ns()
         spec = self._options.spec
         try:
@@ -97,12 +97,12 @@ class EmbeddedMember:
         except ElectionError:
             raise
         except (InterrexError, OSError) as error:
-            raise ElectionError(str(error)) from error
+            raise _unusable(error) from error
         try:
             self._mesh = Mesh(self._options, self)
-        except InterrexError as error:
+        except ElectionError:
             self._store.close()
-            raise ElectionError(str(error)) from error
+            raise
         try:
             await self._mesh.start()
         except asyncio.CancelledError:
@@ -323,7 +323,7 @@ class EmbeddedMember:
         log.error("%s", error)
 
     def disk_failed(self, error: Exception) -> None:
-        self._fail(ElectionError(f"the state directory cannot be written: {error}"))
+        self._fail(_unusable(error))
 
     def _fail(self, error: ElectionError) -> None:
         self._core = None
@@ -438,3 +438,7 @@ class EmbeddedMember:
                 self._queue.append(ReplaceMember(change, peer, greeting.member))
         if self._queue:
             self.post(self._queue.popleft())
+
+
+def _unusable(error: Exception) -> BadState:
+    return BadState(f"the state directory cannot be used: {error}")

@@ -7,12 +7,15 @@ place of an older one, whose frames count no more once the newer one's greeting 
 import asyncio
 import logging
 import secrets
+import socket
 from contextlib import suppress
 from typing import Protocol, cast
 
 import msgspec
 
+from interrex.core.errors import InterrexError
 from interrex.core.ids import HostName, WorkerName
+from interrex.core.spec import Tls
 from interrex.library.embedded.options import Options, host_and_port
 from interrex.library.embedded.words import (
     MAX_GREETING,
@@ -27,6 +30,7 @@ from interrex.library.embedded.words import (
     decode_word,
     encode_word,
 )
+from interrex.library.errors import BadCertificates, CannotListen
 from interrex.runtime.frames import MAX_FRAME, BadFrame, FrameReader, encode_frame
 from interrex.runtime.peer_socket import listen_tcp
 from interrex.runtime.peer_tls import TlsContexts, tls_contexts
@@ -65,14 +69,15 @@ class Mesh:
     """This member's connections. Made, used and closed on the event loop.
 
     Raises:
-        InterrexError: the TLS files cannot be used, or the own address cannot be listened on.
+        BadCertificates: the TLS files cannot be used.
+        CannotListen: the own address is not to be had.
     """
 
     def __init__(self, options: Options, owner: MeshOwner) -> None:
         self.options = options
         self.owner = owner
-        self._contexts: TlsContexts | None = tls_contexts(options.tls) if options.tls else None
-        self._sock = listen_tcp(*host_and_port(options.me))
+        self._contexts = None if options.tls is None else _contexts(options.tls)
+        self._sock = _listening(options.me)
         self._server: asyncio.Server | None = None
         self._links: dict[WorkerName, _Link] = {}
         self.strangers: list[_Link] = []
@@ -325,6 +330,20 @@ class _Link(asyncio.Protocol):
         self.settled.set()
         self.ended.set()
         self._mesh.down(self)
+
+
+def _contexts(files: Tls) -> TlsContexts:
+    try:
+        return tls_contexts(files)
+    except InterrexError as error:
+        raise BadCertificates(str(error)) from error
+
+
+def _listening(address: str) -> socket.socket:
+    try:
+        return listen_tcp(*host_and_port(address))
+    except InterrexError as error:
+        raise CannotListen(str(error)) from error
 
 
 def _certificate_names(certificate: dict[str, object], host: HostName) -> bool:

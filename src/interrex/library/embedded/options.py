@@ -9,7 +9,7 @@ from interrex.core.ids import WorkerName
 from interrex.core.spec import ClusterSpec, Tls
 from interrex.elections.embedding import embedded_spec
 from interrex.elections.registry import times_problem
-from interrex.library.errors import ElectionError, MalformedUrl, UnknownOption, WrongPeers
+from interrex.library.errors import BadSecret, BadTimes, MalformedUrl, UnknownOption, WrongPeers
 from interrex.library.urls import ElectionUrl, is_place
 
 HEARTBEAT_S = 0.2
@@ -44,7 +44,7 @@ def host_and_port(address: str) -> tuple[str, int]:
 
 
 def options_from(url: ElectionUrl) -> Options:
-    """Raises MalformedUrl, UnknownOption, WrongPeers, ElectionError."""
+    """Raises MalformedUrl, UnknownOption, WrongPeers, BadTimes, BadSecret."""
     url.only(
         "self", "state", "secret_file", "ca", "certificate", "key", "heartbeat", "election_timeout"
     )
@@ -55,7 +55,7 @@ def options_from(url: ElectionUrl) -> Options:
     spec = _spec(url)
     secret, tls = _secret(url), _tls(url)
     if not secret and tls is None and not all(map(_is_loopback, peers)):
-        raise ElectionError(
+        raise BadSecret(
             "members on other machines have to prove who they are\n"
             "give all of them the same ?secret_file=FILE, or ca=, certificate= and key= for TLS"
         )
@@ -89,7 +89,8 @@ def _spec(url: ElectionUrl) -> ClusterSpec:
     spec = embedded_spec(url.scheme, url.path[0], heartbeat, timeout)
     problem = times_problem(spec)
     if problem:
-        raise UnknownOption("heartbeat, election_timeout", problem)
+        times = f"heartbeat={heartbeat:g} and election_timeout={timeout:g} (s)"
+        raise BadTimes(f"{times} leave a leader no room to stop in: {problem}")
     return spec
 
 
@@ -100,9 +101,9 @@ def _secret(url: ElectionUrl) -> bytes:
     try:
         secret = Path(path).read_bytes().strip()
     except OSError as error:
-        raise ElectionError(f"the secret cannot be read from {path}: {error.strerror}") from error
+        raise BadSecret(f"the secret cannot be read from {path}: {error.strerror}") from error
     if len(secret) < MIN_SECRET_BYTES:
-        raise ElectionError(
+        raise BadSecret(
             f"the secret in {path} has {len(secret)} bytes, and {MIN_SECRET_BYTES} are the least\n"
             f"make one with: head -c 32 /dev/urandom | base64 > {path}"
         )

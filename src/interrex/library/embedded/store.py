@@ -12,7 +12,7 @@ import msgspec
 
 from interrex.core.storage import Record, Stored
 from interrex.library.embedded.founding import Genesis
-from interrex.library.errors import ElectionError, OtherCluster
+from interrex.library.errors import OtherCluster, StateTaken
 from interrex.runtime.disk import Writer, WriterListener
 from interrex.runtime.disk_file import StoreCorrupt, sync_folder
 from interrex.runtime.layout import make_private
@@ -72,9 +72,9 @@ class FolderStore:
         listener: told what became of what is written.
 
     Raises:
-        ElectionError: another process has the directory.
+        StateTaken: another process has the directory.
         OtherCluster: it belongs to another election.
-        InterrexError: the disk gives no space, or fails.
+        InterrexError, OSError: it cannot be made, the disk gives no space, or fails.
     """
 
     def __init__(self, folder: Path, election: str, name: str, listener: WriterListener) -> None:
@@ -88,20 +88,23 @@ class FolderStore:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._lock)
-            raise ElectionError(
+            raise StateTaken(
                 f"another process has the state directory {folder}\n"
                 "give each member a directory of its own"
             ) from None
         self.member, self.stored = new_member(), Stored()
         self.genesis: Genesis | None = None
-        self._open()
+        try:
+            self._open()
+        except BaseException:
+            os.close(self._lock)
+            raise
 
     def _open(self) -> None:
         path = self._folder / MEMBER_NAME
         try:
             kept = msgspec.json.decode(path.read_bytes(), type=Kept)
             if (kept.election, kept.name) != self._whose:
-                os.close(self._lock)
                 mine, theirs = (f"{one[0]}/{one[1]}" for one in (self._whose, kept_by(kept)))
                 raise OtherCluster(mine, theirs, str(self._folder))
             store = LogStore(self._folder, must_exist=True)
