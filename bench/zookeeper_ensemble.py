@@ -31,6 +31,7 @@ class ZooKeeperEnsemble:
         users: maps the names of those who may show a password, by SASL, to it.
         tls: lets clients in by TLS only, with certificates of their own.
         places: where each server runs.
+        granted_ms: the shortest and the longest session that it grants, where not 2 and 20 ticks.
 
     Raises:
         MissingTool: Debian's package, or Java, is not installed.
@@ -42,6 +43,7 @@ class ZooKeeperEnsemble:
         users: Mapping[str, str] | None = None,
         tls: ServerTls | None = None,
         places: Sequence[Place] = (LOOPBACK,) * SERVERS,
+        granted_ms: tuple[int, int] | None = None,
     ) -> None:
         if shutil.which("java") is None or not JAR.exists():
             raise MissingTool(NEEDED)
@@ -49,6 +51,7 @@ class ZooKeeperEnsemble:
         self._users = users or {}
         self._tls = tls
         self._places = places
+        self._granted_ms = granted_ms
         self._stack = contextlib.ExitStack()
         self._folder = Path()
         self._ports = free_ports(4 * SERVERS)
@@ -93,6 +96,9 @@ class ZooKeeperEnsemble:
             "admin.enableServer=false",
             "4lw.commands.whitelist=srvr",
         ]
+        if self._granted_ms is not None:
+            shortest, longest = self._granted_ms
+            lines += [f"minSessionTimeout={shortest}", f"maxSessionTimeout={longest}"]
         if self._tls is not None:
             lines += [
                 f"secureClientPort={self._ports[3 * SERVERS + server]}",

@@ -15,10 +15,10 @@ from bench.processes import free_ports
 from bench.zookeeper_ensemble import ZooKeeperEnsemble
 from interrex.library.coordinated.options import credentials
 from interrex.library.errors import (
+    BadCertificates,
     BadCredentials,
     BadMargin,
     BadTimes,
-    ElectionError,
     MalformedUrl,
     MissingExtra,
     UnknownOption,
@@ -49,6 +49,8 @@ CLIENTS = {"etcd": "aiohttp", "zookeeper": "kazoo", "postgresql": "asyncpg"}
         ("etcd://h/x?lease=2.5", UnknownOption, "whole number"),
         ("etcd://h/x?lease=nan", UnknownOption, "nan s"),
         ("etcd://h/x?lease=3&timeout=1", BadTimes, "3 time-outs of 1 s.*lease of 3 s"),
+        ("etcd://h/x?lease=3&timeout=0.95", BadTimes, r"0\.95 s do not fit into the 2\.7 s"),
+        ("etcd://h/x?lease=3&timeout=0.9", BadTimes, r"a timeout below 0\.9 s"),
         ("etcd://u@h/x", UnknownOption, "the user 'u' has no password"),
         ("etcd://u:p@h/x?password_file=/dev/null", UnknownOption, "password_file"),
         ("etcd://u@h/x?password_file=/none", UnknownOption, "cannot be read"),
@@ -58,6 +60,7 @@ CLIENTS = {"etcd": "aiohttp", "zookeeper": "kazoo", "postgresql": "asyncpg"}
         ("zookeeper://h/..", MalformedUrl, "NAME"),
         ("zookeeper://h/x?lease=3", UnknownOption, "lease.*there are: session"),
         ("zookeeper://h/x?session=0.1", UnknownOption, "0.1 s is out of its range"),
+        ("zookeeper://h/x?session=0.39", UnknownOption, "0.39 s is out of its range, 0.4 to"),
         ("zookeeper://h/x?session=soon", UnknownOption, "no number"),
         ("zookeeper://u@h/x", UnknownOption, "the user 'u' has no password"),
         ("zookeeper://h/x?root=/../b", UnknownOption, "no path of ZooKeeper"),
@@ -68,6 +71,7 @@ CLIENTS = {"etcd": "aiohttp", "zookeeper": "kazoo", "postgresql": "asyncpg"}
         ("postgresql://h/db?name=", MalformedUrl, "DATABASE/NAME"),
         ("postgresql://h/db/x?lease=0.1", UnknownOption, "0.1 s is out of its range"),
         ("postgresql://h/db/x?lease=3&timeout=1", BadTimes, "3 time-outs of 1 s"),
+        ("postgresql://h/db/x?lease=3&timeout=0.9", BadTimes, r"fit into the 2\.7 s that count"),
         ("postgresql://u@h/db/x", UnknownOption, "the user 'u' has no password"),
         ("raft://u:p@127.0.0.1:1/x?self=0", MalformedUrl, "not to have a user"),
         ("raft://127.0.0.1/x?self=0", WrongPeers, "'127.0.0.1' is no HOST:PORT"),
@@ -272,11 +276,33 @@ async def test_zookeeper_lets_in_who_shows_the_password_and_may_write() -> None:
             await entering(f"zookeeper://app:s3cret@{ensemble.hosts}/x?session=60", margin=2)
 
 
+async def test_a_session_of_which_a_leader_could_not_stop_in_time_is_refused_on_entering() -> None:
+    with ZooKeeperEnsemble(tick_ms=250, granted_ms=(200, 300)) as ensemble:
+        ensemble.wait_serving()
+        words = r"a session of 0\.3 s, 10 s were asked for; a leader counts on 0\.15 s"
+        with pytest.raises(BadTimes, match=words):
+            await entering(f"zookeeper://{ensemble.hosts}/x")
+
+
 async def test_another_program_on_the_port_is_no_postgresql() -> None:
     for said in (b"+OK\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n"):
         async with answering(lambda request, said=said: said) as port:  # type: ignore[misc]
             with pytest.raises((WrongService, Unreachable), match=f"{port}"):
                 await entering(f"postgresql://127.0.0.1:{port}/db/x?timeout=0.2&lease=1")
+
+
+def postgres(version: str) -> Answer:
+    """Lets everybody in, and says which version it is."""
+    said = b"server_version\0%s\0" % version.encode()
+    messages = [(b"R", bytes(4)), (b"S", said), (b"K", bytes(8)), (b"Z", b"I")]
+    answer = b"".join(kind + (4 + len(body)).to_bytes(4, "big") + body for kind, body in messages)
+    return lambda request: answer
+
+
+async def test_a_postgresql_that_is_too_old_is_refused_with_its_version() -> None:
+    async with answering(postgres("13.4")) as port:
+        with pytest.raises(WrongService, match=r"PostgreSQL at .* is 13, and 14 is the oldest"):
+            await entering(f"postgresql://app:s3cret@127.0.0.1:{port}/db/x")
 
 
 async def test_postgresql_lets_in_who_shows_the_password_and_may_write() -> None:
@@ -300,17 +326,23 @@ async def test_postgresql_lets_in_who_shows_the_password_and_may_write() -> None
             await entering(f"{server.url}/x?lease=1", margin=1)
 
 
+@pytest.mark.parametrize("place", ["etcd://h/x", "postgresql://h/db/x"])
+@pytest.mark.parametrize("times", ["", "lease=2", "lease=3&timeout=0.899"])
+def test_time_outs_that_fit_into_what_counts_of_the_lease_are_taken(place: str, times: str) -> None:
+    assert interrex.election(f"{place}?{times}", identity="a").identity == "a"
+
+
 def test_a_margin_that_leaves_nothing_of_the_lease_is_refused_with_the_numbers() -> None:
     with pytest.raises(BadMargin, match=r"1 s does not fit into a lease of 1\.8 s"):
         interrex.election("etcd://h/x?lease=2", margin=1.0)
 
 
 async def test_certificates_that_cannot_be_used_are_told_before_anything_is_asked() -> None:
-    with pytest.raises(ElectionError, match="certificates for etcd cannot be used"):
+    with pytest.raises(BadCertificates, match="certificates for etcd cannot be used"):
         await entering("etcd://h/x?ca=/none")
-    with pytest.raises(ElectionError, match="certificates for ZooKeeper cannot be used"):
+    with pytest.raises(BadCertificates, match="certificates for ZooKeeper cannot be used"):
         await entering("zookeeper://h/x?ca=/none")
-    with pytest.raises(ElectionError, match="certificates for PostgreSQL cannot be used"):
+    with pytest.raises(BadCertificates, match="certificates for PostgreSQL cannot be used"):
         await entering("postgresql://h/db/x?ca=/none")
 
 

@@ -49,7 +49,8 @@ def election(
 
     Raises:
         ValueError: the identity or the priority is none.
-        MalformedUrl, UnknownScheme, UnknownOption, WrongPeers: the URL is at fault.
+        MalformedUrl, UnknownScheme, UnknownOption, WrongPeers, BadTimes: the URL is at fault.
+        BadSecret: the members' secret is needed and missing, or will not do.
         MissingExtra: the backend's client is not installed; says how to install it.
         BadMargin: the margin does not fit into the lease; has both.
     """

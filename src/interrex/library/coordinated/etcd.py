@@ -19,11 +19,12 @@ from interrex.library.coordinated.options import (
     credentials,
     name_in,
     servers,
+    told,
     translated,
 )
 from interrex.library.coordinated.service import HEAD_START, Post
 from interrex.library.coordinated.sharing import borrow, give_back
-from interrex.library.errors import ElectionError, UnknownOption
+from interrex.library.errors import UnknownOption
 from interrex.library.urls import ElectionUrl
 from interrex.runtime.coordination.etcd import EtcdAccess, EtcdClient, EtcdConnection
 from interrex.runtime.coordination.etcd_json import Words
@@ -44,7 +45,7 @@ def etcd_service(url: ElectionUrl) -> "EtcdService":
     if lease != int(lease):
         raise UnknownOption("lease", f"{lease:g} s is no whole number of seconds, as etcd counts")
     timeout = url.duration("timeout", min(1.0, lease / 5), 0.01)
-    check_times(timeout, TRIES, lease)
+    check_times(timeout, TRIES, lease, EtcdSettings(ttl_s=int(lease)).believed(int(lease)))
     user, password = credentials(url)
     files = certificates(url)
     scheme = "https" if files.tls else "http"
@@ -80,7 +81,7 @@ class EtcdService:
         try:
             connection = borrow(self._access, lambda: EtcdConnection(self._access))
         except InterrexError as error:
-            raise ElectionError(str(error)) from error
+            raise told(error) from error
         try:
             await translated(connection.introduce(Words(self._folder)), self.patience)
         except BaseException:
@@ -91,6 +92,9 @@ class EtcdService:
     def new_core(self, worker: WorkerName, priority: int, who: str, random: Random) -> Etcd:
         settings = EtcdSettings(ttl_s=self._lease_s, priority=priority, stagger=HEAD_START)
         return Etcd(worker, 0, settings, random, who)
+
+    def check_granted(self, believed: int) -> None:
+        """etcd grants as much as is asked for, or more, and that fits."""
 
     def ask(self, ask: Ask) -> None:
         if self._client is not None:

@@ -13,7 +13,13 @@ from interrex.core.time import S
 from interrex.elections.coordinated.candidacy import Candidacy
 from interrex.elections.interface import Ask, ElectionEvent, LeaderChanged, Noticed, Told, WakeUp
 from interrex.library.coordinated.service import Core, Service
-from interrex.library.errors import BadCredentials, ElectionError, IdentityTaken, Unreachable
+from interrex.library.errors import (
+    BadCredentials,
+    BadTimes,
+    ElectionError,
+    IdentityTaken,
+    Unreachable,
+)
 from interrex.library.leaving import to_its_end
 from interrex.library.standing import Standing
 from interrex.runtime.clock import now_ns
@@ -58,6 +64,11 @@ class CoordinatedMember:
         except asyncio.CancelledError:
             await self._leave()
             raise
+        if self._standing.failure is None and self._core is not None:
+            try:
+                self._service.check_granted(self._core.session)
+            except BadTimes as error:
+                self._standing.fail(error)
         if self._standing.failure is not None:
             await self._leave()
             raise self._standing.failure

@@ -6,6 +6,7 @@ from typing import NamedTuple, TypeVar
 
 from interrex.core.errors import InterrexError
 from interrex.core.secret import Secret
+from interrex.core.time import S
 from interrex.library import errors
 from interrex.library.urls import ElectionUrl, is_place
 from interrex.runtime.coordination import interface
@@ -16,6 +17,7 @@ _AS_TOLD: dict[type[InterrexError], type[errors.ElectionError]] = {
     interface.Unreachable: errors.Unreachable,
     interface.WrongService: errors.WrongService,
     interface.WrongCertificate: errors.WrongCertificate,
+    interface.BadCertificates: errors.BadCertificates,
     interface.BadCredentials: errors.BadCredentials,
 }
 
@@ -81,21 +83,31 @@ def certificates(url: ElectionUrl) -> Files:
     return Files(bool(asked) or needed, **given)
 
 
-def check_times(timeout: float, tries: int, lease: float) -> None:
-    """Raises BadTimes where a lease could end before it was tried to be renewed."""
-    if tries * timeout >= lease:
+def check_times(timeout: float, tries: int, lease: float, believed: int) -> None:
+    """Raises BadTimes where a leader could stop before it had tried to renew its lease.
+
+    Args:
+        believed: how much of the lease (s) a leader counts on, in ns.
+    """
+    if tries * timeout * S >= believed:
         raise errors.BadTimes(
-            f"{tries} time-outs of {timeout:g} s do not fit into a lease of {lease:g} s: a leader "
-            "would stop before it had asked another server\n"
-            f"take a timeout below {lease / tries:g} s, or a longer lease"
+            f"{tries} time-outs of {timeout:g} s do not fit into the {believed / S:g} s that count "
+            f"of a lease of {lease:g} s: a leader would stop before it had asked another server\n"
+            f"take a timeout below {believed / S / tries:g} s, or a longer lease"
         )
+
+
+def told(error: InterrexError) -> errors.ElectionError:
+    """What a client says, as the library names it."""
+    return _AS_TOLD.get(type(error), errors.ElectionError)(str(error))
 
 
 async def translated(introduced: Coroutine[None, None, T], patience: float) -> T:
     """What a client says when it meets its service.
 
     Raises:
-        Unreachable, WrongService, WrongCertificate, BadCredentials: as the library names them.
+        Unreachable, WrongService, WrongCertificate, BadCertificates, BadCredentials: as the
+            library names them.
     """
     try:
         async with asyncio.timeout(patience):
@@ -103,4 +115,4 @@ async def translated(introduced: Coroutine[None, None, T], patience: float) -> T
     except TimeoutError:
         raise errors.Unreachable(f"no server has answered within {patience:g} s") from None
     except InterrexError as error:
-        raise _AS_TOLD.get(type(error), errors.ElectionError)(str(error)) from error
+        raise told(error) from error

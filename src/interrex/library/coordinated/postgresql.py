@@ -13,11 +13,12 @@ from interrex.library.coordinated.options import (
     check_times,
     credentials,
     servers,
+    told,
     translated,
 )
 from interrex.library.coordinated.service import HEAD_START, Post
 from interrex.library.coordinated.sharing import borrow, give_back
-from interrex.library.errors import ElectionError, MalformedUrl
+from interrex.library.errors import MalformedUrl
 from interrex.library.urls import ElectionUrl
 from interrex.runtime.coordination.postgresql import (
     PostgresAccess,
@@ -44,7 +45,7 @@ def postgresql_service(url: ElectionUrl) -> "PostgresService":
         )
     lease = url.duration("lease", LEASE_S, LEAST_LEASE_S)
     timeout = url.duration("timeout", min(1.0, lease / 5), 0.01)
-    check_times(timeout, TRIES, lease)
+    check_times(timeout, TRIES, lease, PostgresSettings().believed(round(lease * 1000)))
     user, password = credentials(url)
     places = [place.rpartition(":") for place in servers(url, 5432)]
     access = PostgresAccess(
@@ -77,7 +78,7 @@ class PostgresService:
         try:
             connection = borrow(self._access, lambda: PostgresConnection(self._access))
         except InterrexError as error:
-            raise ElectionError(str(error)) from error
+            raise told(error) from error
         try:
             await translated(connection.introduce(), self.patience)
         except BaseException:
@@ -89,6 +90,9 @@ class PostgresService:
     def new_core(self, worker: WorkerName, priority: int, who: str, random: Random) -> Postgres:
         settings = PostgresSettings(priority=priority, stagger=HEAD_START)
         return Postgres(worker, settings, who, random)
+
+    def check_granted(self, believed: int) -> None:
+        """A session lasts as long as it is told to, and that fits."""
 
     def ask(self, ask: Ask) -> None:
         if self._client is not None:

@@ -94,6 +94,16 @@ class Service(Protocol):
     def new_core(self, worker: WorkerName, priority: int, who: str, random: Random) -> Core:
         """The election's core for one member."""
 
+    def check_granted(self, believed: int) -> None:
+        """Look at what was granted, before anybody stands.
+
+        Args:
+            believed: as ``Core.session``.
+
+        Raises:
+            BadTimes: it is too short for a leader to stop in time.
+        """
+
     def ask(self, ask: Ask) -> None:
         """Begin to ask."""
 

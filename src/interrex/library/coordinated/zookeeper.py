@@ -9,19 +9,21 @@ from urllib.parse import quote
 
 from interrex.core.errors import InterrexError
 from interrex.core.ids import WorkerName
+from interrex.core.time import S
 from interrex.elections.interface import Ask
-from interrex.elections.zookeeper.settings import ZooKeeperSettings
+from interrex.elections.zookeeper.settings import LEAST_SESSION_S, ZooKeeperSettings
 from interrex.elections.zookeeper.zookeeper import ZooKeeper
 from interrex.library.coordinated.options import (
     certificates,
     credentials,
     name_in,
     servers,
+    told,
     translated,
 )
 from interrex.library.coordinated.service import HEAD_START, Post
 from interrex.library.coordinated.sharing import borrow, give_back
-from interrex.library.errors import ElectionError, UnknownOption
+from interrex.library.errors import BadTimes, UnknownOption
 from interrex.library.urls import ElectionUrl
 from interrex.runtime.coordination.zookeeper import ZooKeeperClient
 from interrex.runtime.coordination.zookeeper_session import ZooKeeperAccess, ZooKeeperConnection
@@ -40,7 +42,7 @@ def zookeeper_service(url: ElectionUrl) -> "ZooKeeperService":
     user, password = credentials(url)
     access = ZooKeeperAccess(
         hosts=tuple(servers(url, 2181)),
-        session=url.duration("session", SESSION_S, 0.2),
+        session=url.duration("session", SESSION_S, LEAST_SESSION_S),
         user=user,
         password=password,
         **certificates(url)._asdict(),
@@ -72,7 +74,7 @@ class ZooKeeperService:
         try:
             connection = borrow(self._access, lambda: ZooKeeperConnection(self._access))
         except InterrexError as error:
-            raise ElectionError(str(error)) from error
+            raise told(error) from error
         try:
             await translated(connection.introduce(), self.patience)
         except BaseException:
@@ -84,6 +86,16 @@ class ZooKeeperService:
     def new_core(self, worker: WorkerName, priority: int, who: str, random: Random) -> ZooKeeper:
         settings = ZooKeeperSettings(priority=priority, stagger=HEAD_START)
         return ZooKeeper(worker, 0, settings, random, who)
+
+    def check_granted(self, believed: int) -> None:
+        """The ensemble's own bounds may have made the session shorter than was asked for."""
+        if believed < ZooKeeperSettings().believed(round(LEAST_SESSION_S * 1000)):
+            granted = self._connection.granted_ms if self._connection is not None else 0
+            raise BadTimes(
+                f"ZooKeeper grants a session of {granted / 1000:g} s, {self._access.session:g} s "
+                f"were asked for; a leader counts on {believed / S:g} s of it and would not stop "
+                f"in time\nlet it grant {LEAST_SESSION_S:g} s or more (tickTime, maxSessionTimeout)"
+            )
 
     def ask(self, ask: Ask) -> None:
         if self._client is not None:

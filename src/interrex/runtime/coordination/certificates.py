@@ -1,11 +1,27 @@
-"""Whether it was a certificate that a connection ended for: its own kind of error for people."""
+"""The certificates of coordination services: the own ones, and whether it was one that a connection
+ended for."""
 
 import ssl
 
-from interrex.runtime.coordination.interface import WrongCertificate
+from interrex.runtime.coordination.interface import BadCertificates, WrongCertificate
 
 _REFUSED = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED", "HANDSHAKE_FAILURE")
 """What OpenSSL's names for a server's alerts have in them when it does not take ours."""
+
+
+def tls_context(service: str, ca: str, certificate: str, key: str) -> ssl.SSLContext:
+    """For connections with a service, out of files; empty where there is none.
+
+    Raises:
+        BadCertificates: a file cannot be read, or is not what it should be.
+    """
+    try:
+        context = ssl.create_default_context(cafile=ca or None)
+        if certificate:
+            context.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise BadCertificates(f"the certificates for {service} cannot be used: {error}") from error
+    return context
 
 
 def certificate_problem(place: str, error: BaseException) -> WrongCertificate | None:

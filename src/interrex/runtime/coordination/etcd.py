@@ -33,7 +33,7 @@ from interrex.elections.etcd.questions import (
     Watch,
 )
 from interrex.elections.interface import Ask, Noticed, Told
-from interrex.runtime.coordination.certificates import certificate_problem
+from interrex.runtime.coordination.certificates import certificate_problem, tls_context
 from interrex.runtime.coordination.etcd_json import (
     NONSENSE,
     REFUSALS,
@@ -96,7 +96,7 @@ class EtcdConnection:
         access: endpoints and how to reach them.
 
     Raises:
-        InterrexError: a certificate cannot be used.
+        BadCertificates: a certificate cannot be used.
     """
 
     def __init__(self, access: EtcdAccess) -> None:
@@ -352,10 +352,4 @@ def _password(options: Etcd) -> str:
 def _tls(access: EtcdAccess) -> ssl.SSLContext | None:
     if not (access.ca or access.certificate):
         return None
-    try:
-        context = ssl.create_default_context(cafile=access.ca or None)
-        if access.certificate:
-            context.load_cert_chain(access.certificate, access.key)
-    except (OSError, ssl.SSLError) as error:
-        raise InterrexError(f"the certificates for etcd cannot be used: {error}") from error
-    return context
+    return tls_context("etcd", access.ca, access.certificate, access.key)

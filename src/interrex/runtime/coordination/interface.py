@@ -35,5 +35,9 @@ class WrongCertificate(InterrexError):  # noqa: N818
     """Its certificate is not that host's, or not by that authority; or it does not take ours."""
 
 
+class BadCertificates(InterrexError):  # noqa: N818
+    """The files for TLS with it cannot be used."""
+
+
 class BadCredentials(InterrexError):  # noqa: N818
     """It does not know this user, or not this password, or lets the user do nothing."""

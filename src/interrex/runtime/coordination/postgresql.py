@@ -19,7 +19,7 @@ from interrex.core.secret import Secret
 from interrex.elections.coordinated.candidacy import Who
 from interrex.elections.interface import Ask, Noticed, Told
 from interrex.elections.postgresql import questions as q
-from interrex.runtime.coordination.certificates import certificate_problem, not_taken
+from interrex.runtime.coordination.certificates import certificate_problem, not_taken, tls_context
 from interrex.runtime.coordination.interface import (
     BadCredentials,
     Post,
@@ -109,7 +109,7 @@ class PostgresConnection:
         access: servers and how to reach them.
 
     Raises:
-        InterrexError: a certificate cannot be used.
+        BadCertificates: a certificate cannot be used.
     """
 
     def __init__(self, access: PostgresAccess) -> None:
@@ -433,10 +433,4 @@ def _why_not(place: str, error: Exception) -> InterrexError:
 def _tls(access: PostgresAccess) -> ssl.SSLContext | None:
     if not access.tls:
         return None
-    try:
-        context = ssl.create_default_context(cafile=access.ca or None)
-        if access.certificate:
-            context.load_cert_chain(access.certificate, access.key)
-    except (OSError, ssl.SSLError) as error:
-        raise InterrexError(f"the certificates for PostgreSQL cannot be used: {error}") from error
-    return context
+    return tls_context("PostgreSQL", access.ca, access.certificate, access.key)

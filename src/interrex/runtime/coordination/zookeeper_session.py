@@ -25,7 +25,7 @@ from interrex.core.secret import Secret
 from interrex.core.spec import ZooKeeper
 from interrex.elections.interface import Noticed
 from interrex.elections.zookeeper import questions as q
-from interrex.runtime.coordination.certificates import certificate_problem
+from interrex.runtime.coordination.certificates import certificate_problem, tls_context
 from interrex.runtime.coordination.interface import Unreachable, WrongService
 
 _log = logging.getLogger(__name__)
@@ -90,7 +90,8 @@ class ZooKeeperConnection:
         self._access = access
         self._loop = asyncio.get_running_loop()
         self._closed = False
-        self._granted_ms = 0
+        self.granted_ms = 0
+        """The session's time-out, as the ensemble granted it last."""
         self._session = 0
         self._reset: asyncio.Task[None] | None = None
         self._clients: list[Follower] = []
@@ -119,7 +120,7 @@ class ZooKeeperConnection:
             self._is_begun = True
             self.kazoo.start_async()
         if self.kazoo.connected and self._session:
-            self._loop.call_soon(client.connected, self._session, self._granted_ms)
+            self._loop.call_soon(client.connected, self._session, self.granted_ms)
 
     def leave(self, client: Follower) -> None:
         """It hears no more."""
@@ -204,7 +205,7 @@ class ZooKeeperConnection:
         def noting(timeout_s: float, request: Any, xid: int | None = None) -> Any:
             answer = invoke(timeout_s, request, xid)
             if isinstance(request, Connect):
-                self._granted_ms = answer[0].time_out
+                self.granted_ms = answer[0].time_out
             return answer
 
         connection._invoke = noting
@@ -212,7 +213,7 @@ class ZooKeeperConnection:
     def _state_changed(self, state: str) -> None:
         """In one of kazoo's threads."""
         if state == KazooState.CONNECTED:
-            self.hand(self._connected, self.kazoo.client_id[0], self._granted_ms)
+            self.hand(self._connected, self.kazoo.client_id[0], self.granted_ms)
         elif state == KazooState.SUSPENDED:
             self.hand(self._suspended)
         else:
@@ -266,16 +267,10 @@ def _password(options: ZooKeeper) -> str:
 
 
 def _tls(access: ZooKeeperAccess) -> ssl.SSLContext | None:
-    """As kazoo makes it of the same files; both look at the host's name. Raises InterrexError."""
+    """As kazoo makes it of the same files; both look at the host's name. Raises BadCertificates."""
     if not access.tls:
         return None
-    try:
-        context = ssl.create_default_context(cafile=access.ca or None)
-        if access.certificate:
-            context.load_cert_chain(access.certificate, access.key)
-    except (OSError, ssl.SSLError) as error:
-        raise InterrexError(f"the certificates for ZooKeeper cannot be used: {error}") from error
-    return context
+    return tls_context("ZooKeeper", access.ca, access.certificate, access.key)
 
 
 def _security(access: ZooKeeperAccess) -> dict[str, Any]:
