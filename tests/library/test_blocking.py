@@ -2,6 +2,7 @@
 
 import os
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -10,8 +11,9 @@ import pytest
 from interrex.library import blocking
 from interrex.library.errors import (
     AlreadyEntered,
+    CannotListen,
     ElectionClosed,
-    ElectionError,
+    IdentityTaken,
     UnknownScheme,
 )
 from interrex.library.leadership import View
@@ -23,7 +25,10 @@ def test_a_body_leads_and_leaving_it_lets_the_next_lead() -> None:
     with blocking.election(places.url(0), identity="a") as election:
         with election.lead(timeout=30) as leadership:
             assert not leadership.ended
-            assert election.view.leader == "a"
+            assert election.view.leader == election.identity == "a"
+            own = election.leadership
+            assert own is leadership
+        assert election.leadership is None
         assert leadership.reason == "its body has ended"
         assert not leadership.lost
         with election.lead(timeout=30) as again:
@@ -52,6 +57,48 @@ def test_giving_up_is_told_and_waits_for_the_body() -> None:
         assert leadership.lost
 
 
+def test_a_leadership_is_handed_over_to_one_that_waits_and_was_named() -> None:
+    places = Places("raft", count=2)
+    asked, led = threading.Event(), threading.Event()
+    with ExitStack() as stack:
+        a, b = [
+            stack.enter_context(blocking.election(places.url(place), identity=name))
+            for place, name in enumerate("ab")
+        ]
+
+        def follow() -> None:
+            with b.lead(timeout=60):
+                led.set()
+
+        def hand_over() -> None:
+            a.transfer("b")
+
+        with a.lead(timeout=60, on_end=asked.set) as leadership:
+            waiting = threading.Thread(target=follow)
+            waiting.start()
+            while a.waiting() != ["b"]:
+                threading.Event().wait(0.001)
+            transferring = threading.Thread(target=hand_over)
+            transferring.start()
+            assert asked.wait(60)
+            assert leadership.reason == "it was handed over to b"
+            assert not led.is_set()
+        for thread in (transferring, waiting):
+            thread.join(60)
+        assert led.is_set()
+
+
+def test_an_error_of_the_election_is_raised_through_lead() -> None:
+    places = Places("raft")
+    with (
+        blocking.election(places.url(0), identity="same"),
+        blocking.election(places.url(1), identity="same") as second,
+        pytest.raises(IdentityTaken, match=places.addresses[0]),
+        second.lead(timeout=60),
+    ):
+        raise AssertionError("it leads")
+
+
 def test_a_turn_that_does_not_come_in_time_is_given_up() -> None:
     places = Places("raft", count=3)
     with blocking.election(places.url(0), identity="a") as election:
@@ -63,7 +110,7 @@ def test_a_turn_that_does_not_come_in_time_is_given_up() -> None:
 def test_views_are_followed_to_the_end() -> None:
     places = Places("raft", count=1)
     with blocking.election(places.url(0), identity="a") as election:
-        views = election.views()
+        views = election.observe()
         assert next(views).leader is None
         with election.lead(timeout=30):
             assert next(view for view in views if view.leader).leader == "a"
@@ -74,7 +121,8 @@ def test_what_is_asked_before_or_after_the_election_is_open_is_refused_and_never
     election = blocking.election(Places("raft", count=1).url(0), identity="a")
 
     def ask_everything(words: str) -> None:
-        for ask in (election.lead().__enter__, election.resign, lambda: election.transfer("b")):
+        asked = (election.lead().__enter__, election.resign, election.waiting)
+        for ask in (*asked, lambda: election.transfer("b")):
             with pytest.raises(ElectionClosed, match=words):
                 ask()
 
@@ -85,7 +133,7 @@ def test_what_is_asked_before_or_after_the_election_is_open_is_refused_and_never
         with election.lead(timeout=30) as leadership:
             assert not leadership.ended
     ask_everything("was left")
-    assert list(election.views()) == []
+    assert list(election.observe()) == []
     assert (threading.active_count(), len(os.listdir("/proc/self/fd"))) == before
 
 
@@ -101,13 +149,13 @@ def test_whoever_waits_on_another_thread_is_told_when_the_election_is_left() -> 
             told.put(error)
 
     def watch() -> None:
-        told.put(list(election.views()))
+        told.put(list(election.observe()))
 
     with blocking.election(places.url(0), identity="a") as election:
         waiting = [threading.Thread(target=one) for one in (wait_for_a_turn, watch)]
         for thread in waiting:
             thread.start()
-        while "a" not in election._inner.waiting():
+        while "a" not in election.waiting():
             threading.Event().wait(0.001)
     for thread in waiting:
         thread.join(30)
@@ -163,7 +211,7 @@ def test_what_cannot_be_opened_is_told_and_leaves_no_thread(tmp_path: Path) -> N
     places = Places("raft", count=1)
     with blocking.election(places.url(0), identity="a"):
         second = blocking.election(places.url(0), identity="b")
-        with pytest.raises(ElectionError, match="cannot listen"):
+        with pytest.raises(CannotListen, match="cannot listen"):
             second.__enter__()
     with pytest.raises(UnknownScheme, match="there are: interrex://"):
         blocking.election("zab://x/y")

@@ -90,9 +90,27 @@ class BlockingElection:
             self._thread.join()
 
     @property
+    def identity(self) -> str:
+        """By which the others know this member."""
+        return self._inner.identity
+
+    @property
     def view(self) -> View:
         """Who leads, as far as this member knows."""
         return self._inner.view
+
+    @property
+    def leadership(self) -> Leadership | None:
+        """This member's own, while one of its ``lead()`` bodies runs, on whatever thread."""
+        return self._inner.leadership
+
+    def waiting(self) -> list[str]:
+        """As ``Election.waiting``. Raises ElectionClosed where it is not open."""
+
+        async def asking() -> list[str]:
+            return self._inner.waiting()
+
+        return self._run(asking)
 
     @contextmanager
     def lead(
@@ -145,7 +163,7 @@ class BlockingElection:
                     await left.wait()
                 raise
 
-    def views(self) -> Iterator[View]:
+    def observe(self) -> Iterator[View]:
         """As ``Election.observe``: the view there is, then each newer one."""
         observing = self._inner.observe()
 
