@@ -109,6 +109,22 @@ def test_a_bad_file_is_refused_whole_with_its_line(
     assert not [path for path in state.iterdir() if path.is_dir()]
 
 
+@pytest.mark.parametrize("command", ["up", "check", "apply", "install"])
+def test_an_election_that_is_not_fenced_is_refused_where_the_file_requires_it(
+    interrex: Interrex, state: Path, file: Path, command: str
+) -> None:
+    text = file.read_text()
+    required = '[cluster]\nelection = "bully"\nrequire = "fenced"\n'
+    file.write_text(text.replace("[cluster]\n", required))
+    said = interrex(command, file)
+    assert said.code == Exit.USAGE
+    words = "cluster.require: bully is not fenced as it is configured: where the network falls"
+    assert f"{file}:3: {words}" in said.out + said.err
+    assert "bully.quorum = true" in said.out + said.err
+    assert "Traceback" not in said.err
+    assert not (state / "shop").exists()
+
+
 @pytest.mark.parametrize("command", ["up", "apply", "install"])
 def test_a_folder_is_no_cluster_file(interrex: Interrex, state: Path, command: str) -> None:
     refused(interrex(command, state), Exit.USAGE, "is a folder")

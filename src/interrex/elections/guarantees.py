@@ -82,9 +82,22 @@ ZOOKEEPER = Guarantees(
     durable=True,
     quorum=False,
     liveness="while a majority of ZooKeeper's servers reach each other and a worker reaches them",
-    clocks=RAFT.clocks,
+    clocks="none for safety; a deposed leader's belief in itself ends after half of its session: "
+    "the other half is left to ZooKeeper's ticks and to clocks that run apart",
     coordinated=True,
 )
+POSTGRESQL = Guarantees(
+    unique_epochs=True,
+    fenced=False,
+    durable=False,
+    quorum=False,
+    liveness="while the database's primary server answers a member",
+    clocks=RAFT.clocks,
+    caution="it keeps no changes, and so refuses none: whoever receives a leader's work has to "
+    "refuse older epochs. Two primary servers at once elect one leader each",
+    coordinated=True,
+)
+"""For programs only: no cluster file can ask for it, so ``guarantees_of`` never gives it."""
 
 
 def guarantees_of(spec: ClusterSpec) -> Guarantees:

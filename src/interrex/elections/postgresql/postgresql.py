@@ -28,6 +28,7 @@ from interrex.core.time import earliest
 from interrex.elections.coordinated.backoff import Backoff
 from interrex.elections.coordinated.candidacy import Candidacy, Rival, Who
 from interrex.elections.coordinated.desk import Desk
+from interrex.elections.guarantees import POSTGRESQL
 from interrex.elections.interface import (
     ElectionEffect,
     ElectionEvent,
@@ -52,6 +53,8 @@ class Postgres:
         who: its process, for people.
         random: for tokens and delays; only ``getrandbits`` is used.
     """
+
+    guarantees = POSTGRESQL
 
     def __init__(
         self, worker: WorkerName, settings: PostgresSettings, who: str, random: Random

@@ -10,6 +10,7 @@ from typing import Protocol
 from interrex.core.ids import WorkerName
 from interrex.core.time import S
 from interrex.elections.coordinated.candidacy import Candidacy, Who
+from interrex.elections.guarantees import Guarantees
 from interrex.elections.interface import (
     Ask,
     ElectionEffect,
@@ -28,6 +29,9 @@ workers: a program's loop, and a service that is shared, have other things to do
 
 class Core(Protocol):
     """An election's pure core, of those that rest on a service."""
+
+    @property
+    def guarantees(self) -> Guarantees: ...
 
     @property
     def wake_at(self) -> int | None: ...
