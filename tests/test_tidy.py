@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from interrex.core.spec import COORDINATED, ELECTIONS
+
 SOURCE = Path(__file__).parent.parent / "src" / "interrex"
 
 LAYERS = [
@@ -24,6 +26,15 @@ IMPURE_MODULES = {
     "asyncio", "os", "socket", "subprocess", "time", "datetime", "threading", "logging",
     "sqlite3", "pathlib", "signal", "shutil", "tempfile", "selectors", "ssl", "secrets", "uuid",
 }  # fmt: skip
+ADAPTERS = {"library/coordinated", "runtime/coordination", "simulator/coordination"}
+"""Whose files speak with what an election rests on."""
+NAMERS = {
+    "config/coordination.py", "config/difference.py", "config/environment.py",
+    "config/oddities.py", "config/rules.py", "config/schema.py", "core/spec.py",
+    "demo/command.py", "demo/fleet.py", "library/backends.py", "simulator/checkers/away.py",
+    "simulator/faults/coordination.py", "simulator/scenarios/scenario.py",
+}  # fmt: skip
+"""Files that may name an election: they take its options, or choose by its name."""
 
 
 class Module(NamedTuple):
@@ -129,17 +140,27 @@ def test_only_elections_and_their_adapters_name_an_algorithm() -> None:
         f"{module.path} names {algorithm}"
         for module in _modules()
         if not _may_name_one(module.relative)
-        for algorithm in ("raft", "paxos", "bully")
+        for algorithm in (*ELECTIONS, *COORDINATED)
         if algorithm in module.words
     )
 
 
 def _may_name_one(relative: Path) -> bool:
     return (
-        relative.parts[0] in {"elections", "config"}
-        or relative.name == "spec.py"
+        relative.parts[0] == "elections"
+        or relative.parent.as_posix() in ADAPTERS
+        or relative.as_posix() in NAMERS
         or (relative.parts[0] == "simulator" and _knows_the_algorithm(relative))
     )
+
+
+def test_no_file_may_name_an_algorithm_that_does_not() -> None:
+    naming = {
+        module.relative.as_posix()
+        for module in _modules()
+        if any(algorithm in module.words for algorithm in (*ELECTIONS, *COORDINATED))
+    }
+    _hold(f"{name} names no algorithm: let it not be allowed to" for name in NAMERS - naming)
 
 
 def test_files_and_functions_stay_readable() -> None:

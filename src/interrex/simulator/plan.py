@@ -31,8 +31,8 @@ class CoordinationConditions(msgspec.Struct, frozen=True, kw_only=True, omit_def
     ``commit`` until a majority of them agrees; ``lag``: for how long the others do not know what
     was agreed. ``election``: how long they have no leader after they lost theirs. ``ppm``: how many
     millionths faster than the world their clock runs. Sessions are granted between ``least`` and
-    ``most``. ``notices``: how long one of ZooKeeper's goes on serving its clients after it lost the
-    others, about.
+    ``most``. ``notices``: how long a server may go on serving its clients after it lost the others,
+    about.
     """
 
     servers: int = 3
