@@ -12,7 +12,9 @@ from bench.specs import bare
 from bench.zookeeper_ensemble import ZooKeeperEnsemble
 from interrex.core.time import S
 from interrex.elections.embedding import EMBEDDED
+from interrex.library.urls import parse
 from interrex.worker.guardian import CANDIDATE_LEASE
+from tests.library.contract import sessions
 from tests.library.members import Places
 
 LEASE_S = 2
@@ -38,6 +40,9 @@ class Service(Arena, Protocol):
 
     def lasting(self, lease: float) -> str:
         """The option that asks for another lease (s)."""
+
+    def end_session(self, meeting: "Meeting") -> None:
+        """Let the servers end the session, or the lease, of whoever leads."""
 
 
 class Meeting(Protocol):
@@ -117,6 +122,9 @@ class EtcdArena:
     def lasting(self, lease: float) -> str:
         return f"&lease={lease:.0f}"
 
+    def end_session(self, meeting: Meeting) -> None:
+        sessions.revoke_lease(self.servers, name_of(meeting))
+
 
 class ZooKeeperServers(ZooKeeperEnsemble):
     count = 3
@@ -137,6 +145,9 @@ class ZooKeeperArena:
 
     def lasting(self, lease: float) -> str:
         return f"&session={lease:g}"
+
+    def end_session(self, meeting: Meeting) -> None:
+        sessions.close_session(self.servers, name_of(meeting))
 
 
 class LonePostgres:
@@ -175,6 +186,14 @@ class PostgresArena:
 
     def lasting(self, lease: float) -> str:
         return f"&lease={lease:g}"
+
+    def end_session(self, meeting: Meeting) -> None:
+        sessions.terminate_backend(self.servers.server, name_of(meeting))
+
+
+def name_of(meeting: Meeting) -> str:
+    """The election's name at its service."""
+    return parse(meeting.url(0)).path[-1]
 
 
 @contextmanager

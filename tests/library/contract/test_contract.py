@@ -105,6 +105,24 @@ async def test_who_only_looks_on_sees_each_newest_leadership_and_its_end(
         assert onlooker.view.epoch >= epoch
 
 
+async def test_a_slow_reader_is_told_the_newest_after_two_changes_of_leader(
+    meeting: Meeting,
+) -> None:
+    async with AsyncExitStack() as stack:
+        a, b, onlooker = await trio(stack, meeting)
+        views = onlooker.observe()
+        async with a.lead() as leadership:
+            async for view in views:
+                if view == interrex.View(a.identity, leadership.epoch):
+                    break
+        async with b.lead() as leadership:
+            await led_since(onlooker, leadership.epoch)
+        async with a.lead() as leadership:
+            newest = await led_since(onlooker, leadership.epoch)
+            assert newest == (a.identity, leadership.epoch)
+            assert await anext(views) == interrex.View(*newest)
+
+
 async def test_whoever_stands_no_more_is_passed_over(meeting: Meeting) -> None:
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
         turns = Turns(group)

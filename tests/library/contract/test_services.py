@@ -163,6 +163,23 @@ def test_of_two_with_different_leases_each_follows_the_other_by_the_others_lease
     assert third.epoch > second.epoch
 
 
+def test_a_leader_whose_session_the_servers_end_is_cancelled_and_both_it_and_others_lead_later(
+    service: Service, programs: Programs
+) -> None:
+    """It hears of it from nobody but the servers. Whose it was may be the first to lead again."""
+    meeting = service.election()
+    first = programs.start(meeting.url(0), "a")
+    led = programs.leads(first)
+    second = programs.start(meeting.url(1), "b")
+    second.line_that_begins("waiting")
+    for next_one in (second, first):
+        while led.process is not next_one:
+            service.end_session(meeting)
+            led.process.line_that_begins("ended")
+            before, led = led, programs.leads()
+            assert led.epoch > before.epoch
+
+
 def test_a_killed_programs_identity_is_its_successors_once_its_session_is_over(
     service: Service, programs: Programs
 ) -> None:
