@@ -4,7 +4,7 @@ from interrex.core.ids import BALANCER, slot_name
 from interrex.core.replicas import ReplicaReport, ReplicaState
 from interrex.core.routes import RouteTable
 from interrex.core.time import S
-from interrex.worker.balancers import RETRY_AFTER, Balancers
+from interrex.worker.balancers import NO_PROCESS, RETRY_AFTER, Balancers
 from interrex.worker.interface import RoutesFollowed
 
 SLOT = slot_name(BALANCER, 0)
@@ -54,8 +54,8 @@ def test_a_table_that_a_file_alone_has_is_not_confirmed_for_the_process_that_sta
     changes: list[str] = []
     balancers = Balancers(lambda: changes.append("changed"))
     balancers.command(TABLE)
-    assert tell(balancers, ReplicaState.WAITING, 4) == [-1]
-    balancers.followed(RoutesFollowed(SLOT, -1, TABLE, (), "", ""), S)
+    assert tell(balancers, ReplicaState.WAITING, 4) == [NO_PROCESS]
+    balancers.followed(RoutesFollowed(SLOT, NO_PROCESS, TABLE, (), "", ""), S)
     assert [report.version for report in balancers.reports] == [7]
     assert tell(balancers, ReplicaState.STARTING, 5) == [5]
     assert balancers.reports == ()
@@ -70,7 +70,7 @@ def test_a_process_that_is_being_stopped_has_to_follow_itself() -> None:
     assert tell(balancers, ReplicaState.STOPPING, 1) == [1]
     balancers.followed(followed(problem="it does not answer"), S)
     assert [report.version for report in balancers.reports] == [7]
-    assert tell(balancers, ReplicaState.STOPPED, 1) == [-1]
+    assert tell(balancers, ReplicaState.STOPPED, 1) == [NO_PROCESS]
 
 
 def test_nothing_is_confirmed_for_a_slot_whose_process_may_be_another_workers() -> None:
@@ -102,3 +102,11 @@ def test_a_taken_port_is_noted_once_and_so_is_its_end() -> None:
         ("balancer.ports", TAKEN),
         ("balancer.ports", "every exposed port is open again"),
     ]
+
+
+def test_a_taken_port_is_not_told_to_be_open_again_because_its_balancer_died() -> None:
+    balancers = told()
+    balancers.notes(followed(left_out=TAKEN))
+    balancers.followed(followed(left_out=TAKEN), 2 * S)
+    assert tell(balancers, ReplicaState.WAITING, 1, 9 * S) == [NO_PROCESS]
+    assert balancers.notes(RoutesFollowed(SLOT, NO_PROCESS, TABLE, (), "", "")) == []

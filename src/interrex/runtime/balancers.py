@@ -9,10 +9,9 @@ from interrex.core.routes import EndpointState, RouteTable
 from interrex.core.spec import BalancerSpec
 from interrex.runtime.haproxy import Balancer
 from interrex.runtime.layout import Layout, make_private
+from interrex.worker.balancers import NO_PROCESS
 from interrex.worker.interface import FollowRoutes, RoutesFollowed
 
-NOT_RUNNING = -1
-"""The incarnation of a balancer that has no process: its file is kept current all the same."""
 FIRST_ROUTES_S = 1.0
 """How long a balancer that never had routes waits for the leader's before it is started."""
 
@@ -61,8 +60,9 @@ class HostBalancers:
         except (InterrexError, OSError) as error:
             problem = str(error)
         else:
-            self._tables[effect.slot] = effect.table
-            if effect.incarnation == NOT_RUNNING:
+            if not problem:
+                self._tables[effect.slot] = effect.table
+            if effect.incarnation == NO_PROCESS:
                 problem = ""
         told = RoutesFollowed(
             effect.slot, effect.incarnation, effect.table, busy, problem, left_out

@@ -42,12 +42,11 @@ from interrex.supervision.interface import (
     Sweep,
     Swept,
 )
+from interrex.worker.balancers import NO_PROCESS
 from interrex.worker.interface import FollowRoutes, RoutesFollowed, WorkerEvent
 
 PIDS = 200
 """So few that pids are soon used again."""
-NOT_RUNNING = -1
-"""The incarnation of a balancer that has no process: its file is kept current all the same."""
 PUBLISH_TIMEOUT = 2 * S
 QUICK = MS // 5
 
@@ -382,13 +381,13 @@ class Machine:
         else:
             self.files[effect.slot] = effect.table
             if not isinstance(process, BalancerProcess) or now < process.answers_at:
-                problem = "" if effect.incarnation == NOT_RUNNING else "it does not answer"
+                problem = "" if effect.incarnation == NO_PROCESS else "it does not answer"
             elif process.hung:
                 if now < asked + PUBLISH_TIMEOUT:
                     later = asked + PUBLISH_TIMEOUT
                     self._agenda.at(later, self._publish, holder, effect, asked)
                     return
-                problem = "" if effect.incarnation == NOT_RUNNING else "it does not answer in time"
+                problem = "" if effect.incarnation == NO_PROCESS else "it does not answer in time"
             else:
                 self._take_over(process, effect.table)
                 busy = process.busy(now)

@@ -30,6 +30,8 @@ _ALIVE = (
     ReplicaState.STOPPING,
 )
 """Here a process may send requests by what it was told before: its file alone proves nothing."""
+NO_PROCESS = -1
+"""The incarnation of a balancer that has none: its file is kept current all the same."""
 
 
 class _Following(msgspec.Struct):
@@ -104,8 +106,8 @@ class Balancers:
         table = merge(self._table, views)
         told = []
         for slot, report in sorted(balancers.items()):
-            following = self._following.setdefault(slot, _Following(-1))
-            running = report.incarnation if report.state in _ALIVE else -1
+            following = self._following.setdefault(slot, _Following(NO_PROCESS))
+            running = report.incarnation if report.state in _ALIVE else NO_PROCESS
             ready = report.state is ReplicaState.READY
             risen, following.ready = ready and not following.ready, ready
             again_at = following.again_at
@@ -114,7 +116,7 @@ class Balancers:
             if following.pending and not renewed:
                 continue
             if renewed or following.told != table or due:
-                if renewed and running != -1 and following.report is not None:
+                if renewed and running != NO_PROCESS and following.report is not None:
                     following.report = None  # its file was confirmed, not yet the process
                     self._changed()
                 following.incarnation = running
@@ -125,7 +127,9 @@ class Balancers:
     def notes(self, event: RoutesFollowed) -> list[Note]:
         """What is new about services that a balancer cannot listen for; before ``followed``."""
         following = self._following.get(event.slot)
-        if following is None or event.problem or event.left_out == following.left_out:
+        if following is None or event.problem or event.incarnation == NO_PROCESS:
+            return []
+        if event.left_out == following.left_out:
             return []
         following.left_out = event.left_out
         text = event.left_out or "every exposed port is open again"
