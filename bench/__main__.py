@@ -23,6 +23,7 @@ from bench.processes import allow_many_files
 from bench.progress import clear, shown
 from bench.run_folder import sweep
 from bench.statistics import machine
+from bench.tools import left_out
 
 TOPICS = (
     "failover",
@@ -68,11 +69,20 @@ def main(arguments: Sequence[str]) -> int:
     found, broken = run(options.names or TOPICS, Effort(options.share, saturation_s))
     if options.json is not None:
         options.json.write_bytes(msgspec.json.format(msgspec.json.encode(found)))
-    missed = [figure for figures in found.values() for figure in figures if figure.is_met is False]
-    print(f"\n{len(missed)} goals missed" if missed else "\nevery goal met")
+    return verdict([figure for figures in found.values() for figure in figures], broken)
+
+
+def verdict(figures: Sequence[Figure], broken: Sequence[str]) -> int:
+    """Say what was missed, what broke off and what was left out; the exit code."""
+    missed = [figure for figure in figures if figure.is_met is False]
+    omitted = left_out()
+    whole = "every goal that was measured is met" if broken or omitted else "every goal met"
+    print(f"\n{len(missed)} goals missed" if missed else f"\n{whole}")
     if broken:
         print(f"broken off: {', '.join(broken)}")
-    return 1 if missed or broken else 0
+    if omitted:
+        print(f"left out: {'; '.join(omitted)}")
+    return 1 if missed or broken or omitted else 0
 
 
 def run(names: Sequence[str], effort: Effort) -> tuple[dict[str, list[Figure]], list[str]]:

@@ -4,7 +4,6 @@ the next. The sessions last far longer: nobody waits for one to run out.
 All take turns, as far as their servers allow; beside those that rest on a coordination service
 stands its own recipe, which does wait for a session, the shortest that it has."""
 
-import contextlib
 import signal
 from collections.abc import Iterator
 
@@ -17,7 +16,7 @@ from bench.fleet import Fleet
 from bench.recipes import take_overs
 from bench.specs import bare
 from bench.statistics import percentile, summary
-from bench.tools import MissingTool
+from bench.tools import where_installed
 from bench.zookeeper_ensemble import ZooKeeperEnsemble
 from interrex.core.spec import Bully, ClusterSpec, Etcd, ZooKeeper
 
@@ -41,9 +40,9 @@ def elections(effort: Effort) -> Iterator[Figure]:
             took[name] += _killed(spec, effort.count(100, TURNS) // TURNS)
     for name, times in took.items():
         yield _figure(name, times, at_most(EMBEDDED_MS))
-    with contextlib.suppress(MissingTool):
+    with where_installed():
         yield _etcd(effort)
-    with contextlib.suppress(MissingTool):
+    with where_installed():
         yield _zookeeper(effort)
 
 

@@ -20,7 +20,7 @@ from bench.fleet import Fleet
 from bench.progress import progress
 from bench.specs import agreed_leader, bare
 from bench.statistics import percentile, summary
-from bench.tools import MissingTool
+from bench.tools import where_installed
 from interrex.core.ids import WorkerName
 
 TURNS = 4
@@ -44,7 +44,7 @@ def _killed_beside_etcd(effort: Effort) -> Iterator[Figure]:
         with Fleet(bare()) as fleet:
             for _ in progress(range(effort.count(200, TURNS) // TURNS), f"turn {turn}: kill"):
                 took.append(end_leader(fleet, signal.SIGKILL))
-        with contextlib.suppress(MissingTool), Etcd() as etcd:
+        with where_installed(), Etcd() as etcd:
             for _ in progress(range(effort.count(40, TURNS) // TURNS), f"turn {turn}: etcd, kill"):
                 peers.append(etcd.end_leader())
     name = "leader killed, last survivor knows the next:"

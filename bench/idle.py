@@ -8,7 +8,7 @@ from bench.fleet import Fleet
 from bench.processes import cpu_s, memory_mib, running, scratch
 from bench.progress import wait
 from bench.specs import sleepers, web
-from bench.tools import MissingTool, tool
+from bench.tools import tool, where_installed
 
 DURATION_S = 60.0
 SETTLE_S = 3.0
@@ -74,13 +74,11 @@ def _shares(pids: list[int], seconds: float) -> list[float]:
 
 def _supervisord(seconds: float) -> list[float]:
     """The share of one supervisord; nothing where it is not installed."""
-    try:
-        program = tool("supervisord")
-    except MissingTool:
-        return []
-    with scratch() as folder:
+    shares: list[float] = []
+    with where_installed(), scratch() as folder:
         file = folder / "supervisord.conf"
         file.write_text(SUPERVISORD_FILE.format(folder=folder, count=SLEEPERS, files=4096))
-        with running([program, "-c", file]) as process:
+        with running([tool("supervisord"), "-c", file]) as process:
             time.sleep(2 * SETTLE_S)
-            return _shares([process.pid], seconds)
+            shares = _shares([process.pid], seconds)
+    return shares

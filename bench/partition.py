@@ -15,6 +15,7 @@ from bench.processes import running
 from bench.progress import progress
 from bench.specs import bare
 from bench.statistics import percentile, summary
+from bench.tools import leave_out
 from tests.system.machines import Machine, all_ready, machines
 
 PATIENCE_S = 60.0
@@ -35,7 +36,7 @@ SETTLE_S = 3.0
 def partition(effort: Effort) -> Iterator[Figure]:
     """A leader's host cut off by packet filters, until the last of the others knows the next."""
     if os.geteuid() != 0:
-        print("  network namespaces need root: left out. sudo make bench ARGS=partition")
+        leave_out("network namespaces need root: sudo make bench ARGS=partition")
         return
     with machines(bare()) as hosts:
         cuts = progress(range(effort.count(12)), "cut")

@@ -1,13 +1,14 @@
-"""python -m bench.pysyncobj_node IN_FLIGHT SECONDS OWN_PORT PORT PORT: a PySyncObj voter of three.
+"""python -m bench.pysyncobj_node IN_FLIGHT SECONDS TICK_S OWN_PORT PORT PORT: a voter of three.
 
-Default settings, as its README shows it. Whoever leads keeps IN_FLIGHT replicated calls under
-way, prints how many were acknowledged a second, and goes on living.
+Default settings, as PySyncObj's README shows it, but for the tick (its default is 0.05 s). Whoever
+leads keeps IN_FLIGHT replicated calls under way, prints how many were acknowledged a second, and
+goes on living.
 """
 
 import sys
 import time
 
-from pysyncobj import SyncObj, replicated
+from pysyncobj import SyncObj, SyncObjConf, replicated
 
 WARM_UP_S = 1.0
 
@@ -15,8 +16,8 @@ WARM_UP_S = 1.0
 class Register(SyncObj):  # type: ignore[misc]  # it is untyped
     """Keeps the last value written."""
 
-    def __init__(self, own: str, others: list[str]) -> None:
-        super().__init__(own, others)
+    def __init__(self, own: str, others: list[str], tick_s: float) -> None:
+        super().__init__(own, others, SyncObjConf(autoTickPeriod=tick_s))
         self.acknowledged = 0
         self.value = 0
 
@@ -35,9 +36,9 @@ class Register(SyncObj):  # type: ignore[misc]  # it is untyped
 
 def main(arguments: list[str]) -> None:
     """Runs until it is killed."""
-    in_flight, seconds = int(arguments[0]), float(arguments[1])
-    own, *others = (f"127.0.0.1:{port}" for port in arguments[2:])
-    register = Register(own, others)
+    in_flight, seconds, tick_s = int(arguments[0]), float(arguments[1]), float(arguments[2])
+    own, *others = (f"127.0.0.1:{port}" for port in arguments[3:])
+    register = Register(own, others, tick_s)
     while not register.isReady():
         time.sleep(0.05)
     time.sleep(WARM_UP_S)

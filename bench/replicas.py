@@ -18,7 +18,7 @@ from bench.progress import progress
 from bench.servers import build
 from bench.specs import WEB, web
 from bench.statistics import percentile, summary
-from bench.tools import MissingTool, tool
+from bench.tools import tool, where_installed
 
 FLOOR = "a bare waitpid + posix_spawn loop"
 ALLOWED_MS = 5.0
@@ -78,15 +78,14 @@ def _ports(fleet: Fleet) -> list[int]:
 
 def _supervisord(times: int) -> list[float]:
     """Milliseconds, as above; nothing where it is not installed."""
-    with contextlib.suppress(MissingTool), scratch() as folder:
+    took: list[float] = []
+    with where_installed(), scratch() as folder:
         (port,) = free_ports(1)
         file = folder / "supervisord.conf"
         file.write_text(SUPERVISORD_FILE.format(folder=folder, program=build(), port=port))
         with running([tool("supervisord"), "-c", file]):
-            took = []
             for _ in progress(range(times), "supervisord:"):
                 wait_answer(port)
                 time.sleep(SUPERVISORD_SETTLE_S)
                 took.append(replace_ms(port))
-            return took
-    return []
+    return took

@@ -1,7 +1,6 @@
 """Programs that lead by a service outside, beside the service's own recipe for an election: how
 soon the next one leads when the leader is killed."""
 
-import contextlib
 import signal
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from bench.figures import Beside, Effort, Figure
 from bench.library import CANDIDATE, end, hear
 from bench.postgresql_server import PostgresServer
 from bench.statistics import percentile, summary
-from bench.tools import MissingTool
+from bench.tools import where_installed
 from bench.zookeeper_ensemble import ZooKeeperEnsemble
 from interrex.runtime.clock import now_ns
 
@@ -69,13 +68,13 @@ class Contender(NamedTuple):
 
 def services(effort: Effort) -> Iterator[Figure]:
     """Leading program killed, by etcd, ZooKeeper and PostgreSQL."""
-    with contextlib.suppress(MissingTool), EtcdCluster() as cluster:
+    with where_installed(), EtcdCluster() as cluster:
         cluster.wait_agreed()
         places = ",".join(one.removeprefix("http://") for one in cluster.endpoints)
         ours = Contender("etcd://, lease of 2 s", CANDIDATE, f"etcd://{places}/x?lease=2")
         theirs = Contender("etcd's campaign, lease of 2 s", CAMPAIGN, cluster.endpoints[0])
         yield from _take_overs(effort, ours, theirs)
-    with contextlib.suppress(MissingTool), ZooKeeperEnsemble(tick_ms=2000) as ensemble:
+    with where_installed(), ZooKeeperEnsemble(tick_ms=2000) as ensemble:
         ensemble.wait_serving()
         hosts = ensemble.hosts
         ours = Contender(
@@ -83,7 +82,7 @@ def services(effort: Effort) -> Iterator[Figure]:
         )
         theirs = Contender("kazoo's Election, session of 4 s", KAZOO, hosts)
         yield from _take_overs(effort, ours, theirs)
-    with contextlib.suppress(MissingTool), PostgresServer() as server:
+    with where_installed(), PostgresServer() as server:
         ours = Contender("postgresql://, lease of 5 s", CANDIDATE, f"{server.url}/x")
         yield from _take_overs(effort, ours)
 

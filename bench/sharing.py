@@ -1,6 +1,5 @@
 """What one more election costs a program that takes part in hundreds."""
 
-import contextlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from bench.figures import Effort, Figure, at_most
 from bench.fleet import Fleet
 from bench.postgresql_server import PostgresServer
 from bench.specs import bare
-from bench.tools import MissingTool
+from bench.tools import where_installed
 from bench.zookeeper_ensemble import ZooKeeperEnsemble
 
 MEMORY = """\
@@ -50,14 +49,14 @@ def memory(effort: Effort) -> Iterator[Figure]:
     with Fleet(bare()) as fleet:
         fleet.wait_ready()
         yield _per_election(effort, "interrex", f"interrex:///bench/m-NUMBER?state={fleet.root}")
-    with contextlib.suppress(MissingTool), EtcdCluster() as cluster:
+    with where_installed(), EtcdCluster() as cluster:
         cluster.wait_agreed()
         places = ",".join(one.removeprefix("http://") for one in cluster.endpoints)
         yield _per_election(effort, "etcd", f"etcd://{places}/m-NUMBER")
-    with contextlib.suppress(MissingTool), ZooKeeperEnsemble(tick_ms=2000) as ensemble:
+    with where_installed(), ZooKeeperEnsemble(tick_ms=2000) as ensemble:
         ensemble.wait_serving()
         yield _per_election(effort, "zookeeper", f"zookeeper://{ensemble.hosts}/m-NUMBER")
-    with contextlib.suppress(MissingTool), PostgresServer() as server:
+    with where_installed(), PostgresServer() as server:
         yield _per_election(effort, "postgresql", f"{server.url}/m-NUMBER")
 
 
