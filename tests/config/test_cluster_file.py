@@ -269,7 +269,19 @@ WARNINGS = {
         + '[[host]]\nname = "h2"\naddress = "h2:1"\n',
         [
             "shop.toml:13: host[0]: h1 has 2 of 3 workers: when it is lost, the other 1 cannot "
-            "elect a leader"
+            "elect a leader",
+            "shop.toml:13: host: replicas listen on every address of their host, on ports 21000 to "
+            "31999, and what they are sent is not encrypted: let a firewall open these to the "
+            "cluster's own hosts only",
+        ],
+    ),
+    "replicas that other hosts reach": (
+        SOUND.replace('"shop"', '"shop"\nports = [21000, 21999]')
+        + '[[host]]\nname = "h1"\nworkers = 3\n',
+        [
+            "shop.toml:3: cluster.ports: replicas listen on every address of their host, on ports "
+            "21000 to 21999, and what they are sent is not encrypted: let a firewall open these to "
+            "the cluster's own hosts only"
         ],
     ),
     "a port told by the variable": (SOUND.replace(" --port {port}", '"\nenv.PORT = "{port}'), []),

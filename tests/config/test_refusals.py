@@ -220,7 +220,8 @@ SEVERAL = {
             "shop.toml:3: host: 3 hosts need a [tls] table: workers trust each other by "
             "certificate",
             "shop.toml:8: host[1].name: a second host is called h1",
-            "shop.toml:9: host[1].address: overlaps the workers' ports of h1",
+            "shop.toml:9: host[1].address: its workers' ports 7701 to 7701 overlap ports 7700 to "
+            "7701 of h1's",
             "shop.toml:10: host[2].address: is missing; others reach h3 by it",
         ],
     ),
@@ -247,7 +248,10 @@ SEVERAL = {
     "a worker's port exposed": (
         f'{HEAD}[[host]]\nname = "h1"\naddress = "10.0.0.1:7700"\n'
         '[service.web]\ncommand = "x"\nexpose = "0.0.0.0:7700"\n',
-        ["shop.toml:8: service.web.expose: port 7700 is where a worker of h1 listens"],
+        [
+            "shop.toml:8: service.web.expose: 0.0.0.0:7700 overlaps 10.0.0.1:7700, where a worker "
+            "of h1 listens"
+        ],
     ),
     "tls in part": (
         f'{HEAD}[tls]\nca = "ca.pem"\ncertificate = "{{hst}}.pem"\n',

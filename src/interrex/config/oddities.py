@@ -12,6 +12,7 @@ from interrex.elections.guarantees import guarantees_of
 def note_oddities(reading: Reading, spec: ClusterSpec) -> None:
     """Add a warning for everything odd in a file that is otherwise in order."""
     _workers(reading, spec)
+    _replicas_ports(reading, spec)
     if spec.election != "bully" and spec.bully != Bully():
         reading.warn(("cluster", "bully"), f"is of no use: the election is {spec.election}")
     caution = guarantees_of(spec).caution
@@ -53,6 +54,17 @@ def _workers(reading: Reading, spec: ClusterSpec) -> None:
                 f"{host.name} has {host.workers} of {workers} workers: when it is lost, the "
                 f"other {rest} cannot elect a leader",
             )
+
+
+def _replicas_ports(reading: Reading, spec: ClusterSpec) -> None:
+    if not spec.hosts or not spec.services:
+        return
+    first, last = spec.ports
+    reading.warn(
+        reading.written(("cluster", "ports"), ("host",)),
+        f"replicas listen on every address of their host, on ports {first} to {last}, and what "
+        "they are sent is not encrypted: let a firewall open these to the cluster's own hosts only",
+    )
 
 
 def _exposed(reading: Reading, service: ServiceSpec) -> None:

@@ -151,7 +151,11 @@ def _hosts(reading: Reading, spec: ClusterSpec) -> None:
             reading.refuse((*path, "address"), f"its last worker would listen on port {last}")
         for other in spec.hosts[:index]:
             if other.address and _share_a_port(host, other):
-                reading.refuse((*path, "address"), f"overlaps the workers' ports of {other.name}")
+                reading.refuse(
+                    (*path, "address"),
+                    f"its workers' {_show_ports(host)} overlap {_show_ports(other)} of "
+                    f"{other.name}'s",
+                )
                 break
     if len(spec.hosts) > 1 and spec.tls is None and reading.sound(("tls",)):
         reading.refuse(
@@ -166,6 +170,11 @@ def _worker_ports(host: HostSpec) -> range:
         return range(0)
     first = split_address(host.address, "")[1]
     return range(first, first + host.workers)
+
+
+def _show_ports(host: HostSpec) -> str:
+    ports = _worker_ports(host)
+    return f"ports {ports.start} to {ports.stop - 1}"
 
 
 def _share_a_port(one: HostSpec, other: HostSpec) -> bool:
@@ -223,7 +232,8 @@ def _exposed(reading: Reading, spec: ClusterSpec) -> None:
             if overlap(expose, listening):
                 reading.refuse(
                     ("service", name, "expose"),
-                    f"port {expose.port} is where a worker of {host.name} listens",
+                    f"{show_expose(expose)} overlaps {show_expose(listening)}, where a worker of "
+                    f"{host.name} listens",
                 )
 
 
