@@ -24,7 +24,8 @@ def demo(
     Three workers keep three replicas of a small shop alive behind a load balancer, while customers
     send 200 requests/s. A replica, a worker, the leader, a balancer process and several of them
     together are killed at moments drawn from the seed; then a summary is printed, and the fleet
-    stays up to be played with until Ctrl-C.
+    stays up to be played with until Ctrl-C. An order, a POST, that a kill cuts off was executed or
+    not: it is not retried, and counted apart from what failed.
 
     Example: interrex demo --once --seed 7 --election etcd=http://127.0.0.1:2379
 
