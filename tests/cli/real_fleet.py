@@ -126,10 +126,14 @@ stop_timeout = "2s"
         end_all(self.processes)
         shutil.rmtree(self.root)
 
-    def run(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
-        """A command, to its end."""
+    def run(
+        self, *words: str | Path, open_files: int | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """A command, to its end; it may have so many descriptors, or as many as this process."""
+        limited = [] if open_files is None else ["prlimit", f"--nofile={open_files}"]
+        command = [*limited, *self._command(words)]
         return subprocess.run(
-            self._command(words), capture_output=True, text=True, timeout=LIMIT_S, cwd=self.root
+            command, capture_output=True, text=True, timeout=LIMIT_S, cwd=self.root
         )
 
     def start(self, *words: str | Path) -> Program:

@@ -6,6 +6,8 @@ import socket
 import subprocess
 import sys
 
+import pytest
+
 from interrex.config import load
 from interrex.core.spec import LOCAL_HOST
 from interrex.runtime.founding import found_cluster
@@ -186,6 +188,20 @@ def test_a_port_that_a_stranger_holds_is_refused(fleet: RealFleet) -> None:
     assert f"web cannot be exposed on 127.0.0.1:{fleet.port}: Address already in use" in done.stderr
     assert not fleet.layout.genesis.exists()
     assert fleet.processes() == []
+
+
+@pytest.mark.parametrize("open_files", [16, 64])
+def test_too_few_descriptors_are_refused(fleet: RealFleet, open_files: int) -> None:
+    for words in (["--detach"], []):
+        done = fleet.run("up", fleet.file, *words, open_files=open_files)
+        assert done.returncode == 1
+        said = done.stderr.splitlines()
+        assert len(said) == 2
+        assert f"too few file descriptors: {open_files} are allowed" in said[0]
+        assert "raise the limit first: ulimit -n 4096" in said[1]
+        assert done.stdout == ""
+        assert not fleet.layout.genesis.exists()
+        assert fleet.processes() == []
 
 
 def test_a_founding_that_was_interrupted_is_done_again(fleet: RealFleet) -> None:

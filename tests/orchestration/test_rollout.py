@@ -14,6 +14,7 @@ from interrex.core.state import (
     Outdate,
     Place,
     Placement,
+    Remove,
     Service,
     genesis,
 )
@@ -127,3 +128,28 @@ def test_what_a_newer_leader_told_a_balancer_confirms_nothing_to_an_older_one() 
 def balanced(followed: BalancerReport) -> Fleet:
     told = Report(HOST, 1, 1, (), (followed,), leaving=False)
     return Fleet(FIRST, {FIRST: WorkerView(FIRST, HOST, True, 0, 0, report=told)}, {})
+
+
+def test_a_stopped_slot_keeps_its_port_until_every_balancer_has_confirmed() -> None:
+    """Until then one may still send to it; who cannot be heard has confirmed nothing."""
+    of = state(NEW, NEW)
+    of.placements[WEB_1] = msgspec.structs.replace(of.placements[WEB_1], wanted=False)
+    for number, worker in enumerate((FIRST, SECOND)):
+        slot = SlotName(f"balancer.{number}")
+        of.placements[slot] = Placement(slot, worker, HOST, 0, 1, 1)
+    stopped = fleet(report(WEB_0, READY), report(WEB_1, ReplicaState.STOPPED))
+    assert next_steps(Rollout(), of, followed_by(stopped, 1, 0)) == []
+    assert next_steps(Rollout(), of, followed_by(stopped, 1, None)) == []
+    assert next_steps(Rollout(), of, followed_by(stopped, 1, 1)) == [Remove(WEB_1)]
+
+
+def followed_by(seen: Fleet, *versions: int | None) -> Fleet:
+    """With a balancer under each worker, which follows this version; None: it is not heard."""
+    views = {}
+    for number, (version, view) in enumerate(zip(versions, seen.workers.values(), strict=True)):
+        followed = BalancerReport(SlotName(f"balancer.{number}"), 1, version or 0)
+        told = Report(HOST, 1, 1, (), (followed,), leaving=False)
+        views[view.worker] = msgspec.structs.replace(
+            view, report=told, connected=version is not None
+        )
+    return Fleet(FIRST, views, {})

@@ -151,10 +151,10 @@ class Scene:
             self.balancers[number] = Balancer(self.folder / "balancer" / slot, slot)
         return self.balancers[number]
 
-    async def start_balancer(self, number: int = 0) -> tuple[str, ...]:
+    async def start_balancer(self, number: int = 0, spec: BalancerSpec = SPEC) -> tuple[str, ...]:
         """Start a balancer and wait until it answers; returns its command line."""
         balancer = self.balancer(number)
-        command = await asyncio.to_thread(balancer.command, SPEC)
+        command = await asyncio.to_thread(balancer.command, spec)
         self._spawn_balancer(number, command)
 
         async def answers() -> bool:

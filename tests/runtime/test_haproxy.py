@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import stat
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from interrex.core.ids import ServiceName, SlotName
 from interrex.core.routes import Endpoint, RouteTable, ServiceRoute
 from interrex.core.spec import Check, CheckKind, Expose
 from interrex.runtime import haproxy_files
-from interrex.runtime.haproxy import Balancer
+from interrex.runtime.haproxy import Balancer, _bundled_binary
 from interrex.runtime.haproxy_files import StaleRoutes
 from interrex.runtime.haproxy_socket import HaproxyUnreachable
 from tests.runtime.haproxy_harness import (
@@ -48,6 +49,18 @@ async def test_a_process_starts_from_the_routes_that_were_published_before(scene
     assert "does not answer" in followed.problem
     await scene.start_balancer()
     assert await scene.answering() == {"200 web.0", "200 web.2"}
+
+
+async def test_the_program_that_the_file_names_is_the_one_that_runs(scene: Scene) -> None:
+    bundled = Path(_bundled_binary())
+    program = shutil.copytree(bundled.parent, scene.folder / "ours") / bundled.name
+    scene.start_replicas()
+    await scene.publish(scene.all_ready())
+    await scene.start_balancer(spec=msgspec.structs.replace(SPEC, binary=str(program)))
+    master = scene.processes[0].pid
+    for pid in (master, *children(master)):
+        assert Path(f"/proc/{pid}/exe").readlink() == program
+    assert len(await scene.answering()) == 3
 
 
 async def test_whoever_never_had_routes_may_wait_for_the_first(scene: Scene) -> None:

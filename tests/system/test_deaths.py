@@ -1,17 +1,22 @@
 """Every part of a real fleet is killed, alone and in pairs: it heals, and nothing is started twice.
 
-``up`` is not among the parts here: it is a viewer, and tests/cli kills it.
+``up`` is not among the parts here: it is a viewer, and ``tests/cli/test_viewer_deaths.py`` kills
+it together with each of them.
 """
 
+import contextlib
 import os
 import signal
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from bench.fleet import Fleet
+from interrex.core.ids import WorkerName
 from interrex.runtime.procfs import all_pids, instance_of
-from tests.system.conftest import EVERY_ELECTION
+from interrex.runtime.questions import Leadership
+from tests.system.conftest import EVERY_ELECTION, Electing, shop
 
 pytestmark = EVERY_ELECTION
 
@@ -133,6 +138,64 @@ def test_all_workers_killed_together_come_back_with_any_one_of_them(fleet: Fleet
     wait_without(fleet, victims)
     assert fleet.replica_pids() == before
     assert_each_slot_runs_once(fleet)
+
+
+def test_workers_restarted_one_after_the_other_keep_every_process(fleet: Fleet) -> None:
+    before = all_served_by(fleet)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for name in fleet.workers:
+            victim = fleet.pid_of(name)
+            os.kill(victim, number)
+            wait_without(fleet, {victim})
+            assert all_served_by(fleet) == before
+    assert_each_slot_runs_once(fleet)
+
+
+def all_served_by(fleet: Fleet) -> dict[str, int | None]:
+    """The pids of all replicas and balancers."""
+    status = fleet.status()
+    assert status is not None
+    return fleet.replica_pids() | {balancer.name: balancer.pid for balancer in status.balancer}
+
+
+def test_three_of_five_workers_die_each_as_soon_as_it_leads_and_all_at_once(
+    worker_id: str, election: str, electing: Electing
+) -> None:
+    spec = msgspec.structs.replace(electing(shop(worker_id), election), workers=5)
+    with Fleet(spec) as fleet:
+        fleet.wait_ready()
+        before = fleet.replica_pids()
+        wait_without(fleet, kill_leader_and_heirs(fleet))
+        assert fleet.replica_pids() == before
+        first = fleet.leader()
+        others = [name for name in fleet.workers if name != first]
+        together = {fleet.pid_of(name) for name in (first, *others[:2])}
+        for pid in together:
+            os.kill(pid, signal.SIGKILL)
+        wait_without(fleet, together)
+        assert fleet.replica_pids() == before
+        assert_each_slot_runs_once(fleet)
+
+
+def kill_leader_and_heirs(fleet: Fleet) -> set[int]:
+    """Kill who leads, and two that lead after it the moment that is known; their pids."""
+    led = Leadership(leader=fleet.leader(), epoch=epoch_of(fleet))
+    dead, names = set(), set()
+    for remaining in (2, 1, 0):
+        dead.add(fleet.pid_of(led.leader))
+        names.add(led.leader)
+        os.kill(fleet.pid_of(led.leader), signal.SIGKILL)
+        if remaining:
+            asked = next(name for name in fleet.workers if name not in names)
+            led = leader_above(fleet, asked, led.epoch)
+    return dead
+
+
+def leader_above(fleet: Fleet, asked: WorkerName, epoch: int) -> Leadership:
+    """Who leads in a later epoch, as soon as this worker knows."""
+    with contextlib.closing(fleet.connect(asked, timeout_s=30)) as connection:
+        connection.request("GET", f"/v1/leader?above={epoch}")
+        return msgspec.json.decode(connection.getresponse().read(), type=Leadership)
 
 
 def test_a_stopped_part_is_killed_and_replaced(fleet: Fleet) -> None:
