@@ -1,6 +1,7 @@
 """The HTTP socket's clients that take their time: what they do not read does not pile up."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -27,6 +28,7 @@ class Talker:
         self.said = 0
         self.unled = asyncio.Event()
         self.clients: list[asyncio.StreamWriter] = []
+        self.faults: Counter[str] = Counter()
 
     def status_document(self) -> bytes:
         self.said += 1
@@ -68,6 +70,7 @@ async def talker(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Talker]:
     monkeypatch.setattr(api, "EVENTS_POLL_S", 0)
     talker = Talker()
     server = ApiServer(talker)
+    talker.faults = server.counters
     await server.start(socket_path())
     yield talker
     for client in talker.clients:
@@ -140,3 +143,27 @@ async def test_questions_behind_one_that_waits_are_not_taken_in_without_end(
         for _ in range(20):
             await asyncio.sleep(0)
     talker.unled.set()
+
+
+@pytest.mark.parametrize(
+    ("sent", "answer"),
+    [
+        (b"nonsense\r\n\r\n", b"HTTP/1.1 400"),
+        (b"POST /v1/changes HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n[]", b"HTTP/1.1 400"),
+        (
+            b"POST /v1/changes HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n\r\n"
+            + b"x" * 2_000_000,
+            b"HTTP/1.1 413",
+        ),
+    ],
+    ids=["no HTTP", "no change", "too long"],
+)
+async def test_what_makes_no_sense_is_answered_and_counted(
+    talker: Talker, sent: bytes, answer: bytes
+) -> None:
+    reader, _ = await connect(talker, get("/v1/healthz"))
+    await reader.readuntil(b"}")
+    assert not talker.faults
+    reader, _ = await connect(talker, sent)
+    assert (await reader.readline()).startswith(answer)
+    assert talker.faults == {"bad_requests": 1}

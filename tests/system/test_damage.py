@@ -105,12 +105,16 @@ def test_strangers_on_every_socket_change_nothing(fleet: Fleet) -> None:
     before = fleet.replica_pids()
     epoch = fleet.statuses()[0].epoch
     for worker in fleet.workers:
-        for path in (fleet.layout.peer_socket(worker), fleet.layout.api_socket(worker)):
+        layout = fleet.layout
+        for socket_of in (layout.peer_socket, layout.api_socket, layout.lead_socket):
             for data in garbage(len(worker)):
-                send_and_hang_up(path, data)
+                send_and_hang_up(socket_of(worker), data)
     fleet.wait_ready()
     assert fleet.replica_pids() == before
     assert fleet.statuses()[0].epoch == epoch
+    for status in fleet.statuses():
+        counted = {name.partition(".")[0] for name in status.faults}
+        assert counted == {"peer", "api", "lead"}, status.faults
 
 
 def send_and_hang_up(path: Path, data: bytes) -> None:

@@ -13,6 +13,7 @@ since nothing that heals waits for it.
 import asyncio
 import os
 import socket
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol, cast
@@ -68,9 +69,12 @@ class ApiConnection(asyncio.Protocol):
     Whoever does not read what it asked for is not answered further: nothing piles up here.
     """
 
-    def __init__(self, backend: Backend, tasks: set[asyncio.Task[None]]) -> None:
+    def __init__(
+        self, backend: Backend, tasks: set[asyncio.Task[None]], faults: Counter[str]
+    ) -> None:
         self._backend = backend
         self._tasks = tasks
+        self._faults = faults
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=16 * 1024)
         self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
@@ -154,6 +158,7 @@ class ApiConnection(asyncio.Protocol):
         except _RefusedError as refused:
             self._send(refused.status, _json(Outcome(ok=False, text=str(refused))))
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            self._faults["bad_requests"] += 1
             self._send(400, _json(Outcome(ok=False, text=str(error))))
 
     async def _respond(self, method: str, target: str) -> tuple[int, bytes]:
@@ -233,6 +238,7 @@ class ApiConnection(asyncio.Protocol):
                 self._transport.write(data)
 
     def _refuse(self, status: int, text: str) -> None:
+        self._faults["bad_requests"] += 1
         if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             self._send(status, _json(Outcome(ok=False, text=text)))
         self._close()
@@ -258,6 +264,8 @@ class ApiServer:
     """Listens on a worker's ``api.sock`` until closed."""
 
     def __init__(self, backend: Backend) -> None:
+        self.counters: Counter[str] = Counter()
+        """``bad_requests``: how often what came was no HTTP, too long, or not what is asked for."""
         self._backend = backend
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -265,7 +273,8 @@ class ApiServer:
     async def start(self, path: Path) -> None:
         """Listen; the caller holds the worker's lock, so a socket that is there is a dead one's."""
         self._server = await asyncio.get_running_loop().create_unix_server(
-            lambda: ApiConnection(self._backend, self._tasks), sock=private_socket(path)
+            lambda: ApiConnection(self._backend, self._tasks, self.counters),
+            sock=private_socket(path),
         )
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ processes by pidfd and lifeline, and proposes what the guardian asks for.
 import asyncio
 import os
 import socket
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -116,6 +117,8 @@ class ContestServer:
         self.me = me
         self.backend = backend
         self.guardian = Guardian(me, now_ns())
+        self.counters: Counter[str] = Counter()
+        """How often each fault was seen: ``bad_frames``, ``refused``, ``strange_processes``."""
         self.connections: set[_Connection] = set()
         self._processes: dict[ProcessIdentity, _Process] = {}
         self._tickets: dict[str, ProcessIdentity] = {}
@@ -272,7 +275,8 @@ class _Connection(asyncio.Protocol):
         if is_trusted(credentials) and not dead:
             self._identity = ProcessIdentity.of(credentials.pid)
         if self._identity is None:
-            self._refuse(f"process {credentials.pid} of uid {credentials.uid} cannot be watched")
+            reason = f"process {credentials.pid} of uid {credentials.uid} cannot be watched"
+            self._refuse("strange_processes", reason)
 
     def data_received(self, data: bytes) -> None:
         self._reader.feed(data)
@@ -280,7 +284,7 @@ class _Connection(asyncio.Protocol):
             while self._transport is not None and (frame := self._reader.next_frame()) is not None:
                 self._on_word(decode_word(frame))
         except (BadFrame, msgspec.MsgspecError) as error:
-            self._refuse(f"that is no word of a program's: {error}")
+            self._refuse("bad_frames", f"that is no word of a program's: {error}")
 
     def _on_word(self, word: Word) -> None:
         guardian, now = self._server.guardian, now_ns()
@@ -302,19 +306,19 @@ class _Connection(asyncio.Protocol):
             case StandDown(ticket, successor) if ticket == self.ticket:
                 guardian.withdraw(ticket, now, successor)
             case _:
-                self._refuse("that comes out of turn")
+                self._refuse("bad_frames", "that comes out of turn")
         self._server.look()
 
     def _on_follow(self, follow: Follow) -> None:
         if follow.version != VERSION:
             reason = f"it speaks version {follow.version}, this worker speaks {VERSION}"
-            self._refuse(reason, VERSION)
+            self._refuse("refused", reason, VERSION)
             return
         reason = self._server.backend.contest_refusal()
         if not (0 < len(follow.contest) <= MAX_NAME and 0 < len(follow.identity) <= MAX_NAME):
             reason = f"names have 1 to {MAX_NAME} characters"
         if reason:
-            self._refuse(reason)
+            self._refuse("refused", reason)
             return
         self._follow = follow
         now = self._server.guardian.standings(follow.contest)
@@ -329,7 +333,8 @@ class _Connection(asyncio.Protocol):
             return
         self._transport.write(encode_frame(encode_word(reply)))
 
-    def _refuse(self, reason: str, version: int = 0) -> None:
+    def _refuse(self, kind: str, reason: str, version: int = 0) -> None:
+        self._server.counters[kind] += 1
         self.say(NotHere(reason, version))
         self.close()
 

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Coroutine
 from random import Random, SystemRandom
 from typing import TYPE_CHECKING, NamedTuple, assert_never
@@ -175,6 +175,7 @@ class Node:
             self,
             tls=tls_files(file, host),
         )
+        self._faults: dict[str, Counter[str]] = {"peer": self._transport.counters}
         self._transport.listen_unix(layout.peer_socket(worker))
         if file.hosts:
             self._transport.listen_tcp(*listening_place(file, worker, host))
@@ -444,16 +445,23 @@ class Node:
         from interrex.runtime.api import ApiServer
 
         self._api = ApiServer(self)
+        self._faults["api"] = self._api.counters
         await self._api.start(self._layout.api_socket(self.core.me))
         from interrex.runtime.contests import ContestServer
 
         contests = ContestServer(self.core.me, self)
+        self._faults["lead"] = contests.counters
         await contests.start(self._layout.lead_socket(self.core.me))
         self._contests = contests
         gather()
 
     def status_document(self) -> bytes:
-        return msgspec.json.encode(status_of(self.core, now_ns(), self._refusals))
+        faults = {
+            f"{sock}.{kind}": times
+            for sock, counter in sorted(self._faults.items())
+            for kind, times in sorted(counter.items())
+        }
+        return msgspec.json.encode(status_of(self.core, now_ns(), self._refusals, faults))
 
     def spec_document(self) -> bytes:
         return msgspec.json.encode(self.core.state.spec)

@@ -75,6 +75,8 @@ class Status(msgspec.Struct, kw_only=True):
     ``caution``: what the fleet's election does not promise and people have to know; mostly empty.
     ``hindrance``: why nobody can lead, or who leads can write nothing, and what to do, where the
     worker that answers knows.
+    ``faults``: how often something was wrong on the sockets of the worker that answers, since it
+    started: ``peer.bad_frames``, ``api.bad_requests``, ``lead.bad_frames``, ``peer.refused``, ...
     """
 
     cluster: str
@@ -89,12 +91,17 @@ class Status(msgspec.Struct, kw_only=True):
     balancer: list[BalancerStatus]
     caution: str = ""
     hindrance: str = ""
+    faults: dict[str, int] = {}
 
 
 def status_of(
-    worker: "Worker", now: int, refusals: Mapping[WorkerName, str] = MappingProxyType({})
+    worker: "Worker",
+    now: int,
+    refusals: Mapping[WorkerName, str] = MappingProxyType({}),
+    faults: Mapping[str, int] = MappingProxyType({}),
 ) -> Status:
-    """What a worker knows now (ns), and which peers refuse it why; it changes nothing."""
+    """What a worker knows now (ns), which peers refuse it why, and what its sockets refused; it
+    changes nothing."""
     fleet = worker.fleet()
     state = worker.state
     ages = [now - view.heard for view in fleet.workers.values() if view.worker != worker.me]
@@ -115,6 +122,7 @@ def status_of(
         balancer=[_balancer(fleet, placement) for placement in slots_of(state, BALANCER)],
         caution=worker.election.guarantees.caution,
         hindrance=_hindrance(worker, fleet, refusals),
+        faults=dict(faults),
     )
 
 
