@@ -1,8 +1,8 @@
-"""python -m bench.pysyncobj_node IN_FLIGHT SECONDS TICK_S OWN_PORT PORT PORT: a voter of three.
+"""python -m bench.pysyncobj_node IN_FLIGHT SECONDS TICK_S APPEND_S OWN_PORT PORT PORT
 
-Default settings, as PySyncObj's README shows it, but for the tick (its default is 0.05 s). Whoever
-leads keeps IN_FLIGHT replicated calls under way, prints how many were acknowledged a second, and
-goes on living.
+A voter of PySyncObj, with the settings of its README but for the times of a tick and between two
+messages of the leader. Whoever leads keeps IN_FLIGHT replicated calls under way, prints how many
+were acknowledged a second, and goes on living.
 """
 
 import sys
@@ -16,8 +16,9 @@ WARM_UP_S = 1.0
 class Register(SyncObj):  # type: ignore[misc]  # it is untyped
     """Keeps the last value written."""
 
-    def __init__(self, own: str, others: list[str], tick_s: float) -> None:
-        super().__init__(own, others, SyncObjConf(autoTickPeriod=tick_s))
+    def __init__(self, own: str, others: list[str], tick_s: float, append_s: float) -> None:
+        settings = SyncObjConf(autoTickPeriod=tick_s, appendEntriesPeriod=append_s)
+        super().__init__(own, others, settings)
         self.acknowledged = 0
         self.value = 0
 
@@ -36,9 +37,10 @@ class Register(SyncObj):  # type: ignore[misc]  # it is untyped
 
 def main(arguments: list[str]) -> None:
     """Runs until it is killed."""
-    in_flight, seconds, tick_s = int(arguments[0]), float(arguments[1]), float(arguments[2])
-    own, *others = (f"127.0.0.1:{port}" for port in arguments[3:])
-    register = Register(own, others, tick_s)
+    in_flight, seconds = int(arguments[0]), float(arguments[1])
+    tick_s, append_s = float(arguments[2]), float(arguments[3])
+    own, *others = (f"127.0.0.1:{port}" for port in arguments[4:])
+    register = Register(own, others, tick_s, append_s)
     while not register.isReady():
         time.sleep(0.05)
     time.sleep(WARM_UP_S)
