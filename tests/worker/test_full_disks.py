@@ -6,6 +6,7 @@ from interrex.core.ids import ChangeId, ServiceName, WorkerName
 from interrex.core.state import Scale
 from interrex.core.time import S
 from interrex.worker.interface import Answer, ChangeAsked
+from tests.worker.conftest import by_a_majority
 from tests.worker.town import Town, cluster, service
 
 pytestmark = pytest.mark.usefixtures("each_election")
@@ -82,6 +83,7 @@ def test_what_waited_for_space_is_applied_once_there_is_some(town: Town) -> None
     assert {note.kind for _, _, note in town.notes} >= {"disk.freed"}
 
 
+@by_a_majority
 def test_an_obstacle_that_passes_leaves_a_change_the_time_it_had(town: Town) -> None:
     """Nobody leads for longer than anybody would wait for somebody to act."""
     one, *others = town.workers

@@ -6,6 +6,7 @@ import pytest
 from interrex.core.ids import HostName
 from interrex.core.spec import ClusterSpec, HostSpec
 from interrex.core.time import S
+from tests.worker.conftest import by_a_majority
 from tests.worker.town import Town, cluster, on_host, service
 
 pytestmark = pytest.mark.usefixtures("each_election")
@@ -49,6 +50,7 @@ def test_a_lost_hosts_replicas_are_started_elsewhere_after_the_stated_time(
     assert sorted(slots) == [f"web.{number}" for number in range(6)]
 
 
+@by_a_majority
 def test_a_cut_off_leader_is_replaced_and_stops_believing_in_itself(town: Town) -> None:
     leader = town.leader()
     town.cut_off(town.homes[leader])
@@ -62,6 +64,7 @@ def test_a_cut_off_leader_is_replaced_and_stops_believing_in_itself(town: Town) 
     assert not town.workers[leader].election.leading
 
 
+@by_a_majority
 @pytest.mark.parametrize("lost", ["a", "b", "c"])
 def test_the_surplus_goes_when_the_lost_host_is_back(town: Town, lost: str) -> None:
     town.cut_off(lost)

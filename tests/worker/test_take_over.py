@@ -9,6 +9,7 @@ from interrex.core.state import Scale
 from interrex.core.time import MS, S
 from interrex.elections.replicated.election import ReplicatedElection
 from interrex.worker.interface import ChangeAsked
+from tests.worker.conftest import with_a_log
 from tests.worker.town import DELAY, WRITE, Town, cluster, service
 
 WEB = ServiceName("web")
@@ -58,6 +59,7 @@ def test_a_write_that_was_told_early_stands_in_the_log_once(town: Town) -> None:
     assert sum(b"user-2" in entry.data for entry in log) == 1
 
 
+@with_a_log
 @pytest.mark.usefixtures("each_election")
 def test_a_write_is_not_lost_with_the_heir_that_was_told_of_it() -> None:
     town = Town(cluster(service("web", 3)))

@@ -15,7 +15,7 @@ from interrex.core.ids import HostName, ServiceName, SlotName, WorkerName
 from interrex.core.journal import Note
 from interrex.core.messages import Known, PeerMessage, decode, encode
 from interrex.core.routes import RouteTable
-from interrex.core.spec import ClusterSpec, Expose, ServiceSpec
+from interrex.core.spec import Bully, ClusterSpec, Expose, ServiceSpec
 from interrex.core.state import genesis, workers_of
 from interrex.core.storage import (
     AppendEntries,
@@ -74,7 +74,7 @@ from interrex.worker.peers import pulse
 from interrex.worker.worker import Worker
 
 ELECTION = ContextVar("ELECTION", default="raft")
-"""What the clusters of a test elect by."""
+"""What the clusters of a test elect by; "bully-quorum" is bully with a quorum."""
 
 DELAY = MS // 10
 WRITE = MS // 5
@@ -517,7 +517,14 @@ def service(name: str, replicas: int = 3, port: int | None = None) -> ServiceSpe
 def cluster(*services: ServiceSpec, workers: int = 3) -> ClusterSpec:
     """A cluster file that asks for these services, and for the election under test."""
     named = {service.name: service for service in services}
-    return ClusterSpec(name="town", workers=workers, election=ELECTION.get(), services=named)
+    election, _, mode = ELECTION.get().partition("-")
+    return ClusterSpec(
+        name="town",
+        workers=workers,
+        election=election,
+        bully=Bully(quorum=mode == "quorum"),
+        services=named,
+    )
 
 
 def on_host(town: Town, host: str) -> list[SlotName]:
