@@ -28,7 +28,7 @@ def own_etcd() -> Iterator[EtcdCluster]:
 
 @pytest.fixture
 def fleet(own_etcd: EtcdCluster, worker_id: str) -> Iterator[Fleet]:
-    etcd = Etcd(endpoints=own_etcd.endpoints, session=3.0, timeout=1.0)
+    etcd = Etcd(endpoints=own_etcd.endpoints, session=3.0, timeout=0.8)
     spec = msgspec.structs.replace(shop(worker_id), election="etcd", etcd=etcd)
     with Fleet(spec) as fleet:
         fleet.wait_ready()

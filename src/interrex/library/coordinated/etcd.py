@@ -94,7 +94,7 @@ class EtcdService:
         return Etcd(worker, 0, settings, random, who)
 
     def check_granted(self, believed: int) -> None:
-        """etcd grants as much as is asked for, or more, and that fits."""
+        check_times(self._access.timeout, TRIES, self._lease_s, believed)
 
     def ask(self, ask: Ask) -> None:
         if self._client is not None:

@@ -92,7 +92,7 @@ class PostgresService:
         return Postgres(worker, settings, who, random)
 
     def check_granted(self, believed: int) -> None:
-        """A session lasts as long as it is told to, and that fits."""
+        check_times(self._access.timeout, TRIES, self._access.lease, believed)
 
     def ask(self, ask: Ask) -> None:
         if self._client is not None:
