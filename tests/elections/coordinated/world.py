@@ -8,7 +8,7 @@ and those that were acknowledged are among them.
 
 import heapq
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import count
 from random import Random
 from typing import Generic, NamedTuple, Protocol, TypeVar
@@ -112,7 +112,7 @@ class World(ABC, Generic[AnyServer, AnyStore, Question]):
         fate: Callable[[WorkerName, Question], Fate] | None,
         priority: dict[str, int] | None,
         settings: dict[str, int],
-        sessions_s: dict[str, int] | None = None,
+        sessions_s: Mapping[str, float] | None = None,
     ) -> None:
         self.random = Random(seed)
         self.store = store

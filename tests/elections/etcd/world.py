@@ -1,6 +1,6 @@
 """Several workers and one etcd in memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
 
 from interrex.core.ids import WorkerName
@@ -34,13 +34,13 @@ class World(world.World[Server, EtcdStore, q.Question]):
         seed: int = 1,
         fate: Callable[[WorkerName, q.Question], Fate] | None = None,
         priority: dict[str, int] | None = None,
-        sessions_s: dict[str, int] | None = None,
+        sessions_s: Mapping[str, float] | None = None,
         **settings: int,
     ) -> None:
         super().__init__(EtcdStore(), Server, workers, seed, fate, priority, settings, sessions_s)
 
     def new_core(self, name: WorkerName, random: Random) -> Etcd:
-        ttl_s = self.sessions_s.get(name, 5)
+        ttl_s = round(self.sessions_s.get(name, 5))
         priority = self._priority.get(name, 0)
         settings = EtcdSettings(priority=priority, ttl_s=ttl_s, **self._settings)
         stored = Stored(dict(self[name].facts))

@@ -16,6 +16,8 @@ from interrex.elections.interface import (
 )
 from interrex.elections.zookeeper import questions as q
 from interrex.elections.zookeeper.nodes import ACTIVE, LINE, LOG, SNAPSHOT, TIP
+from interrex.elections.zookeeper.settings import ZooKeeperSettings
+from interrex.elections.zookeeper.zookeeper import ZooKeeper
 from tests.elections.zookeeper.world import Fate, World
 
 SEEDS = int(os.environ.get("ZOOKEEPER_SEEDS", "60"))
@@ -277,3 +279,20 @@ def test_a_leader_whose_log_was_touched_by_others_leaves_its_place() -> None:
     successor = world.elect()
     assert successor.election.epoch > epoch
     assert session not in world.store.sessions
+
+
+def test_nobody_leads_by_sessions_that_are_too_short_to_stop_in_time() -> None:
+    world = World(sessions_s=dict.fromkeys(("w1", "w2", "w3"), 0.399))
+    world.run(10 * S)
+    assert world.leader is None
+    for server in world.servers.values():
+        core = server.election
+        assert isinstance(core, ZooKeeper)
+        assert "grants a session of 0.399 s, of which a leader counts on 0.1995 s" in core.hindrance
+
+
+def test_the_shortest_session_leaves_time_for_an_answer_and_for_stopping() -> None:
+    settings = ZooKeeperSettings()
+    assert settings.believed(400) - settings.renewal(400) == 150 * MS
+    world = World(sessions_s=dict.fromkeys(("w1", "w2", "w3"), 0.4))
+    assert world.elect().election.leading

@@ -1,6 +1,6 @@
 """Several workers and one ZooKeeper in memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import count
 from random import Random
 
@@ -42,7 +42,7 @@ class World(world.World[Server, ZooKeeperStore, q.Question]):
         seed: int = 1,
         fate: Callable[[WorkerName, q.Question], Fate] | None = None,
         priority: dict[str, int] | None = None,
-        sessions_s: dict[str, int] | None = None,
+        sessions_s: Mapping[str, float] | None = None,
         **settings: int,
     ) -> None:
         self._seen = 0
@@ -138,7 +138,7 @@ class World(world.World[Server, ZooKeeperStore, q.Question]):
         self.at(self.now + PING, self._ping)
 
     def _connect(self, server: Server) -> None:
-        granted_ms = 1000 * self.sessions_s.get(server.name, 4)
+        granted_ms = round(1000 * self.sessions_s.get(server.name, 4))
         if server.session not in self.store.sessions:
             server.session = next(self._sessions)
             self.store.new_session(server.session, self.now, granted_ms)

@@ -30,6 +30,16 @@ class ZooKeeperSettings(CoordinatedSettings, frozen=True, kw_only=True):
         """
         return granted_ms * MS // 2
 
+    def shortness(self, granted_ms: int) -> str:
+        """Why nobody may lead by a session that was granted, empty where it is long enough."""
+        if granted_ms >= LEAST_SESSION_S * 1000:
+            return ""
+        return (
+            f"ZooKeeper grants a session of {granted_ms / 1000:g} s, of which a leader counts on "
+            f"{self.believed(granted_ms) / S:g} s and would not stop in time; let it grant "
+            f"{LEAST_SESSION_S:g} s or more (tickTime, maxSessionTimeout)"
+        )
+
     def renewal(self, granted_ms: int) -> int:
         """How often (ns) a leader asks the ensemble whether it leads."""
         return granted_ms * MS // 8

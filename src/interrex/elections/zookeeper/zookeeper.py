@@ -141,7 +141,9 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
 
     @property
     def _problem(self) -> str:
-        return super()._problem or self._damage
+        granted = self._session
+        short = "" if granted is None else self._settings.shortness(granted.granted_ms)
+        return super()._problem or self._damage or short
 
     def _read_anew(self) -> None:
         self._must_look = True

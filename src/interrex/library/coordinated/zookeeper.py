@@ -9,7 +9,6 @@ from urllib.parse import quote
 
 from interrex.core.errors import InterrexError
 from interrex.core.ids import WorkerName
-from interrex.core.time import S
 from interrex.elections.interface import Ask
 from interrex.elections.zookeeper.settings import LEAST_SESSION_S, ZooKeeperSettings
 from interrex.elections.zookeeper.zookeeper import ZooKeeper
@@ -89,13 +88,10 @@ class ZooKeeperService:
 
     def check_granted(self, believed: int) -> None:
         """The ensemble's own bounds may have made the session shorter than was asked for."""
-        if believed < ZooKeeperSettings().believed(round(LEAST_SESSION_S * 1000)):
-            granted = self._connection.granted_ms if self._connection is not None else 0
-            raise BadTimes(
-                f"ZooKeeper grants a session of {granted / 1000:g} s, {self._access.session:g} s "
-                f"were asked for; a leader counts on {believed / S:g} s of it and would not stop "
-                f"in time\nlet it grant {LEAST_SESSION_S:g} s or more (tickTime, maxSessionTimeout)"
-            )
+        if self._connection is not None:
+            short = ZooKeeperSettings().shortness(self._connection.granted_ms)
+            if short:
+                raise BadTimes(f"{short}\n{self._access.session:g} s were asked for")
 
     def ask(self, ask: Ask) -> None:
         if self._client is not None:
