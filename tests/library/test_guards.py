@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
+from uvicorn import Config, Server
 
 from bench.postgresql_server import PostgresServer
 from bench.run_folder import run_folder
@@ -159,6 +161,38 @@ async def test_requests_are_admitted_by_their_header(tmp_path: Path) -> None:
         assert b'"newest": 7' in body
         for nonsense in (["-1"], ["1.5"], [""], ["8", "9"], ["9" * 20]):
             assert (await ask(app, "POST", *nonsense))[0] == 400
+
+
+async def status_of_post(port: int, epoch: str) -> int:
+    """What a server answers."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    header = f"Interrex-Epoch: {epoch}\r\n" if epoch else ""
+    head = f"POST / HTTP/1.1\r\nHost: x\r\n{header}Content-Length: 2\r\nConnection: close\r\n\r\n"
+    writer.write(f"{head}hi".encode())
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return int(answer.split()[1])
+
+
+async def test_a_real_server_admits_requests_by_their_header_in_any_case(tmp_path: Path) -> None:
+    async def charge(request: Request) -> PlainTextResponse:
+        assert await request.body() == b"hi"
+        return PlainTextResponse("charged")
+
+    inner = Starlette(routes=[Route("/", charge, methods=["POST"])])
+    app = EpochGuard(inner, EpochFile(tmp_path / "epoch"))
+    server = Server(Config(app, lifespan="off", ws="none", log_level="critical"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            asked = ("5", "5", "7", "6", "", "x")
+            answered = [await status_of_post(port, epoch) for epoch in asked]
+        finally:
+            server.should_exit = True
+            await serving
+    assert answered == [200, 200, 200, 409, 428, 400]
 
 
 async def open_websocket(app: EpochGuard, extensions: object, *epochs: str) -> list[Message]:
