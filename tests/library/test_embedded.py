@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+import trustme
 
 import interrex
 from interrex.elections.embedding import EMBEDDED
@@ -117,8 +118,8 @@ async def test_with_directories_everybody_may_stop_and_votes_go_on_where_they_we
         await interrex.election(other, identity="a").__aenter__()
 
 
-async def test_two_members_of_one_identity_are_refused_by_the_second() -> None:
-    places = Places("raft")
+async def test_two_members_of_one_identity_are_refused_by_the_second(scheme: str) -> None:
+    places = Places(scheme)
     async with AsyncExitStack() as stack:
         a = await enter(stack, places.url(0), "same")
         second = await enter(stack, places.url(1), "same")
@@ -129,9 +130,9 @@ async def test_two_members_of_one_identity_are_refused_by_the_second() -> None:
         assert a.standing.failure is None
 
 
-async def test_an_election_of_another_name_on_the_same_port_is_refused() -> None:
-    places = Places("raft")
-    stray = Places("raft", "invoices")
+async def test_an_election_of_another_name_on_the_same_port_is_refused(scheme: str) -> None:
+    places = Places(scheme)
+    stray = Places(scheme, "invoices")
     stray.addresses[1:] = places.addresses[1:]
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
         turns = Turns(group)
@@ -139,16 +140,16 @@ async def test_an_election_of_another_name_on_the_same_port_is_refused() -> None
         turns.stand(a)
         await turns.next()
         wrong = await enter(stack, stray.url(0), "x")
-        with pytest.raises(OtherCluster, match=r"raft/billing.*raft/invoices"):
+        with pytest.raises(OtherCluster, match=f"{scheme}/billing.*{scheme}/invoices"):
             async with wrong.lead():
                 pass
         assert a.leadership is not None
         turns.stop_all()
 
 
-async def test_members_that_list_others_are_refused_with_both_lists() -> None:
-    places = Places("raft")
-    wrong = Places("raft", count=2)
+async def test_members_that_list_others_are_refused_with_both_lists(scheme: str) -> None:
+    places = Places(scheme)
+    wrong = Places(scheme, count=2)
     wrong.addresses = [places.addresses[1], places.addresses[0]]
     async with AsyncExitStack() as stack:
         await enter(stack, places.url(0), "a")
@@ -175,6 +176,50 @@ async def test_a_secret_is_needed_by_all_or_none(tmp_path: Path) -> None:
         with pytest.raises(WrongSecret):
             async with second.lead():
                 pass
+
+
+class Authority:
+    """Signs the certificates of one election's members."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._authority = trustme.CA()
+        self._authority.cert_pem.write_to_path(folder / "ca.pem")
+
+    def options(self, name: str, host: str = "127.0.0.1") -> str:
+        """What a member's URL says of its certificate, which names this host."""
+        issued = self._authority.issue_cert(host)
+        issued.cert_chain_pems[0].write_to_path(self._folder / f"{name}.pem")
+        issued.private_key_pem.write_to_path(self._folder / f"{name}.key")
+        files = {"ca": "ca.pem", "certificate": f"{name}.pem", "key": f"{name}.key"}
+        return "".join(f"&{key}={self._folder / file}" for key, file in files.items())
+
+
+async def test_members_elect_over_tls_by_certificates_that_name_their_hosts(
+    scheme: str, tmp_path: Path
+) -> None:
+    places, authority = Places(scheme), Authority(tmp_path)
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+        turns = Turns(group)
+        members = [
+            await enter(stack, places.url(place, authority.options(name)), name)
+            for place, name in enumerate("abc")
+        ]
+        turns.stand(members[0])
+        led = await turns.next()
+        for member in members:
+            assert await led_since(member, led.epoch) == led
+        turns.stop_all()
+
+
+async def test_a_member_whose_certificate_names_another_host_is_refused(tmp_path: Path) -> None:
+    places, authority = Places("raft"), Authority(tmp_path)
+    async with AsyncExitStack() as stack:
+        await enter(stack, places.url(0, authority.options("a")), "a")
+        second = await enter(stack, places.url(1, authority.options("b", "10.9.9.9")), "b")
+        with pytest.raises(WrongPeers, match=r"its certificate does not name 127\.0\.0\.1"):
+            async with second.lead():
+                raise AssertionError("it led")
 
 
 async def test_an_address_that_is_taken_is_told() -> None:
