@@ -5,7 +5,8 @@ questions are held until a host is met that takes part in the cluster, or all ot
 names are met and are as new, or nobody was heard of for so long that it may begin alone. Who was
 told that the cluster has begun waits for the first of these, however long it takes.
 
-Not guaranteed: that a host that nobody reaches for so long does not begin alone.
+Not guaranteed: that a host that nobody reaches for so long does not begin alone; what it was told
+is forgotten when its process ends.
 """
 
 import asyncio
