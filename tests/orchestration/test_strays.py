@@ -6,7 +6,16 @@ from interrex.core.ids import ChangeId, HostName, ServiceName, SlotName, WorkerN
 from interrex.core.messages import Assignment, Report
 from interrex.core.replicas import ReplicaReport, ReplicaState
 from interrex.core.spec import ClusterSpec, HostSpec, ServiceSpec
-from interrex.core.state import Change, ClusterState, Evict, Place, Placement, apply, genesis
+from interrex.core.state import (
+    Change,
+    ClusterState,
+    Evict,
+    Place,
+    Placement,
+    Retire,
+    apply,
+    genesis,
+)
 from interrex.orchestration.assignments import slots_for
 from interrex.orchestration.fleet import Fleet, WorkerView
 from interrex.orchestration.leader import Give, Leader
@@ -16,7 +25,7 @@ MINE = WorkerName("a-1")
 SLOT = SlotName("web.0")
 
 
-def state(*operations: Place | Evict) -> ClusterState:
+def state(*operations: Place | Evict | Retire) -> ClusterState:
     hosts = (HostSpec(name=A, workers=2), HostSpec(name=B))
     web = ServiceSpec(name=ServiceName("web"), command=("web",), stop_timeout=3.0)
     made = genesis(ClusterSpec(name="shop", hosts=hosts, services={web.name: web}))
@@ -54,6 +63,17 @@ def test_a_replica_of_a_service_that_nobody_knows_is_stopped() -> None:
 
 def test_a_replica_that_another_worker_of_the_host_is_to_have_is_let_go_alive() -> None:
     assert slots_for(state(place("a-2", A)), fleet(replica()), MINE) == ()
+
+
+def test_a_replica_that_nobody_wants_is_stopped_by_whoever_of_the_host_has_it() -> None:
+    """Found by the simulator: the one that was to stop it had stopped it already when a lost side
+    of a merge started it again, and it ran on, let go of."""
+    retired = state(place("a-2", A), Retire(SLOT))
+    (stop,) = slots_for(retired, fleet(replica()), MINE)
+    assert (stop.slot, stop.wanted, stop.port, stop.generation) == (SLOT, False, 21000, 4)
+    evicted = state(place("a-2", A), Evict(SLOT), place("b-1", B))
+    (stop,) = slots_for(evicted, fleet(replica()), MINE)
+    assert (stop.slot, stop.wanted) == (SLOT, False)
 
 
 def test_what_is_stopped_is_forgotten() -> None:

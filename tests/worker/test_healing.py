@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from interrex.core.ids import SlotName, WorkerName
+from interrex.core.routes import EndpointState
 from interrex.core.time import MS, S
 from interrex.elections.guarantees import guarantees_of
 from tests.worker.town import Town, cluster, service
@@ -72,6 +73,25 @@ def test_a_dead_replica_is_started_again_on_the_same_port(town: Town) -> None:
     town.run_for(2 * MS)
     town.run_until(town.all_ready)
     assert town.hosts[next(iter(town.hosts))].processes[SlotName("web.1")].port == port
+
+
+def test_a_replica_that_is_ready_while_its_death_is_still_being_followed_gets_requests(
+    town: Town,
+) -> None:
+    """Not only with whatever changes next: so one of three replicas was left out for long."""
+    town.run_for(3 * S)
+    town.following_takes = 20 * MS
+    town.kill_replica(SlotName("web.1"))
+    town.run_for(200 * MS)
+    assert town.all_ready()
+    told = {
+        (balancer, endpoint.slot): endpoint.state
+        for balancer, table in town.tables.items()
+        for route in table.services
+        for endpoint in route.endpoints
+    }
+    assert len(told) == 6
+    assert set(told.values()) == {EndpointState.READY}
 
 
 def test_a_silent_worker_is_killed_and_replaced_while_its_replicas_live_on(town: Town) -> None:

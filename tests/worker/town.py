@@ -162,6 +162,7 @@ class Town:
         self.tables: dict[SlotName, RouteTable] = {}
         self.commands: list[tuple[WorkerName, WorkerName, PeerMessage]] = []
         self.relaunch = True
+        self.following_takes = MS
         self.linked: set[tuple[WorkerName, WorkerName]] = set()
         self.cut: set[HostName] = set()
         self.full: dict[WorkerName, list[Callable[[], None]]] = {}
@@ -351,7 +352,7 @@ class Town:
             case FollowRoutes():
                 self.tables[effect.slot] = effect.table
                 followed = RoutesFollowed(effect.slot, effect.incarnation, effect.table, ())
-                self.later(MS, name, followed)
+                self.later(self.following_takes, name, followed)
             case Remember():
                 host.keep(effect.known)
             case Leave():

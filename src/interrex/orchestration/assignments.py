@@ -23,7 +23,7 @@ def slots_for(state: ClusterState, fleet: Fleet, worker: WorkerName) -> tuple[Sl
         for placement in state.evicted
         if worker == _stopper(fleet, placement)
     ]
-    mine += _strays(state, fleet, worker)
+    mine += _strays(state, fleet, worker, {placement.slot for placement in mine})
     return tuple(
         SlotAssignment(
             placement.slot,
@@ -42,16 +42,22 @@ def _spec_of(state: ClusterState, slot: SlotName) -> ServiceSpec:
     return service.spec if service is not None else ServiceSpec(name=service_of(slot), command=())
 
 
-def _strays(state: ClusterState, fleet: Fleet, worker: WorkerName) -> Iterator[Placement]:
-    """What a worker supervises and the state has not placed on its host, to be stopped."""
+def _strays(
+    state: ClusterState, fleet: Fleet, worker: WorkerName, told: set[SlotName]
+) -> Iterator[Placement]:
+    """What a worker supervises, was told nothing of, and nobody wants on its host: to be stopped.
+
+    Also where another worker of the host stops it: that one may have done so already when a lost
+    side of a merge started it again here, and let go of, it would run on unseen.
+    """
     view = fleet.workers.get(worker)
     if view is None or not view.connected:
         return
     for slot, report in view.replicas.items():
         placement = state.placements.get(slot)
-        if report.state is ReplicaState.STOPPED or (placement and placement.host == view.host):
+        if report.state is ReplicaState.STOPPED or slot in told:
             continue
-        if any((one.slot, one.host) == (slot, view.host) for one in state.evicted):
+        if placement and placement.host == view.host and placement.wanted:
             continue
         generation = report.generation
         yield Placement(slot, worker, view.host, report.port, generation, generation, False)

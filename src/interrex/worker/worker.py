@@ -253,7 +253,7 @@ class Worker:
             case RoutesFollowed():
                 self._effects += self._balancers.notes(event)
                 self._balancers.followed(event, self._now)
-                self._looks.appoint(self._balancers.wake_at)
+                self._looks.changed = True  # and what has changed meanwhile is told
             case ChangeAsked() | ReadAsked() | HandOverAsked() | LeaveAsked():
                 self._on_request(event)
             case _:
