@@ -4,6 +4,7 @@ Not guaranteed: more than Redis promises. Where a failover loses acknowledged wr
 newest epoch with them.
 """
 
+from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol
 
 from interrex.library.errors import StaleEpoch
@@ -24,9 +25,15 @@ return {'done', redis.call(unpack(command))}
 
 
 class Client(Protocol):
-    """What is used of a client: ``eval`` of redis-py, and of those like it."""
+    """What is used of a client: ``eval`` of ``redis.Redis``, and of those like it."""
 
     def eval(self, script: str, numkeys: int, /, *keys_and_args: Any) -> Any: ...
+
+
+class AsyncClient(Protocol):
+    """What is used of a client for asyncio: ``eval`` of ``redis.asyncio.Redis``."""
+
+    def eval(self, script: str, numkeys: int, /, *keys_and_args: Any) -> Awaitable[Any]: ...
 
 
 def run(client: Client, key: str, epoch: int, keys: list[str], *command: str | bytes) -> Any:
@@ -41,15 +48,34 @@ def run(client: Client, key: str, epoch: int, keys: list[str], *command: str | b
         command: its name and arguments.
 
     Returns:
-        What the command returned.
+        What the command returned: as the server's scripts have it, not as the client's own method
+        of that command would.
 
     Raises:
         ValueError: the epoch is below 0, as none is; nothing was done.
         StaleEpoch: nothing was done; has the newest.
     """
+    return _result(epoch, client.eval(SCRIPT, *_arguments(key, epoch, keys, command)))
+
+
+async def run_async(
+    client: AsyncClient, key: str, epoch: int, keys: list[str], *command: str | bytes
+) -> Any:
+    """As ``run``, by a client for asyncio."""
+    return _result(epoch, await client.eval(SCRIPT, *_arguments(key, epoch, keys, command)))
+
+
+def _arguments(
+    key: str, epoch: int, keys: list[str], command: Sequence[str | bytes]
+) -> tuple[Any, ...]:
+    """How many keys there are, they, and what is no key."""
     if epoch < 0:  # the script compares lengths first: a sign would count as a digit
         raise ValueError(f"an epoch is at least 0, and {epoch} is not")
-    answer = client.eval(SCRIPT, 1 + len(keys), key, *keys, str(epoch), *command)
+    return 1 + len(keys), key, *keys, str(epoch), *command
+
+
+def _result(epoch: int, answer: Any) -> Any:
+    """Of a client that decodes what it hears, or of one that does not."""
     word = answer[0].decode() if isinstance(answer[0], bytes) else answer[0]
     if word == "stale":
         raise StaleEpoch(epoch, int(answer[1]))

@@ -1,12 +1,12 @@
 """SQL: the newest epoch in a table, compared and raised in the transaction that does the work.
 
 The statements are standard enough for SQLite (3.24) and PostgreSQL (9.5); parameters are named,
-``:name`` or, for psycopg, ``%(name)s``. For a single row there is a shorter way: give its table an
-``epoch`` column and write ``UPDATE t SET ..., epoch = :epoch WHERE id = :id AND epoch <= :epoch``;
-no row updated means: stale.
+``:name`` or, for psycopg, ``%(name)s``; asyncpg numbers them. For a single row there is a shorter
+way: give its table an ``epoch`` column and write ``UPDATE t SET ..., epoch = :epoch WHERE id = :id
+AND epoch <= :epoch``; no row updated means: stale.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any, Protocol
 
 from interrex.library.errors import StaleEpoch
@@ -26,6 +26,9 @@ WHERE interrex_epochs.epoch <= excluded.epoch"""
 ADMIT_PYFORMAT = ADMIT.replace(":name", "%(name)s").replace(":epoch", "%(epoch)s")
 """The same for drivers that write parameters as psycopg does."""
 
+ADMIT_NUMBERED = ADMIT.replace(":name", "$1").replace(":epoch", "$2")
+"""The same for asyncpg."""
+
 
 class Cursor(Protocol):
     """What is used of a DB-API cursor."""
@@ -36,11 +39,28 @@ class Cursor(Protocol):
     def execute(self, sql: str, parameters: Mapping[str, Any], /) -> object: ...
 
 
+class AsyncCursor(Protocol):
+    """What is used of a cursor for asyncio: psycopg's, and those like it."""
+
+    @property
+    def rowcount(self) -> int: ...
+
+    def execute(self, sql: str, parameters: Mapping[str, Any], /) -> Awaitable[object]: ...
+
+
+class AsyncpgConnection(Protocol):
+    """What is used of asyncpg's connection, or of its pool's."""
+
+    def execute(self, sql: str, name: str, epoch: int, /) -> Awaitable[str]: ...
+
+
 def admit(cursor: Cursor, name: str, epoch: int, *, statement: str = ADMIT) -> None:
     """Begin a leader's work in a transaction: everything after it, up to the commit, is fenced.
 
     Call it first in the transaction. Others that want to be admitted under the same name wait for
     its end (in SQLite: for the database).
+
+    Not guaranteed: anything where each statement is a transaction of its own (``autocommit``).
 
     Args:
         cursor: in a transaction; whoever made it commits, and rolls back where this raises.
@@ -50,7 +70,29 @@ def admit(cursor: Cursor, name: str, epoch: int, *, statement: str = ADMIT) -> N
 
     Raises:
         StaleEpoch: a newer leadership was admitted; roll back.
+        Exception: the driver's own. In a transaction of PostgreSQL that is REPEATABLE READ or
+            stricter a serialization failure stands for a newer one that committed meanwhile: roll
+            back, and where it is tried again it is stale.
     """
     cursor.execute(statement, {"name": name, "epoch": epoch})
-    if cursor.rowcount != 1:
+    _judge(epoch, cursor.rowcount == 1)
+
+
+async def admit_async(
+    cursor: AsyncCursor, name: str, epoch: int, *, statement: str = ADMIT_PYFORMAT
+) -> None:
+    """As ``admit``, with a cursor for asyncio; the statement is psycopg's."""
+    await cursor.execute(statement, {"name": name, "epoch": epoch})
+    _judge(epoch, cursor.rowcount == 1)
+
+
+async def admit_asyncpg(connection: AsyncpgConnection, name: str, epoch: int) -> None:
+    """As ``admit``, with a connection of asyncpg: inside ``async with connection.transaction()``,
+    which commits, and rolls back where this raises."""
+    status = await connection.execute(ADMIT_NUMBERED, name, epoch)
+    _judge(epoch, status == "INSERT 0 1")
+
+
+def _judge(epoch: int, admitted: bool) -> None:
+    if not admitted:
         raise StaleEpoch(epoch, None)
