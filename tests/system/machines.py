@@ -1,14 +1,15 @@
-"""Three machines on one: network namespaces on a bridge of their own, certificates, packet filters.
+"""Several machines on one: network namespaces on a bridge of theirs, certificates, packet filters.
 
 Nothing here touches the machine's own network: bridge and cables live in namespaces made here.
 """
 
 import contextlib
+import itertools
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,10 +25,12 @@ from interrex.core.ids import HostName
 from interrex.core.spec import ClusterSpec, Etcd, HostSpec, Timing, Tls, ZooKeeper
 from interrex.worker.status import Status, missing_parts
 
-NAMES = ("a", "b", "c")
+NAMES = ("a", "b", "c", "d", "e")
+"""What hosts are called; the first three are there where a test does not say how many."""
 NEWCOMER = "aa"
 """It comes in the middle of the hosts' names, and first in the file: no order is relied upon."""
 Machines = Iterator[dict[str, "Machine"]]
+_switches = itertools.count()
 _LAUNCH = """
 import sys
 from pathlib import Path
@@ -52,16 +55,18 @@ except OSError as error:
 """
 
 
-def several_hosts(spec: ClusterSpec, certificates: Path) -> ClusterSpec:
-    """The same cluster on three hosts of one worker each."""
-    hosts = tuple(host_at(name, number) for number, name in enumerate(NAMES, start=1))
+def several_hosts(
+    spec: ClusterSpec, certificates: Path, names: Sequence[str], lost_host_s: float
+) -> ClusterSpec:
+    """The same cluster on these hosts of one worker each."""
+    hosts = tuple(host_at(name, number) for number, name in enumerate(names, start=1))
     tls = Tls(
         ca=str(certificates / "ca.pem"),
         certificate=str(certificates / "{host}.pem"),
         key=str(certificates / "{host}.key"),
     )
     return msgspec.structs.replace(
-        spec, hosts=hosts, tls=tls, timing=Timing(lost_host=4.0), ports=(22000, 22999)
+        spec, hosts=hosts, tls=tls, timing=Timing(lost_host=lost_host_s), ports=(22000, 22999)
     )
 
 
@@ -101,18 +106,29 @@ class Namespace:
         """Where a server runs that runs here."""
         return Place(self.address, ("ip", "netns", "exec", self.namespace))
 
-    def cut(self, *directions: str) -> None:
-        """Drop packets: ``input``, ``output``, or both where none is named."""
-        self.inside("nft", "add", "table", "inet", "cut")
+    def cut(self, *directions: str, off: Iterable["Namespace"] = (), percent: int = 100) -> None:
+        """Drop packets until ``heal``.
+
+        Args:
+            directions: ``input``, ``output``, or both where none is named.
+            off: only what comes from, or goes to, these others.
+            percent: how many of a hundred packets, by chance.
+        """
+        others = ", ".join(sorted(other.address for other in off))
+        chance = "" if percent == 100 else f"numgen random mod 100 < {percent}"
+        commands = ["add table inet cut"]
         for hook in directions or ("input", "output"):
-            rule = f"{{ type filter hook {hook} priority 0; }}"
-            self.inside("nft", "add", "chain", "inet", "cut", hook, rule)
-            interface = "iifname" if hook == "input" else "oifname"
-            self.inside("nft", "add", "rule", "inet", "cut", hook, interface, "eth0", "drop")
+            end, interface = ("saddr", "iifname") if hook == "input" else ("daddr", "oifname")
+            which = f"ip {end} {{ {others} }}" if others else f"{interface} eth0"
+            commands += [
+                f"add chain inet cut {hook} {{ type filter hook {hook} priority 0; }}",
+                f"add rule inet cut {hook} {which} {chance} drop",
+            ]
+        self.inside("nft", "; ".join(commands))
 
     def heal(self) -> None:
         """Let all packets through again."""
-        self.inside("nft", "delete", "table", "inet", "cut")
+        self.inside("nft", "add table inet cut; delete table inet cut")
 
     def inside(self, *command: str) -> str:
         """What a command says that runs here."""
@@ -162,7 +178,7 @@ class Machine(Namespace):
 @contextlib.contextmanager
 def switched() -> Iterator[str]:
     """The namespace of a switch that others are plugged into."""
-    switch = f"{run_folder().name}-{os.getpid()}"
+    switch = f"{run_folder().name}-{os.getpid()}-{next(_switches)}"
     _ip("netns", "add", switch)
     try:
         _ip("-n", switch, "link", "add", "switch", "type", "bridge")
@@ -217,25 +233,35 @@ def service_on(switch: str, election: str) -> Iterator[Service]:
 
 
 @contextlib.contextmanager
-def machines(spec: ClusterSpec, election: str = "", session_s: float = 3.0) -> Machines:
-    """Three hosts that run one cluster, ready; all of it is gone afterwards.
+def machines(
+    spec: ClusterSpec,
+    election: str = "",
+    session_s: float = 3.0,
+    *,
+    count: int = 3,
+    lost_host_s: float = 4.0,
+) -> Machines:
+    """Several hosts that run one cluster, ready; all of it is gone afterwards.
 
     Args:
         spec: what they run.
         election: the coordination service that is to run beside them, where there is one.
         session_s: theirs with it.
+        count: how many hosts.
+        lost_host_s: for how long they wait for one that is lost.
     """
+    names = NAMES[:count]
     with contextlib.ExitStack() as stack:
         folder = Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="ixc-", dir=run_folder()))
         )
         write_certificates(folder)
-        spec = several_hosts(spec, folder)
+        spec = several_hosts(spec, folder, names, lost_host_s)
         switch = stack.enter_context(switched())
         if election:
             spec = stack.enter_context(service_on(switch, election)).elected(spec, session_s)
         made = {}
-        for number, name in enumerate(NAMES, start=1):
+        for number, name in enumerate(names, start=1):
             made[name] = Machine(name, number, switch, spec)
             stack.callback(made[name].end)
         stack.callback(lambda: end_together([machine.fleet for machine in made.values()]))
@@ -255,8 +281,9 @@ def newcomer(hosts: dict[str, Machine]) -> Iterator[Machine]:
     been started, and nobody knows it yet."""
     a = hosts["a"]
     spec = a.fleet.spec
-    spec = msgspec.structs.replace(spec, hosts=(host_at(NEWCOMER, 4), *spec.hosts))
-    machine = Machine(NEWCOMER, 4, a.switch, spec)
+    number = len(spec.hosts) + 1
+    spec = msgspec.structs.replace(spec, hosts=(host_at(NEWCOMER, number), *spec.hosts))
+    machine = Machine(NEWCOMER, number, a.switch, spec)
     try:
         machine.launch()
         yield machine
