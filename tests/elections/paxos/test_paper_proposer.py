@@ -1,8 +1,16 @@
 """Paxos Made Simple, sections 2.2 to 3: what a proposer and leader does, sentence by sentence."""
 
+import pytest
+
 from interrex.core.ids import ChangeId
 from interrex.core.time import MS
-from interrex.elections.interface import ConfirmRead, PeerLost, ReadConfirmed, StepDown
+from interrex.elections.interface import (
+    ConfirmRead,
+    PeerConnected,
+    PeerLost,
+    ReadConfirmed,
+    StepDown,
+)
 from interrex.elections.paxos import PaxosSettings
 from interrex.elections.paxos import messages as m
 from interrex.elections.replicated.payload import NOOP
@@ -327,6 +335,25 @@ def test_the_successor_is_told_only_when_it_holds_all_that_was_proposed() -> Non
     assert server.settled == {"late": None}
     server.accepts(2, 1)
     assert [one.target for one in server.taken(m.TakeOver)] == [2]
+
+
+@pytest.mark.parametrize("reconnects", [True, False])
+def test_an_acceptor_that_knows_less_after_its_restart_is_told_again(reconnects: bool) -> None:
+    """It had learned that an older round's value was chosen, and that is not on its disk."""
+    server = Solo(stored=stored(3, 3, 3, chosen=3))
+    server.become_leader(chosen=3)
+    server.propose("a")
+    server.accepts(2, 3)
+    if reconnects:
+        server.step(PeerLost(worker(2), proved_dead=True))
+        server.step(PeerConnected(worker(2), 2))
+    server.take()
+    server.pass_time(server.settings.heartbeat)
+    beat = server.taken(m.Heartbeat)[-1]
+    server.receive(m.HeartbeatAnswer(1, 2, beat.round, beat.beat, 1, 1))
+    assert sorted(server.proposed()) == [2, 3, 4]
+    server.accepts(2, 4)
+    assert server.settled == {"a": 4}
 
 
 def test_a_successor_prepares_at_once_and_those_who_hear_the_leader_promise() -> None:

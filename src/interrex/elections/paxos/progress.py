@@ -27,10 +27,15 @@ class Progress(FollowerProgress):
         self.state = State.LOST
         self._reset()
 
-    def become_replicate(self, received: int) -> None:
-        """It holds all up to ``received`` in its memory at least."""
+    def become_replicate(self, received: int, matched: int) -> None:
+        """It says that it holds all up to ``received``, up to ``matched`` on its disk.
+
+        That may be less than before its restart: what it had learned to be chosen it may not know
+        to be any more. The values it still has, so what was counted was right.
+        """
         self.state = State.REPLICATE
-        self.next = max(received, self.match) + 1
+        self.match = min(self.match, matched)
+        self.next = received + 1
         self._reset()
 
     def become_snapshot(self, snapshot: Snapshot) -> None:

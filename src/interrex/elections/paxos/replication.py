@@ -59,8 +59,7 @@ class Replication(LogReplication[Progress]):
         """An acceptor says, in its promise, up to where it has learned everything."""
         progress = self.progress.get(member)
         if progress is not None and progress.state is State.LOST:
-            progress.become_replicate(chosen)
-            self._count_unsent(progress)
+            self._go_on_from(progress, chosen, chosen)
 
     def agreed(self) -> int:
         """Up to which slot a majority of each slot's acceptors holds the value on disk."""
@@ -135,16 +134,19 @@ class Replication(LogReplication[Progress]):
             return
         self._accepted(progress, message.matched)
         if progress.state is State.LOST:
-            progress.become_replicate(message.matched)
-            self._count_unsent(progress)
+            self._go_on_from(progress, message.matched, message.matched)
 
     def _accepted(self, progress: Progress, matched: int) -> None:
         if progress.accepted(matched):
             self.matched[progress.member] = matched
         snapshot = progress.snapshot
         if snapshot is not None and matched >= snapshot.index:
-            progress.become_replicate(matched)
-            self._count_unsent(progress)
+            self._go_on_from(progress, matched, matched)
+
+    def _go_on_from(self, progress: Progress, received: int, matched: int) -> None:
+        progress.become_replicate(received, matched)
+        self.matched[progress.member] = progress.match
+        self._count_unsent(progress)
 
     def _count_unsent(self, progress: Progress) -> None:
         slots = self._node.slots
@@ -161,14 +163,11 @@ class Replication(LogReplication[Progress]):
         if progress is None:
             return
         self._accepted(progress, message.matched)
-        received = max(message.received, progress.match)
         if progress.state is State.LOST:
-            progress.become_replicate(received)
-            self._count_unsent(progress)
+            self._go_on_from(progress, message.received, message.matched)
         elif message.beat > progress.sent_round:
             if progress.state is State.SNAPSHOT:
                 progress.paused = False
                 progress.goes_back = True
-            elif progress.inflight and received < progress.next - 1:
-                progress.become_replicate(received)
-                self._count_unsent(progress)
+            elif message.received < progress.next - 1:
+                self._go_on_from(progress, message.received, message.matched)

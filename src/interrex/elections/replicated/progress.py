@@ -14,7 +14,7 @@ from interrex.elections.replicated.roundtrips import RoundTrips
 class FollowerProgress:
     """One follower or learner; an election's own says in which states it is sent what.
 
-    Invariants: ``match`` < ``next``, and ``match`` never falls within a leadership.
+    Invariant: ``match`` < ``next``.
     """
 
     def __init__(self, member: int, next_index: int) -> None:
