@@ -12,7 +12,7 @@ from .chaos import Chaos
 SEEDS = int(os.environ.get("PAXOS_SEEDS", "320"))
 FIRST = int(os.environ.get("PAXOS_FIRST_SEED", "0"))
 CHUNKS = 8
-REGRESSIONS = [44, 272, 569, 679, 1062, 1170, 1295]
+REGRESSIONS = [44, 118, 272, 569, 679, 1062, 1170, 1295]
 
 
 def run(seed: int) -> None:

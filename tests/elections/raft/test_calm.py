@@ -1,9 +1,12 @@
-"""In calm times every second heartbeat is a sign of life that nobody answers."""
+"""In calm times every second heartbeat is a sign of life that nobody answers, and each of the
+others is answered by a majority in turn."""
 
 from collections import Counter
 
 import pytest
 
+from interrex.core.ids import WorkerName
+from interrex.core.quorum import majority
 from interrex.core.time import MS, S
 from interrex.elections.interface import ConfirmRead, SendPayload
 from interrex.elections.raft import RaftSettings
@@ -14,8 +17,8 @@ from .network import Network, Server
 BEATS = S // RaftSettings().heartbeat
 
 
-def calm(latency: int = MS // 10) -> Network:
-    network = Network(3)
+def calm(size: int = 3, latency: int = MS // 10) -> Network:
+    network = Network(size)
     network.latency = lambda _from, _to, _message: latency
     network.start()
     network.elect()
@@ -24,13 +27,14 @@ def calm(latency: int = MS // 10) -> Network:
 
 
 def a_second_of(network: Network) -> Counter[str]:
-    """How often what was sent in a second, from anybody to anybody."""
+    """How often what was sent in a second, from anybody to anybody, and who was asked."""
     seen: Counter[str] = Counter()
 
     def sent(_server: Server, effect: SendPayload) -> None:
         message = decode(effect.payload)
         if isinstance(message, Heartbeat):
             seen["asking" if message.round else "not asking"] += 1
+            seen[effect.to or "all"] += bool(message.round)
         elif isinstance(message, HeartbeatAnswer):
             seen["answers"] += 1
 
@@ -39,9 +43,56 @@ def a_second_of(network: Network) -> Counter[str]:
     return seen
 
 
-def test_every_second_heartbeat_is_answered() -> None:
-    seen = a_second_of(calm())
-    assert seen["asking"] == seen["answers"] == seen["not asking"] == BEATS
+@pytest.mark.parametrize("size", [2, 3, 4, 5])
+def test_every_second_heartbeat_is_answered_by_a_majority_in_turn(size: int) -> None:
+    network = calm(size)
+    others = [server.name for server in network.alive() if not server.raft.leading]
+    seen = a_second_of(network)
+    asked = BEATS // 2 * (majority(size) - 1)
+    assert seen["asking"] == seen["answers"] == asked
+    assert seen["not asking"] == BEATS * len(others) - asked
+    assert max(seen[name] for name in others) - min(seen[name] for name in others) <= 1
+
+
+def test_where_the_one_that_was_asked_does_not_answer_everybody_is_asked_next() -> None:
+    network = calm()
+    (leader,) = [server for server in network.alive() if server.raft.leading]
+    lost: list[WorkerName] = []
+
+    def lose_one(sender: Server, _receiver: Server, message: object) -> int | None:
+        if isinstance(message, HeartbeatAnswer) and not lost:
+            lost.append(sender.name)
+            return None
+        return MS // 10
+
+    network.latency = lose_one
+    network.run_until(lambda: bool(lost))
+    asked: list[tuple[WorkerName | None, int]] = []
+
+    def sent(_server: Server, effect: SendPayload) -> None:
+        message = decode(effect.payload)
+        if isinstance(message, Heartbeat) and message.round:
+            asked.append((effect.to, message.round))
+
+    network.senders.append(sent)
+    network.run(RaftSettings().heartbeat)
+    others = {server.name for server in network.alive() if server is not leader}
+    assert {to for to, _ in asked} == others
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize("asked", [1, 2])
+def test_a_leader_in_calm_times_that_is_cut_off_steps_down_as_soon_as_ever(asked: int) -> None:
+    """Fewer answers do not let it believe in itself for longer."""
+    network = calm()
+    network.run(asked * 2 * RaftSettings().heartbeat)
+    (leader,) = [server for server in network.alive() if server.raft.leading]
+    cut_at = network.now
+    for other in network.alive():
+        if other is not leader:
+            network.cut |= {(leader.name, other.name), (other.name, leader.name)}
+    network.run_until(lambda: not leader.raft.leading)
+    assert network.now - cut_at <= RaftSettings().election_timeout
 
 
 def test_whoever_does_not_answer_is_asked_by_every_heartbeat() -> None:

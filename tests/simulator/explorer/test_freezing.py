@@ -198,7 +198,7 @@ KNOWN = {
         "_forgiven", "_ended", "_first_index",
     },
     "Lease": {
-        "deadline", "number", "answered", "sent_at", "_rounds", "_answers", "_groups",
+        "deadline", "number", "answered", "sent_at", "_rounds", "_asked", "_answers", "_groups",
         "_is_settled",
     },
     "Replication": {"_node", "_lease", "_appended", "progress", "matched", "order"},

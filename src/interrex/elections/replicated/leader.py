@@ -7,11 +7,13 @@ Not guaranteed: that no newer leader exists at this moment. Past its own deadlin
 itself leader; receivers refuse old epochs.
 
 Differs from the papers: in calm times every second heartbeat is a sign of life only, which nobody
-answers; reads ask a majority by a heartbeat, and never rely on the lease alone;
-the leader steps down when its disk has not answered for an election time-out, and hands over as
-it does; proposals are settled as unknown at once when it is deposed.
+answers, and each of the others is answered by a majority in turn; reads ask a majority by a
+heartbeat, and never rely on the lease alone; the leader steps down when its disk has not answered
+for an election time-out, and hands over as it does; proposals are settled as unknown at once when
+it is deposed.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -153,7 +155,7 @@ class LeaderRole:
             self._handover.on_time()
         if node.now >= self._heartbeat_at:
             self._lateness = max(self._late_by, self._lateness * 7 // 8)
-            self._beat(asking=not self._is_calm)
+            self._beat(self._who_answers())
             self._look_after_members()
 
     @property
@@ -180,37 +182,62 @@ class LeaderRole:
         if self._changes.waiting:
             self._changes.drive(ready=self._knows_all)
 
+    def _who_answers(self) -> Collection[int]:
+        """Who is to answer the heartbeat that is due. Everybody, but in calm times: nobody every
+        second time, and else, with this server, a majority in turn."""
+        everybody = self.replication.progress
+        if not self._is_calm:
+            return everybody
+        lease, heartbeat, now = self._lease, self._node.settings.heartbeat, self._node.now
+        left = lease.deadline - now
+        if now - lease.sent_at < 2 * heartbeat - heartbeat // 2:
+            return () if left >= 2 * heartbeat else everybody
+        return (self._in_turn() or everybody) if left >= heartbeat + heartbeat // 2 else everybody
+
     @property
     def _is_calm(self) -> bool:
-        """Whether this heartbeat need not be answered: the one before was, by everybody; nothing
-        is under way, nothing comes late, and the next one is answered before the lease ends."""
-        lease, heartbeat = self._lease, self._node.settings.heartbeat
-        now = self._node.now
+        """Whether everybody has answered what they were last asked, nothing is under way, nothing
+        comes late."""
+        heartbeat, progress = self._node.settings.heartbeat, self.replication.progress
+        slowest = max((one.round_trips.bound for one in progress.values()), default=0)
         return (
-            now - lease.sent_at < 2 * heartbeat - heartbeat // 2
-            and lease.deadline - now >= 2 * heartbeat
-            and not self._reads
-            and 2 * self._lateness + 4 * self._quorum_bound() <= heartbeat
-            and lease.is_answered_by(self.replication.progress)
+            not self._reads
+            and 2 * self._lateness + 4 * slowest <= heartbeat
+            and self._lease.is_answered_by(progress)
             and self.replication.is_done
         )
 
-    def _beat(self, *, asking: bool = True) -> None:
-        """One heartbeat to everybody, and a round of its own where it is to be answered."""
+    def _in_turn(self) -> list[int]:
+        """So many other voters as are a majority with this server, others each time."""
+        node = self._node
+        voters = node.membership.voters
+        if len(node.membership.groups) > 1 or node.member not in voters:
+            return []
+        others = [member for member in self.replication.progress if member in voters]
+        needed = majority(len(voters)) - 1
+        first = self._lease.number * needed
+        return [others[(first + more) % len(others)] for more in range(min(needed, len(others)))]
+
+    def _beat(self, answering: Collection[int] | None = None) -> None:
+        """One heartbeat to everybody, and a round of its own where somebody is to answer it: all,
+        unless told whom."""
         node, settings = self._node, self._node.settings
+        if answering is None:
+            answering = self.replication.progress
         bound = self._quorum_bound()
         slack = 2 * settings.heartbeat + 2 * self._lateness
         longest = settings.longest_timeout
         timeout = min(max(settings.election_timeout, slack + 4 * bound), longest)
         self._heartbeat_at = node.now + settings.heartbeat
-        number = UNANSWERED
-        if asking:
-            number = self._lease.begin(node.now, timeout)
-            self._rank(number)
+        begins = bool(answering) or not self.replication.progress
+        if begins:
+            self._lease.begin(node.now, timeout, answering)
+            self._rank(self._lease.number)
         for member, progress in self.replication.progress.items():
             own = min(slack + 4 * progress.round_trips.bound, longest)
+            number = self._lease.number if member in answering else UNANSWERED
             node.send(member, self._heartbeat(member, number, max(timeout, own), bound))
-        if asking:
+        if begins:
             self._settle_round()
 
     def _quorum_bound(self) -> int:

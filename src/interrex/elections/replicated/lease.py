@@ -39,18 +39,21 @@ class Lease:
         self._rounds: deque[Round] = deque(maxlen=MAX_ROUNDS)
         self.sent_at = 0
         """When the newest round was sent (ns)."""
+        self._asked: dict[int, int] = {}
+        """The newest round that each member was asked to answer."""
         self._answers: dict[int, int] = {}
         self._groups: Collection[Collection[int]] = ()
         self._is_settled = False
         """Whether nothing was said since the last settling that could have changed it. That a round
         begins does so only where somebody is a majority alone."""
 
-    def begin(self, now: int, timeout: int) -> int:
-        """A new round, answered so far by nobody."""
+    def begin(self, now: int, timeout: int, asked: Iterable[int]) -> None:
+        """A new round, answered so far by nobody of those who are asked to."""
         self.number += 1
         self.sent_at = now
         self._rounds.append(Round(self.number, now, timeout))
-        return self.number
+        for member in asked:
+            self._asked[member] = self.number
 
     def answer(self, member: int, number: int) -> int | None:
         """A member has answered a round, and with it all before.
@@ -71,8 +74,11 @@ class Lease:
         return [member for member in members if answers.get(member, 0) >= number]
 
     def is_answered_by(self, members: Iterable[int]) -> bool:
-        """Whether all of these have answered the newest round."""
-        return all(self._answers.get(member) == self.number for member in members)
+        """Whether all of these have been asked, and have answered what they were last asked."""
+        return all(
+            member in self._asked and self._answers.get(member, 0) >= self._asked[member]
+            for member in members
+        )
 
     def settle(self, leader: int, groups: Collection[Collection[int]]) -> Round | None:
         """The newest round that a majority of every group of voters has answered, where that is
