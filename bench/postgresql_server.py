@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Self
 
-from bench.processes import free_ports, running, scratch
+from bench.processes import LOOPBACK, Place, free_ports, running, scratch
 from bench.server_tls import ServerTls
 from bench.tools import MissingTool
 from interrex.runtime.procfs import descendants
@@ -24,13 +24,15 @@ class PostgresServer:
 
     Args:
         tls: lets clients in by TLS only, with certificates of their own.
+        place: where it runs.
 
     Raises:
         MissingTool: Debian's package is not installed.
     """
 
-    def __init__(self, tls: ServerTls | None = None) -> None:
+    def __init__(self, tls: ServerTls | None = None, place: Place = LOOPBACK) -> None:
         self._tls = tls
+        self._place = place
         found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
         if not found:
             raise MissingTool(NEEDED)
@@ -53,6 +55,9 @@ class PostgresServer:
         subprocess.run([*_as_nobody(), *map(str, command)], check=True, capture_output=True)
         if self._tls is not None:
             self._take_certificates(self._tls)
+        elif self._place is not LOOPBACK:
+            with (self._folder / "data" / "pg_hba.conf").open("a") as rules:
+                rules.write("host all all samenet scram-sha-256\n")
         self.start()
         return self
 
@@ -78,7 +83,7 @@ class PostgresServer:
     @property
     def address(self) -> str:
         """``host:port``."""
-        return f"127.0.0.1:{self._port}"
+        return f"{self._place.address}:{self._port}"
 
     @property
     def url(self) -> str:
@@ -88,11 +93,13 @@ class PostgresServer:
     def start(self) -> None:
         """Start it, with what its disk holds, and wait until it serves."""
         command = [self._bin / "postgres", "-D", self._folder / "data", "-p", self._port]
-        for setting in ("listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off"):
+        listens = f"listen_addresses={self._place.address}"
+        for setting in (listens, "unix_socket_directories=", "fsync=off"):
             command += ["-c", setting]
         if self._tls is not None:
             command += ["-c", "ssl=on", "-c", "ssl_ca_file=root.crt"]
-        process = self._server.enter_context(running([*_as_nobody(), *map(str, command)]))
+        whole = [*self._place.enter, *_as_nobody(), *map(str, command)]
+        process = self._server.enter_context(running(whole))
         self._pid = process.pid
         self.wait_serving()
 
@@ -118,7 +125,8 @@ class PostgresServer:
     def wait_serving(self) -> None:
         """Wait until it lets clients in; TimeoutError if never."""
         deadline = time.monotonic() + PATIENCE_S
-        ready = [str(self._bin / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self._port)]
+        asked = ("-q", "-h", self._place.address, "-p", str(self._port))
+        ready = [*self._place.enter, str(self._bin / "pg_isready"), *asked]
         while subprocess.run(ready).returncode != 0:
             if time.monotonic() > deadline:
                 raise TimeoutError("PostgreSQL does not serve")

@@ -1,8 +1,9 @@
 """Leads when it may, and says so: python -m tests.library.candidate URL IDENTITY PRIORITY FILE
 
-On its output, a line each: ``waiting``; ``lead EPOCH NS`` (CLOCK_BOOTTIME); ``ended REASON``; what
-went wrong. Where FILE is not empty it writes its epoch there as it begins to lead, and tries to
-once more when that has ended: ``refused EPOCH NEWEST``. It reads nothing and ends with its process.
+On its output, a line each: ``waiting``; ``lead EPOCH NS``; ``ended NS REASON``; what went wrong.
+NS is on CLOCK_BOOTTIME; that of an end is its deadline, or when its body ended if that was sooner.
+Where FILE is not empty it writes its epoch there as it begins to lead, and tries to once more when
+that has ended: ``refused EPOCH NEWEST``. It reads nothing and ends with its process.
 """
 
 import asyncio
@@ -36,8 +37,11 @@ async def run(url: str, identity: str, priority: int, path: str) -> None:
                     with suppress(StaleEpoch):
                         file.write(b"%d\n" % leadership.epoch, leadership.epoch)
                 say(f"lead {leadership.epoch} {now_ns()}")
-                await asyncio.get_running_loop().create_future()
-            say(f"ended {leadership.reason}")
+                try:
+                    await asyncio.get_running_loop().create_future()
+                finally:
+                    until = min(now_ns(), leadership.deadline)
+            say(f"ended {until} {leadership.reason}")
             if file is not None:
                 write_late(file, leadership.epoch)
 

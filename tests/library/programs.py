@@ -7,6 +7,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import NamedTuple
 
+from bench.processes import LOOPBACK, Place
+
 PATIENCE_S = 60.0
 
 
@@ -67,10 +69,15 @@ class Programs:
         self._led: SimpleQueue[Led] = SimpleQueue()
 
     def start(
-        self, url: str, identity: str, priority: int = 0, guarded: Path | None = None
+        self,
+        url: str,
+        identity: str,
+        priority: int = 0,
+        guarded: Path | None = None,
+        place: Place = LOOPBACK,
     ) -> Program:
         """A candidate, which writes its epochs to a guarded file where one is named."""
-        command = [sys.executable, "-m", "tests.library.candidate"]
+        command = [*place.enter, sys.executable, "-m", "tests.library.candidate"]
         command += [url, identity, str(priority), str(guarded or "")]
         program = Program(self._led, command)
         self._all.append(program)

@@ -3,12 +3,15 @@
 Nothing here touches the machine's own network: bridge and cables live in namespaces made here.
 """
 
+import ast
 import contextlib
 import itertools
+import json
 import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -29,6 +32,7 @@ NAMES = ("a", "b", "c", "d", "e")
 """What hosts are called; the first three are there where a test does not say how many."""
 NEWCOMER = "aa"
 """It comes in the middle of the hosts' names, and first in the file: no order is relied upon."""
+PATIENCE_S = 60.0
 Machines = Iterator[dict[str, "Machine"]]
 _switches = itertools.count()
 _LAUNCH = """
@@ -44,15 +48,19 @@ for worker in workers:
 
 _ASK = """
 import socket, sys
-host, question = sys.argv[1:]
-name, port = host.rsplit(":", 1)
-try:
-    with socket.create_connection((name, int(port)), 5) as asked:
-        asked.sendall(question.encode())
-        print(b"".join(iter(lambda: asked.recv(4096), b"")).decode())
-except OSError as error:
-    print(error)
+question, *hosts = sys.argv[1:]
+for host in hosts:
+    name, port = host.rsplit(":", 1)
+    said = b""
+    try:
+        with socket.create_connection((name, int(port)), 5) as asked:
+            asked.sendall(question.encode())
+            said = b"".join(iter(lambda: asked.recv(4096), b""))
+    except OSError:
+        pass
+    print(repr(said.decode()))
 """
+_STATUS = "POST /v3/maintenance/status HTTP/1.0\r\nContent-Length: 2\r\n\r\n{}"
 
 
 def several_hosts(
@@ -194,42 +202,84 @@ class Service(NamedTuple):
     servers: EtcdCluster | ZooKeeperEnsemble
     networks: list[Namespace]
 
+    @property
+    def hosts(self) -> list[str]:
+        """``host:port`` of each server."""
+        if isinstance(self.servers, EtcdCluster):
+            return [endpoint.rpartition("/")[2] for endpoint in self.servers.endpoints]
+        return self.servers.hosts.split(",")
+
     def elected(self, spec: ClusterSpec, session_s: float) -> ClusterSpec:
         """The same cluster, elected by it."""
         if isinstance(self.servers, EtcdCluster):
             etcd = Etcd(endpoints=self.servers.endpoints, session=session_s, timeout=0.5)
             return msgspec.structs.replace(spec, election="etcd", etcd=etcd)
-        hosts = tuple(self.servers.hosts.split(","))
-        zookeeper = ZooKeeper(hosts=hosts, session=session_s)
+        zookeeper = ZooKeeper(hosts=tuple(self.hosts), session=session_s)
         return msgspec.structs.replace(spec, election="zookeeper", zookeeper=zookeeper)
 
-    def is_whole(self, asked_from: Namespace) -> bool:
-        """Whether each server takes part: only then may another one fail."""
-        if isinstance(self.servers, EtcdCluster):
-            hosts = [endpoint.rpartition("/")[2] for endpoint in self.servers.endpoints]
-            question, fine = "GET /health HTTP/1.0\r\n\r\n", '"health":"true"'
-        else:
-            hosts, question, fine = self.servers.hosts.split(","), "srvr", "Mode: "
-        said = (asked_from.inside(sys.executable, "-c", _ASK, host, question) for host in hosts)
-        return all(fine in one for one in said)
+    def wait_whole(self, asked_from: Namespace) -> int:
+        """Wait until each server takes part: only then may another one fail.
+
+        Returns:
+            Which of them leads the others.
+
+        Raises:
+            TimeoutError: that is never so.
+        """
+        deadline = time.monotonic() + PATIENCE_S
+        while (leading := self._leading(asked_from)) is None:
+            if time.monotonic() > deadline:
+                raise TimeoutError("some of the servers do not take part")
+        return leading
+
+    def _leading(self, asked_from: Namespace) -> int | None:
+        question = _STATUS if isinstance(self.servers, EtcdCluster) else "srvr"
+        said = asked_from.inside(sys.executable, "-c", _ASK, question, *self.hosts)
+        answers = [ast.literal_eval(line) for line in said.splitlines()]
+        judge = _leads_etcd if isinstance(self.servers, EtcdCluster) else _leads_zookeeper
+        leads = [judge(answer) for answer in answers]
+        return None if None in leads or True not in leads else leads.index(True)
+
+
+def _leads_zookeeper(answer: str) -> bool | None:
+    """Whether a server says of itself that it leads, None for one that serves nobody."""
+    mode = answer.partition("Mode: ")[2].split()
+    return mode[0] == "leader" if mode else None
+
+
+def _leads_etcd(answer: str) -> bool | None:
+    """Whether a member says of itself that it leads, None for one that knows no leader."""
+    try:
+        status = json.loads(answer.partition("\r\n\r\n")[2])
+        return bool(status["leader"] == status["header"]["member_id"])
+    except (ValueError, KeyError):
+        return None
 
 
 @contextlib.contextmanager
 def service_on(switch: str, election: str) -> Iterator[Service]:
     """A coordination service behind a switch; all of it is gone afterwards."""
     with contextlib.ExitStack() as stack:
-        networks = []
-        for number in range(3):
-            networks.append(Namespace(f"s{number}", 11 + number, switch))
-            stack.callback(networks[-1].end)
+        networks = networks_on(switch, stack, "s", range(11, 14))
         places = [network.place for network in networks]
         servers: EtcdCluster | ZooKeeperEnsemble
         if election == "etcd":
             servers = EtcdCluster(heartbeat_ms=20, election_ms=200, places=places)
         else:
-            servers = ZooKeeperEnsemble(places=places)
+            servers = ZooKeeperEnsemble(tick_ms=250, places=places)
         stack.enter_context(servers)
         yield Service(servers, networks)
+
+
+def networks_on(
+    switch: str, stack: contextlib.ExitStack, name: str, numbers: Iterable[int]
+) -> list[Namespace]:
+    """Networks behind a switch, one for each number, which end with the stack."""
+    networks = []
+    for place, number in enumerate(numbers):
+        networks.append(Namespace(f"{name}{place}", number, switch))
+        stack.callback(networks[-1].end)
+    return networks
 
 
 @contextlib.contextmanager

@@ -111,6 +111,7 @@ def led_anew(fleet: Fleet, worker: WorkerName, old: WorkerName) -> bool:
 
 
 def test_each_server_may_die_and_come_back(fleet: Fleet, service: Service) -> None:
+    """So the one that leads the others, too: it does so until its turn comes."""
     before = fleet.replica_pids()
     for server in list(service.servers.alive):
         service.servers.kill(server)
@@ -122,7 +123,7 @@ def test_each_server_may_die_and_come_back(fleet: Fleet, service: Service) -> No
 
 
 def test_a_stopped_server_costs_no_change(fleet_on: FleetOn, service: Service) -> None:
-    """Clients leave it by their own clocks."""
+    """Clients leave it by their own clocks. One of them leads the others when its turn comes."""
     with fleet_on(3.0) as fleet:
         before = fleet.replica_pids()
         for server in list(service.servers.alive):

@@ -41,8 +41,21 @@ def test_servers_cut_off_one_by_one_cost_no_replica_and_no_state(stand: Stand) -
     fleet = stand.machine.fleet
     before = fleet.replica_pids()
     for network, directions in zip(stand.service.networks, DIRECTIONS, strict=True):
-        fleet.wait_until(lambda: stand.service.is_whole(stand.machine), within_s=60)
+        stand.service.wait_whole(stand.machine)
         network.cut(*directions)
+        scale(fleet, 3)
+        assert fleet.replica_pids() == before
+        network.heal()
+    fleet.wait_ready()
+    assert fleet.replica_pids() == before
+
+
+def test_the_server_that_leads_the_others_may_be_cut_off_in_either_direction(stand: Stand) -> None:
+    fleet = stand.machine.fleet
+    before = fleet.replica_pids()
+    for direction in ("input", "output"):
+        network = stand.service.networks[stand.service.wait_whole(stand.machine)]
+        network.cut(direction)
         scale(fleet, 3)
         assert fleet.replica_pids() == before
         network.heal()

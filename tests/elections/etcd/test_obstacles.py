@@ -6,7 +6,7 @@ from interrex.elections.etcd import questions as q
 from interrex.elections.etcd.keys import LEADER
 from tests.elections.etcd.world import Fate, World
 
-NO_SPACE = q.Failed(q.Certainty.NOT_DONE, "etcdserver: mvcc: database space exceeded")
+NO_SPACE = q.Failed(q.Certainty.REFUSED, "etcdserver: mvcc: database space exceeded")
 
 
 def overwrite(world: World) -> None:
@@ -17,6 +17,11 @@ def overwrite(world: World) -> None:
 def obstacles(world: World) -> list[str]:
     cores = [server.core for server in world.servers.values() if server.core is not None]
     return [core.obstacle for core in cores]  # type: ignore[attr-defined]
+
+
+def hindrances(world: World) -> list[str]:
+    cores = [server.core for server in world.servers.values() if server.core is not None]
+    return [core.hindrance for core in cores]  # type: ignore[attr-defined]
 
 
 def test_a_leader_whose_key_was_written_over_writes_it_again_and_leads_on() -> None:
@@ -86,9 +91,23 @@ def test_everybody_says_why_nothing_can_be_read() -> None:
     world = World()
     world.elect()
     world.run(S)
-    refusing(world, q.Failed(q.Certainty.NOT_DONE, "etcdserver: user name is empty"), True)
+    refusing(world, q.Failed(q.Certainty.REFUSED, "etcdserver: user name is empty"), True)
     world.run(20 * S)
     assert all("user name is empty; name a user" in why for why in obstacles(world))
+
+
+def test_servers_that_are_not_heard_are_no_obstacle_and_tell_why_nobody_leads() -> None:
+    """Another one may answer the next time: a change waits for that as long as any other."""
+    for certainty in (q.Certainty.NOT_DONE, q.Certainty.UNKNOWN):
+        world = World()
+        leader = world.elect()
+        world.run(S)
+        refusing(world, q.Failed(certainty, "no answer in time"), True)
+        world.propose(leader.name, "a")
+        for _ in range(20):
+            world.run(S)
+            assert set(obstacles(world)) == {""}
+        assert all("no answer in time" in why for why in hindrances(world))
 
 
 def test_one_lost_answer_is_no_obstacle() -> None:

@@ -230,7 +230,7 @@ async def test_a_user_shows_the_password(tmp_path: Path) -> None:
         assert (await known.next_news()).events[0].value == b"1"
         stranger = asker(Etcd(endpoints=cluster.endpoints), "/auth/")
         refused = await stranger.ask(q.Transact((), (q.Get("a"),)))
-        assert refused.certainty is q.Certainty.NOT_DONE
+        assert refused.certainty is q.Certainty.REFUSED
         await stranger.client.close()
         # A token that is not known any more is replaced by a new one.
         cluster.kill(0)

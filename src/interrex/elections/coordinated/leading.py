@@ -33,7 +33,7 @@ ENDED = "the leadership ended before it was known whether the change was written
 
 
 IN_VAIN = 6
-"""So many attempts in a row (0.6 s at the least) that fail are told."""
+"""So many attempts in a row (0.6 s at the least) that the service refuses are told."""
 
 
 class Written(NamedTuple):
@@ -89,7 +89,7 @@ class Leading(ABC, Generic[Answer]):
 
     @abstractmethod
     def _why(self, answer: Answer) -> str:
-        """Why a question was not answered."""
+        """Why the service refuses a question; empty where it may just not have answered."""
 
     @abstractmethod
     def _lost(self, answer: Answer) -> None:
@@ -237,7 +237,7 @@ class Leading(ABC, Generic[Answer]):
                 self._backoff.failed(self._desk.now)
                 self._failures += 1
                 if self._failures >= IN_VAIN:
-                    self.trouble = self._why(answer)
+                    self.trouble = self._why(answer) or self.trouble
             elif held:
                 self._backoff.succeeded()
                 self._failures, self.trouble = 0, ""

@@ -1,4 +1,6 @@
-"""What a person can do about what etcd says."""
+"""What etcd says to a question that it does not answer, and what a person can do about it."""
+
+from interrex.elections.etcd import questions as q
 
 _ADVICE = {
     "database space exceeded": "compact and defragment it, then: etcdctl alarm disarm",
@@ -15,3 +17,13 @@ _OTHERWISE = "see to its servers, nothing is to be done here"
 def advice(text: str) -> str:
     """What to do, by etcd's own words."""
     return next((do for words, do in _ADVICE.items() if words in text), _OTHERWISE)
+
+
+def words_of(answer: q.Answer) -> str:
+    """Why it is not the answer that was asked for."""
+    return answer.text if isinstance(answer, q.Failed) else f"{answer} was not expected"
+
+
+def may_pass(answer: q.Answer) -> bool:
+    """Whether it may be another one the next time with nobody's doing: etcd was just not heard."""
+    return isinstance(answer, q.Failed) and answer.certainty is not q.Certainty.REFUSED

@@ -110,7 +110,11 @@ class Etcd(CoordinatedElection[q.Answer]):
 
     @property
     def _refusal(self) -> str:
-        return super()._refusal or self._reader.trouble
+        return super()._refusal or ("" if self._reader.may_pass else self._reader.trouble)
+
+    @property
+    def hindrance(self) -> str:
+        return super().hindrance or self._reader.trouble
 
     @property
     def _is_served(self) -> bool:

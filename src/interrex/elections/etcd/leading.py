@@ -10,7 +10,7 @@ from interrex.elections.coordinated.desk import Desk
 from interrex.elections.coordinated.leading import Leading, Written
 from interrex.elections.coordinated.log import SnapshotHead, pieces, snapshot_id
 from interrex.elections.etcd import questions as q
-from interrex.elections.etcd.advice import advice
+from interrex.elections.etcd.advice import advice, may_pass, words_of
 from interrex.elections.etcd.keys import (
     LEADER,
     LOG,
@@ -68,7 +68,9 @@ class EtcdLeading(Leading[q.Answer]):
         return answer.succeeded or (leader is not None and leader.created == self.epoch)
 
     def _why(self, answer: q.Answer) -> str:
-        why = answer.text if isinstance(answer, q.Failed) else f"{answer} was not expected"
+        if may_pass(answer):
+            return ""
+        why = words_of(answer)
         return f"nothing can be written to etcd: {why}; {advice(why)}"
 
     def _lost(self, answer: q.Answer) -> None:

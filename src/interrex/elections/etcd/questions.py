@@ -146,6 +146,7 @@ class Certainty(StrEnum):
     """What is known of a question that was not answered."""
 
     NOT_DONE = "not done"
+    REFUSED = "refused by etcd, and not done"
     UNKNOWN = "unknown whether done"
 
 

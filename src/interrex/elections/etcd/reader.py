@@ -13,7 +13,7 @@ from interrex.core.time import S, earliest
 from interrex.elections.coordinated.backoff import Backoff
 from interrex.elections.coordinated.desk import Desk
 from interrex.elections.etcd import questions as q
-from interrex.elections.etcd.advice import advice
+from interrex.elections.etcd.advice import advice, may_pass, words_of
 from interrex.elections.etcd.keys import EVERYTHING, LEADER
 from interrex.elections.etcd.settings import EtcdSettings
 from interrex.elections.etcd.view import Least, View
@@ -48,6 +48,8 @@ class Reader:
         self._failures = 0
         self.trouble = ""
         """Why nothing can be read, where that was tried twice or more."""
+        self.may_pass = False
+        """Whether that may end with nobody's doing."""
         self.has_read = False
         self.current_at = 0
         """The log up to this revision is certainly read."""
@@ -134,7 +136,8 @@ class Reader:
     def _failed(self, answer: q.Answer) -> None:
         self._failures += 1
         if self._failures > 1:
-            why = answer.text if isinstance(answer, q.Failed) else f"{answer} was not expected"
+            why = words_of(answer)
+            self.may_pass = may_pass(answer)
             self.trouble = f"nothing can be read from etcd: {why}; {advice(why)}"
 
     def _watching(self, answer: q.Answer) -> None:

@@ -12,6 +12,7 @@ from interrex.core.time import earliest
 from interrex.elections.coordinated.backoff import Backoff
 from interrex.elections.coordinated.desk import Desk
 from interrex.elections.etcd import questions as q
+from interrex.elections.etcd.advice import words_of
 from interrex.elections.etcd.settings import EtcdSettings
 
 KEEP_ALIVES = 4
@@ -138,4 +139,4 @@ class Session:
 
     def _failed(self, answer: q.Answer) -> None:
         self._backoff.failed(self._desk.now)
-        self.problem = answer.text if isinstance(answer, q.Failed) else f"{answer} was not expected"
+        self.problem = words_of(answer)

@@ -87,7 +87,11 @@ class ZooKeeperLeading(Leading[q.Answer]):
                 return None
 
     def _why(self, answer: q.Answer) -> str:
-        why = answer.text if isinstance(answer, q.Failed) else f"{answer} was not expected"
+        why = f"{answer} was not expected"
+        if isinstance(answer, q.Failed):
+            if not answer.refused:
+                return ""
+            why = answer.text
         return f"nothing can be written to ZooKeeper: {why}; see to its servers and users"
 
     def _lost(self, answer: q.Answer) -> None:

@@ -135,10 +135,12 @@ class Done(msgspec.Struct, frozen=True):
 
 
 class Failed(msgspec.Struct, frozen=True):
-    """No answer: why, and whether it may have been done all the same."""
+    """No answer: why, and whether it may have been done all the same, or was refused."""
 
     may_be_done: bool
     text: str
+    refused: bool = False
+    """ZooKeeper itself says so: it does not pass by itself."""
 
 
 Answer = Transacted | NotHeld | Found | Missing | Names | Done | Failed

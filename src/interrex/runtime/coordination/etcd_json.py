@@ -196,7 +196,7 @@ def refusal(question: Question, body: Any) -> Answer:
     if code == NOT_FOUND and "lease" in text:
         return Revoked() if isinstance(question, Revoke) else LeaseGone()
     unknown = code in _UNKNOWN_OUTCOMES
-    return Failed(Certainty.UNKNOWN if unknown else Certainty.NOT_DONE, text)
+    return Failed(Certainty.UNKNOWN if unknown else Certainty.REFUSED, text)
 
 
 def error_of(body: Any) -> tuple[int, str]:

@@ -137,8 +137,9 @@ class ZooKeeperClient:
         else:
             if isinstance(error, _FORBIDDEN):
                 self._forbidden(error)
-            text = str(error) or type(error).__name__
-            answer = q.Failed(isinstance(error, _UNKNOWN_OUTCOMES), f"ZooKeeper: {text}")
+            text = f"ZooKeeper: {str(error) or type(error).__name__}"
+            is_unknown = isinstance(error, _UNKNOWN_OUTCOMES)
+            answer = q.Failed(is_unknown, text, refused=not is_unknown)
         self.say(Told(request, answer))
 
     def _answer(self, question: q.Question, value: Any) -> q.Answer:
@@ -162,7 +163,7 @@ class ZooKeeperClient:
                 if objection is None:
                     if isinstance(result, _FORBIDDEN):
                         self._forbidden(result)
-                    return q.Failed(may_be_done=False, text=f"ZooKeeper: {result!r}")
+                    return q.Failed(False, f"ZooKeeper: {result!r}", refused=True)
                 return q.NotHeld(at, objection)
         pairs = list(zip(operations, results, strict=True))
         created = [found for one, found in pairs if isinstance(one, q.Create)]

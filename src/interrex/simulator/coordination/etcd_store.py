@@ -27,7 +27,7 @@ class EtcdStore:
         match question:
             case q.Grant(lease, ttl_s):
                 if lease in self.leases:
-                    return q.Failed(q.Certainty.NOT_DONE, "etcdserver: lease already exists")
+                    return q.Failed(q.Certainty.REFUSED, "etcdserver: lease already exists")
                 granted = max(ttl_s, self._least_ttl_s)
                 self.leases[lease] = (granted, now + granted * S)
                 return q.Granted(lease, granted)
