@@ -8,6 +8,7 @@ from interrex.core.replicas import ReplicaReport, ReplicaState
 from interrex.core.routes import Endpoint, EndpointState, RouteTable, ServiceRoute
 from interrex.core.spec import Expose
 from interrex.core.state import Placement, genesis
+from interrex.simulator.checkers.caught_up import CaughtUp
 from interrex.simulator.checkers.known_leader import KnownLeader
 from interrex.simulator.checkers.replicas_ready import ReplicasReady
 from interrex.simulator.checkers.routes_end import RoutesEnd
@@ -31,6 +32,7 @@ from .histories import (
     process_ended,
     refuses,
     show,
+    state,
     step,
 )
 
@@ -86,6 +88,34 @@ def test_one_leader_that_all_know_is_fine(history: list[Told]) -> None:
 @pytest.mark.parametrize(("history", "words"), NOT_AGREED.values(), ids=NOT_AGREED)
 def test_disagreement_in_the_end_is_seen(history: list[Told], words: str) -> None:
     refuses(KnownLeader(), history, words)
+
+
+# What the leader has applied
+
+
+def applied(worker: str, index: int, leader: str = "worker-1") -> Told:
+    election = Election(leading=worker == leader, leader=leader)
+    return step(worker, core=Core(state=state(index), election=election))
+
+
+CAUGHT_UP: dict[str, list[Told]] = {
+    "all have": healed(applied("worker-1", 7), applied("worker-2", 7)),
+    "not at first": healed(applied("worker-1", 7), applied("worker-2", 5), applied("worker-2", 7)),
+    "who has not is dead": healed(
+        applied("worker-1", 7), applied("worker-2", 5), ended("worker-2")
+    ),
+    "faults have not stopped": [applied("worker-1", 7), applied("worker-2", 5)],
+}
+
+
+@pytest.mark.parametrize("history", CAUGHT_UP.values(), ids=CAUGHT_UP)
+def test_workers_that_have_applied_what_the_leader_has_are_fine(history: list[Told]) -> None:
+    show(CaughtUp(), history)
+
+
+def test_a_worker_that_is_left_behind_is_seen() -> None:
+    history = healed(applied("worker-1", 7), applied("worker-2", 5))
+    refuses(CaughtUp(), history, "worker-2 has applied all up to 5, the leader up to 7")
 
 
 # The replicas

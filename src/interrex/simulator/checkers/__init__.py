@@ -11,6 +11,7 @@ from interrex.simulator.checkers.acknowledged import Acknowledged
 from interrex.simulator.checkers.applied import Applied
 from interrex.simulator.checkers.assigned import Assigned
 from interrex.simulator.checkers.away import Away
+from interrex.simulator.checkers.caught_up import CaughtUp
 from interrex.simulator.checkers.deadlines import Deadlines
 from interrex.simulator.checkers.epochs import Epochs
 from interrex.simulator.checkers.holding import Holding
@@ -68,6 +69,7 @@ def all_watches(spec: ClusterSpec) -> list[Watch]:
         Leaving(),
         Memory(),
         KnownLeader(),
+        CaughtUp(),
         ReplicasReady(),
         RoutesEnd(),
     ]
