@@ -1,13 +1,16 @@
 """A real fleet: worker processes, HAProxy and small C servers, in a folder of its own."""
 
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from bench.etcd_cluster import EtcdCluster
 from bench.fleet import Fleet
+from bench.run_folder import run_folder
 from bench.servers import build
 from bench.zookeeper_ensemble import ZooKeeperEnsemble
 from interrex.core.ids import ServiceName
@@ -23,6 +26,7 @@ from interrex.core.spec import (
     ServiceSpec,
     ZooKeeper,
 )
+from tests.system.harm import Harm
 
 LONG_SESSION_S = 60.0
 """Whatever goes on within a test's patience has not waited for one to run out."""
@@ -113,3 +117,13 @@ def fleet(worker_id: str, election: str, electing: Electing) -> Iterator[Fleet]:
     with Fleet(electing(shop(worker_id), election)) as running:
         running.wait_ready()
         yield running
+
+
+@pytest.fixture
+def harm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Harm]:
+    """What may befall the workers of fleets that are started in this test."""
+    with tempfile.TemporaryDirectory(prefix="harm-", dir=run_folder()) as folder:
+        made = Harm(Path(folder))
+        for name, value in made.environment.items():
+            monkeypatch.setenv(name, value)
+        yield made
