@@ -3,8 +3,6 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 
 import pytest
 
@@ -29,6 +27,7 @@ from interrex.library.errors import (
 )
 from interrex.library.urls import parse
 from interrex.runtime.coordination.postgresql import PostgresAccess
+from tests.answering import OLD_ETCD, OLD_ZOOKEEPER, Answer, answering, http
 
 CLIENTS = {"etcd": "aiohttp", "zookeeper": "kazoo", "postgresql": "asyncpg"}
 
@@ -161,43 +160,6 @@ async def test_where_nobody_listens_it_is_said_which_server_does_not_answer(sche
         await entering(f"{scheme}://127.0.0.1:{port}/{path}patience=2")
 
 
-Answer = Callable[[bytes], bytes]
-
-
-class Says(asyncio.Protocol):
-    """Answers everything alike."""
-
-    def __init__(self, answer: Answer, open_ones: "set[asyncio.BaseTransport]") -> None:
-        self._answer, self._open = answer, open_ones
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-        self._open.add(transport)
-
-    def data_received(self, data: bytes) -> None:
-        assert isinstance(self._transport, asyncio.Transport)
-        self._transport.write(self._answer(data))
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._open.discard(self._transport)
-
-
-@asynccontextmanager
-async def answering(answer: Answer) -> AsyncIterator[int]:
-    """A server that says the same to everybody, on the port that is given."""
-    transports: set[asyncio.BaseTransport] = set()
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Says(answer, transports), "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
-        for transport in transports:
-            transport.close()
-
-
-def http(body: bytes) -> Answer:
-    return lambda request: b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
-
-
 async def test_another_program_on_the_port_is_no_etcd() -> None:
     for answer in (http(b"<html>hello</html>"), http(b"[]"), http(b'{"etcdserver": "new"}')):
         async with answering(answer) as port:
@@ -216,13 +178,13 @@ async def test_another_program_on_the_port_is_no_zookeeper() -> None:
 
 
 async def test_a_zookeeper_that_is_too_old_is_refused_with_its_version() -> None:
-    async with answering(lambda request: b"Zookeeper version: 3.4.14-4c25d48, built\n") as port:
+    async with answering(OLD_ZOOKEEPER) as port:
         with pytest.raises(WrongService, match=r"ZooKeeper at .* is 3\.4\.14, and 3\.5 is"):
             await entering(f"zookeeper://127.0.0.1:{port}/x")
 
 
 async def test_an_etcd_that_is_too_old_is_refused_with_its_version() -> None:
-    async with answering(http(b'{"etcdserver":"3.3.27","etcdcluster":"3.3.0"}')) as port:
+    async with answering(OLD_ETCD) as port:
         with pytest.raises(WrongService, match=r"etcd at .* is 3\.3\.27, and 3\.4 is the oldest"):
             await entering(f"etcd://127.0.0.1:{port}/x")
 

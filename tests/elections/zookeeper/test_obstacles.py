@@ -1,7 +1,13 @@
 """What ZooKeeper refuses is said by the leader who meets it; what is just not heard is not."""
 
+from random import Random
+
+from interrex.core.ids import WorkerName
 from interrex.core.time import S
+from interrex.elections.interface import Noticed
 from interrex.elections.zookeeper import questions as q
+from interrex.elections.zookeeper.settings import ZooKeeperSettings
+from interrex.elections.zookeeper.zookeeper import ZooKeeper
 from tests.elections.zookeeper.world import World
 
 
@@ -38,3 +44,14 @@ def test_a_leader_says_what_zookeeper_refuses_until_it_does_not() -> None:
 
 def test_a_zookeeper_that_is_not_heard_is_no_obstacle() -> None:
     assert led_while(q.Failed(True, "ZooKeeper: connection lost")) == {""}
+
+
+def test_why_there_is_no_session_is_told_until_there_is_one() -> None:
+    core = ZooKeeper(WorkerName("w1"), 1, ZooKeeperSettings(), Random(1))
+    assert "no server answers" in core.hindrance
+    core.step(Noticed(q.Unserved("ZooKeeper at h is 3.4.14, and 3.5 is the oldest")), S)
+    assert "gives no session: ZooKeeper at h is 3.4.14, and 3.5 is the oldest" in core.hindrance
+    core.step(Noticed(q.Connected(1, 4000)), 2 * S)
+    assert core.hindrance == ""
+    core.step(Noticed(q.Suspended()), 3 * S)
+    assert "no server answers" in core.hindrance

@@ -14,6 +14,7 @@ from interrex.core.spec import Etcd
 from interrex.elections.etcd import questions as q
 from interrex.elections.etcd.keys import EVERYTHING
 from interrex.runtime.coordination.etcd import EtcdClient, EtcdConnection, access_from
+from tests.answering import OLD_ETCD, answering
 from tests.certificates import server_tls
 from tests.etcd_by_tls import etcd_by_tls
 from tests.runtime.coordination.asking import Asker
@@ -201,6 +202,22 @@ async def test_nobody_there_means_not_done() -> None:
         answer = await lone.ask(question)
         assert answer.certainty is q.Certainty.NOT_DONE
     await lone.client.close()
+
+
+async def test_a_member_that_is_too_old_is_asked_nothing_but_its_version(
+    cluster: EtcdCluster,
+) -> None:
+    async with answering(OLD_ETCD) as port:
+        old = f"http://127.0.0.1:{port}"
+        both = asker(Etcd(endpoints=(old, *cluster.endpoints), timeout=0.5))
+        failed = await both.ask(q.Grant(1, 5))
+        words = f"etcd at {old} is 3.3.27, and 3.4 is the oldest"
+        assert failed == q.Failed(q.Certainty.REFUSED, words)
+        await put(both, "a", b"1")  # by the next one
+        await both.client.close()
+        alone = asker(Etcd(endpoints=(old,)))
+        assert words in (await alone.ask(q.Watch(1))).text
+        await alone.client.close()
 
 
 async def test_after_its_end_nothing_is_told(cluster: EtcdCluster) -> None:

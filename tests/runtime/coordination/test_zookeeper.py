@@ -20,6 +20,7 @@ from interrex.elections.zookeeper import questions as q
 from interrex.elections.zookeeper.nodes import FOLDERS
 from interrex.runtime.coordination.zookeeper import ZooKeeperClient
 from interrex.runtime.coordination.zookeeper_session import ZooKeeperConnection, access_from
+from tests.answering import OLD_ZOOKEEPER, answering
 from tests.certificates import server_tls
 from tests.runtime.coordination.asking import Asker
 
@@ -121,6 +122,31 @@ async def test_a_reset_begins_another_session(zookeeper: Asker) -> None:
     assert news == q.Lost()
     assert isinstance(await zookeeper.next_news(), q.Connected)
     assert await zookeeper.ask(q.List("line")) == q.Names(())
+
+
+async def test_servers_that_are_too_old_get_no_session(folder: str) -> None:
+    async with answering(OLD_ZOOKEEPER) as port:
+        options = ZooKeeper(hosts=(f"127.0.0.1:{port}",), session=5.0)
+        mine = asker_of(options, folder)
+        words = f"ZooKeeper at 127.0.0.1:{port} is 3.4.14, and 3.5 is the oldest"
+        assert await mine.next_news() == q.Unserved(words)
+        answer = await mine.ask(q.Sync())
+        assert (type(answer), answer.refused) == (q.Failed, False)
+        await mine.client.close()
+
+
+async def test_servers_that_are_not_there_at_first_are_waited_for(
+    ensemble: ZooKeeperEnsemble, folder: str
+) -> None:
+    for server in list(ensemble.alive):
+        ensemble.kill(server)
+    mine = asker(ensemble, folder)
+    assert isinstance(await mine.ask(q.Sync()), q.Failed)
+    for server in range(3):
+        ensemble.start(server)
+    assert isinstance(await mine.next_news(), q.Connected)
+    await mine.client.close()
+    ensemble.wait_serving()
 
 
 async def test_a_session_outlives_its_server(

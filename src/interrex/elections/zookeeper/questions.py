@@ -160,6 +160,12 @@ class Suspended(msgspec.Struct, frozen=True):
     """The connection is lost; the session may live on."""
 
 
+class Unserved(msgspec.Struct, frozen=True):
+    """There will be no session before somebody acts: why, in words."""
+
+    text: str
+
+
 class Lost(msgspec.Struct, frozen=True):
     """The session has ended; another one begins by itself."""
 
@@ -170,4 +176,4 @@ class Fired(msgspec.Struct, frozen=True):
     path: str
 
 
-News = Connected | Suspended | Lost | Fired
+News = Connected | Suspended | Unserved | Lost | Fired

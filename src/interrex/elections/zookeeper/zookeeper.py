@@ -54,6 +54,8 @@ from interrex.elections.zookeeper.settings import ZooKeeperSettings
 
 REMEMBERED_GUIDS = 16
 
+_ELSEWHERE = "see to its servers, nothing is to be done here"
+
 
 class ZooKeeper(CoordinatedElection[q.Answer]):
     """One worker of an election by ZooKeeper. Implements ``elections.interface.Election``."""
@@ -93,6 +95,8 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
         self._must_look = True
         self._look_at = 0
         self._has_looked = False
+        self._refused = ""
+        """Why there will be no session, where the servers say so."""
         self._damage = ""
         """What is wrong with the nodes that say who leads."""
 
@@ -107,10 +111,8 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
 
     @property
     def _unserved(self) -> str:
-        return (
-            "ZooKeeper gives no session: no server answers that is in touch with a majority; "
-            "see to its servers, nothing is to be done here"
-        )
+        why = self._refused or "no server answers that is in touch with a majority"
+        return f"ZooKeeper gives no session: {why}; {_ELSEWHERE}"
 
     @property
     def _is_served(self) -> bool:
@@ -200,11 +202,13 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
                 if self._session is None or self._session.session != session:
                     self._end("its session with ZooKeeper has ended")
                     self._forget_node()
-                self._session, self._is_connected = connected, True
+                self._session, self._is_connected, self._refused = connected, True, ""
                 self._must_look = True
                 self._reader.read()
             case q.Suspended():
                 self._is_connected = False
+            case q.Unserved(text):
+                self._refused = text
             case q.Lost():
                 self._is_connected = False
                 self._session = None

@@ -104,6 +104,8 @@ class EtcdConnection:
         self._access = access
         self._token: str | None = None
         self._at = 0
+        self._fit: set[str] = set()
+        """Endpoints that have told their version, and were not left since."""
         context = _tls(access)
         connector = aiohttp.TCPConnector(limit=0, ssl=context if context is not None else True)
         self._http = aiohttp.ClientSession(
@@ -122,6 +124,9 @@ class EtcdConnection:
         path, body = words.request(question)
         try:
             return words.answer(question, await self._call(endpoint, path, body))
+        except WrongService as error:
+            self.leave(endpoint)
+            return Failed(Certainty.REFUSED, str(error))
         except Refused as error:
             answer = refusal(question, error.body)
             if isinstance(answer, Failed) and answer.certainty is Certainty.UNKNOWN:
@@ -138,11 +143,8 @@ class EtcdConnection:
         """Ask once what is not about keys."""
         return await self.answer(Words(""), question)
 
-    async def introduce(self, words: Words) -> str:
+    async def introduce(self, words: Words) -> None:
         """Whether this is an etcd that may be written to under the folder of ``words``.
-
-        Returns:
-            Its version.
 
         Raises:
             Unreachable: no endpoint answers.
@@ -154,7 +156,6 @@ class EtcdConnection:
         for _ in self._access.endpoints:
             endpoint = self.endpoint
             try:
-                version = await self._version(endpoint)
                 await self._try_to_write(endpoint, words)
             except (BadCredentials, WrongService) as error:
                 self.leave(endpoint)
@@ -164,11 +165,12 @@ class EtcdConnection:
                 problem = certificate_problem(endpoint, error)
                 found = problem or found or Unreachable(f"{endpoint}: {why(error)}")
             else:
-                return version
+                return
         assert found is not None
         raise found
 
-    async def _version(self, endpoint: str) -> str:
+    async def _check_version(self, endpoint: str) -> None:
+        """Raises WrongService."""
         async with self._http.get(f"{endpoint}/version") as response:
             body = await response.read()
         try:
@@ -179,7 +181,6 @@ class EtcdConnection:
         if numbers < OLDEST:
             oldest = ".".join(map(str, OLDEST))
             raise WrongService(f"etcd at {endpoint} is {version}, and {oldest} is the oldest")
-        return version
 
     async def _try_to_write(self, endpoint: str, words: Words) -> None:
         """A transaction that writes nothing, and that etcd refuses to who may not write."""
@@ -218,7 +219,16 @@ class EtcdConnection:
         return self._http
 
     async def headers(self, endpoint: str) -> dict[str, str]:
-        """What shows who asks."""
+        """What shows who asks.
+
+        Before it is asked anything, an endpoint has to tell its version.
+
+        Raises:
+            WrongService: it is no etcd, or too old a one.
+        """
+        if endpoint not in self._fit:
+            await self._check_version(endpoint)
+            self._fit.add(endpoint)
         if not self._access.user:
             return {}
         if self._token is None:
@@ -237,7 +247,9 @@ class EtcdConnection:
         return self._access.endpoints[self._at % len(self._access.endpoints)].rstrip("/")
 
     def leave(self, endpoint: str) -> None:
-        """Use the next endpoint, unless somebody has changed to another already."""
+        """Use the next endpoint, unless somebody has changed to another already. This one may be
+        another when it is used again."""
+        self._fit.discard(endpoint)
         if endpoint != self.endpoint:
             return
         self._at += 1

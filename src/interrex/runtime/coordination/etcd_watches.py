@@ -26,6 +26,7 @@ from interrex.runtime.coordination.etcd_json import (
     decode_body,
     encode_body,
 )
+from interrex.runtime.coordination.interface import WrongService
 
 _LARGEST_LINE = 256 * 1024 * 1024
 _PATH = "/v3/watch"
@@ -45,7 +46,8 @@ class Gateway(Protocol):
     @property
     def endpoint(self) -> str: ...
 
-    async def headers(self, endpoint: str) -> dict[str, str]: ...
+    async def headers(self, endpoint: str) -> dict[str, str]:
+        """Raises WrongService."""
 
     def forget_token(self) -> None: ...
 
@@ -204,7 +206,7 @@ class _Stream:
                 await self._read(endpoint, limit)
         except TimeoutError:
             text = f"{endpoint}: no answer in time"
-        except (aiohttp.ClientError, OSError, Refused, *NONSENSE) as error:
+        except (aiohttp.ClientError, OSError, Refused, WrongService, *NONSENSE) as error:
             text = f"{endpoint}: {str(error) or repr(error)}"
         self._gateway.forget_token()
         self._stream = None

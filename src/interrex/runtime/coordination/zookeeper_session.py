@@ -34,6 +34,9 @@ _SILENT.setLevel(logging.CRITICAL)
 
 OLDEST = (3, 5)
 """The oldest ZooKeeper that is known to do."""
+ATTEMPT_S = 2.0
+RETRY_S = 0.2
+"""How long servers are asked who they are before they are asked anew, and how long after that."""
 
 
 class ZooKeeperAccess(msgspec.Struct, frozen=True):
@@ -93,6 +96,8 @@ class ZooKeeperConnection:
         self.granted_ms = 0
         """The session's time-out, as the ensemble granted it last."""
         self._session = 0
+        self._refusal = ""
+        """Why the servers give no session."""
         self._reset: asyncio.Task[None] | None = None
         self._clients: list[Follower] = []
         self.user = access.user
@@ -107,28 +112,45 @@ class ZooKeeperConnection:
         )
         self._note_granted_time()
         self.kazoo.add_listener(self._state_changed)
-        self._is_begun = False
+        self._is_introduced = False
+        self._beginning: asyncio.Task[None] | None = None
 
     def join(self, client: Follower) -> None:
         """Let an election hear of the session, beginning with the one that there is.
 
-        kazoo begins with the first, after whoever asks has been introduced: servers that are not to
-        be trusted are not tried again and again.
+        kazoo begins with the first, and only with servers that have been introduced: others are
+        not to be led by. Until they are the clients hear why not.
         """
         self._clients.append(client)
-        if not self._is_begun:
-            self._is_begun = True
-            self.kazoo.start_async()
+        if self._beginning is None:
+            self._beginning = self._loop.create_task(self._begin())
         if self.kazoo.connected and self._session:
             self._loop.call_soon(client.connected, self._session, self.granted_ms)
+        elif self._refusal:
+            self._loop.call_soon(self._tell_refusal, client)
 
     def leave(self, client: Follower) -> None:
         """It hears no more."""
         self._clients.remove(client)
 
+    async def _begin(self) -> None:
+        while not self._is_introduced:
+            try:
+                async with asyncio.timeout(ATTEMPT_S):
+                    await self.introduce()
+            except (Unreachable, TimeoutError):
+                await asyncio.sleep(RETRY_S)
+            except InterrexError as error:
+                self._refuse(str(error).partition("\n")[0])
+                await asyncio.sleep(RETRY_S)
+        self.kazoo.start_async()
+
     async def close(self) -> None:
         """End the session."""
         self._closed = True
+        if self._beginning is not None:
+            self._beginning.cancel()
+            await asyncio.gather(self._beginning, return_exceptions=True)
         await asyncio.to_thread(self._end)
 
     def _end(self) -> None:
@@ -166,6 +188,7 @@ class ZooKeeperConnection:
             for answer in asyncio.as_completed(asking):
                 problem = await answer
                 if problem is None:
+                    self._is_introduced = True
                     return
                 problems.append(problem)
         finally:
@@ -220,7 +243,7 @@ class ZooKeeperConnection:
             self.hand(self._lost, self.kazoo.client_state == KeeperState.AUTH_FAILED)
 
     def _connected(self, session: int, granted_ms: int) -> None:
-        self._session = session
+        self._session, self._refusal = session, ""
         for client in list(self._clients):
             client.connected(session, granted_ms)
 
@@ -232,9 +255,18 @@ class ZooKeeperConnection:
         self._session = 0
         self._tell(q.Lost())
         if is_refused:
-            text = f"ZooKeeper refuses the user {self._access.user!r}"
+            self._refuse(f"ZooKeeper refuses the user {self._access.user!r}")
+
+    def _refuse(self, text: str) -> None:
+        """Somebody has to act; said once for as long as it is the same."""
+        if text != self._refusal:
+            self._refusal = text
             for client in list(self._clients):
-                client.refused(text)
+                self._tell_refusal(client)
+
+    def _tell_refusal(self, client: Follower) -> None:
+        client.refused(self._refusal)
+        client.say(Noticed(q.Unserved(self._refusal)))
 
     def _tell(self, news: q.News) -> None:
         for client in list(self._clients):
