@@ -2,8 +2,9 @@
 
 import pytest
 
-from interrex.core.ids import WorkerName
-from interrex.core.messages import encode
+from interrex.core.ids import HostName, SlotName, WorkerName
+from interrex.core.messages import Report, encode
+from interrex.core.replicas import ReplicaReport, ReplicaState
 from interrex.core.time import S
 from interrex.worker.interface import MessageReceived, WorkerEvent
 from interrex.worker.reporting import Reporter
@@ -31,6 +32,24 @@ def test_nobody_needs_one_twice_in_an_interval() -> None:
     reporter = Reporter(0)
     assert reporter.due(lambda: [A], S, 0) == [A]
     assert reporter.due(lambda: [A], S, S - 1) == []
+
+
+def test_a_report_that_would_say_what_the_last_one_did_is_not_sent() -> None:
+    replicas: tuple[ReplicaReport, ...] = ()
+
+    def make(version: int) -> Report:
+        return Report(HostName("host"), 1, version, replicas, (), leaving=False)
+
+    reporter = Reporter(0)
+    assert reporter.report(make, 0) == make(1)
+    reporter.change()
+    assert reporter.report(make, S) is None
+    assert reporter.latest == make(1)
+    replicas = (
+        ReplicaReport(SlotName("web.0"), ReplicaState.READY, 1, 9000, 7, 1, 0, False, "", 0),
+    )
+    reporter.change()
+    assert reporter.report(make, S) == make(2)
 
 
 def test_a_leader_and_its_followers_need_no_sign_of_life_but_what_the_election_says(

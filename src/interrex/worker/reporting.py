@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterable
 
+import msgspec
+
 from interrex.core.ids import WorkerName
 from interrex.core.messages import Alive, Report
 from interrex.core.time import MS
@@ -32,13 +34,18 @@ class Reporter:
         self.wake_at = min(self._pulse_at, self._report_at)
 
     def report(self, make: Callable[[int], Report], now: int) -> Report | None:
-        """The report that is due, made with its number; None where none is due."""
+        """The report that is due, made with its number; None where none is due, or it would say
+        what the last one did."""
         if not self._changed or now < self._report_at:
             return None
-        self.latest = make(self.latest.version + 1 if self.latest is not None else 1)
         self._changed = False
-        self._report_at = now + SPACING
         self.wake_at = self._pulse_at
+        said = self.latest.version if self.latest is not None else 0
+        report = make(said)
+        if report == self.latest:
+            return None
+        self.latest = msgspec.structs.replace(report, version=said + 1)
+        self._report_at = now + SPACING
         return self.latest
 
     def spoke(self, peer: WorkerName, now: int) -> None:
