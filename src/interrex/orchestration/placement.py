@@ -5,7 +5,7 @@ placements nearer to what is asked for; each is right on its own, so they may be
 number of steps and by successive leaders.
 """
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import count, islice
 
@@ -45,16 +45,18 @@ class Loads:
     """How many wanted slots a worker has, and a service has on a worker or a host."""
 
     def __init__(self, placements: Iterable[Placement]) -> None:
-        self.of: Counter[str | tuple[str, str]] = Counter()
+        self.of: defaultdict[WorkerName, int] = defaultdict(int)
+        self.on_worker: defaultdict[tuple[ServiceName, WorkerName], int] = defaultdict(int)
+        self.on_host: defaultdict[tuple[ServiceName, HostName], int] = defaultdict(int)
         for placement in placements:
             self.add(placement)
 
     def add(self, placement: Placement, by: int = 1) -> None:
         if placement.wanted:
-            service = service_of(placement.slot)
-            self.of[placement.worker] += by
-            self.of[service, placement.worker] += by
-            self.of[service, f"@{placement.host}"] += by
+            service, worker = service_of(placement.slot), placement.worker
+            self.of[worker] += by
+            self.on_worker[service, worker] += by
+            self.on_host[service, placement.host] += by
 
     def remove(self, placement: Placement | None) -> None:
         if placement is not None:
@@ -77,6 +79,7 @@ class Placer:
         self._ports = {host: ports_in_use(state, host) for host in set(state.workers.values())}
         self._bad_ports = bad_ports
         self._placements = dict(state.placements)
+        self._balancers = dict(self._balancer_slots())
         self._loads = Loads(state.placements.values())
 
     def operations(self) -> list[Operation]:
@@ -110,9 +113,8 @@ class Placer:
         yield from self._surplus_balancers()
 
     def _surplus_balancers(self) -> Iterator[Operation]:
-        wanted = dict(self._balancer_slots())
         for placement in slots_of(self._state, BALANCER):
-            if placement.wanted and wanted.get(placement.slot) != placement.host:
+            if placement.wanted and self._balancers.get(placement.slot) != placement.host:
                 yield Retire(placement.slot)
 
     def _from_lost_workers(self) -> Iterator[Operation]:
@@ -192,11 +194,9 @@ class Placer:
     def _missing_balancers(self) -> Iterator[Operation]:
         if self._expecting():
             return
-        for slot, host in self._balancer_slots():
-            candidates = self._candidates(host)
-            if slot in self._placements or not candidates:
-                continue
-            fresh = self._fresh(slot, self._least_loaded(slot, candidates))
+        for slot, host in self._balancers.items():
+            candidates = self._candidates(host) if slot not in self._placements else ()
+            fresh = self._fresh(slot, self._least_loaded(slot, candidates)) if candidates else None
             if fresh is not None:
                 yield Place(fresh)
 
@@ -224,7 +224,7 @@ class Placer:
             ]
             if len(workers) < 2:
                 continue
-            loads = self._loads.of
+            loads, on_worker = self._loads.of, self._loads.on_worker
             fullest = max(workers, key=lambda worker: (loads[worker], worker))
             emptiest = min(workers, key=lambda worker: (loads[worker], worker))
             if loads[fullest] - loads[emptiest] >= 2:
@@ -232,7 +232,8 @@ class Placer:
                 moved = max(
                     movable,
                     key=lambda p: (
-                        loads[service_of(p.slot), fullest] - loads[service_of(p.slot), emptiest],
+                        on_worker[service_of(p.slot), fullest]
+                        - on_worker[service_of(p.slot), emptiest],
                         p.slot,
                     ),
                 )
@@ -274,8 +275,8 @@ class Placer:
         return min(
             candidates,
             key=lambda worker: (
-                self._loads.of[service, f"@{self._state.workers[worker]}"],
-                self._loads.of[service, worker],
+                self._loads.on_host[service, self._state.workers[worker]],
+                self._loads.on_worker[service, worker],
                 self._loads.of[worker],
                 worker,
             ),
