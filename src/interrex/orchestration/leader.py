@@ -180,8 +180,9 @@ class Leader:
         effects: list[LeaderEffect] = [*self._route(state, fleet)]
         effects += self._heal(fleet, now)
         effects += self._assign(state, fleet)
-        effects += self._propose(state, fleet, now)
-        effects += self._grant(state, fleet)
+        leavers = self._leavers(state)
+        effects += self._propose(state, fleet, leavers, now)
+        effects += self._grant(fleet, leavers)
         return effects
 
     def _learn_bad_ports(self, state: ClusterState, fleet: Fleet, now: int) -> None:
@@ -242,14 +243,16 @@ class Leader:
         others = [name for name in fleet.connected(host) if name != worker]
         return others[0] if others else None
 
-    def _propose(self, state: ClusterState, fleet: Fleet, now: int) -> Iterator[LeaderEffect]:
+    def _propose(
+        self, state: ClusterState, fleet: Fleet, leavers: list[WorkerName], now: int
+    ) -> Iterator[LeaderEffect]:
         if self._proposed is not None:
             return
         confirmed = Confirmation(state, fleet, (self.epoch, self._routes_version))
         operations: list[Operation] = [
             *Placer(state, fleet, set(self._bad_ports), now).operations(),
             *self._rollout.operations(state, fleet, confirmed, now),
-            *self._forget_workers(state, fleet, now),
+            *self._forget_workers(state, fleet, leavers, now),
         ]
         if not operations:
             return
@@ -258,10 +261,11 @@ class Leader:
         operations = operations[:MOST_OPERATIONS]
         yield ProposeChange(Change(self._proposed, self.epoch, tuple(operations)))
 
-    def _forget_workers(self, state: ClusterState, fleet: Fleet, now: int) -> Iterator[Operation]:
+    def _forget_workers(
+        self, state: ClusterState, fleet: Fleet, leavers: list[WorkerName], now: int
+    ) -> Iterator[Operation]:
         """Those that have ended. Whoever is forgotten while it lives is refused by all the others
         from then on: it would never learn of it, and keep what it holds."""
-        leavers = self._leavers(state)
         self._dismissed.intersection_update(leavers)
         for worker in leavers:
             view = fleet.workers[worker]
@@ -280,9 +284,8 @@ class Leader:
         asked_for = workers_of(state.spec)
         return [w for w in sorted(state.workers) if w not in asked_for and w not in holding]
 
-    def _grant(self, state: ClusterState, fleet: Fleet) -> Iterator[LeaderEffect]:
+    def _grant(self, fleet: Fleet, leavers: list[WorkerName]) -> Iterator[LeaderEffect]:
         """One change of the voters at a time: a worker under a new identity, or one that leaves."""
-        leavers = self._leavers(state)
         for worker in leavers:
             view = fleet.workers.get(worker)
             if worker not in fleet.members and view is not None and view.connected:

@@ -144,10 +144,10 @@ def _lost(state: ClusterState, fleet: Fleet) -> Iterator[Operation]:
         report = fleet.replica(placement.slot, placement.worker)
         if report is not None and report.state is ReplicaState.READY:
             service = service_of(placement.slot)
-            newest[service] = max(newest.get(service, 0), report.generation)
+            if report.generation > newest.get(service, state.services[service].generation):
+                newest[service] = report.generation
     for service, generation in newest.items():
-        if generation > state.services[service].generation:
-            yield Outdate(service, generation)
+        yield Outdate(service, generation)
 
 
 def _fails(fleet: Fleet, placement: Placement) -> bool:

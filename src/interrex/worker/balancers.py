@@ -57,6 +57,8 @@ class Balancers:
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
         self._table: RouteTable | None = None
+        self._merged: tuple[tuple[RouteTable, list[Report]], RouteTable] | None = None
+        """What was merged last, and what it made."""
         self._following: dict[SlotName, _Following] = {}
 
     @property
@@ -102,8 +104,7 @@ class Balancers:
         }
         if self._table is None or not balancers:
             return []
-        views = [replica for report in host_reports for replica in report.replicas]
-        table = merge(self._table, views)
+        table = self._merge(self._table, host_reports)
         told = []
         for slot, report in sorted(balancers.items()):
             following = self._following.setdefault(slot, _Following(NO_PROCESS))
@@ -123,6 +124,13 @@ class Balancers:
                 following.told, following.pending, following.again_at = table, True, None
                 told.append(FollowRoutes(slot, running, table))
         return told
+
+    def _merge(self, table: RouteTable, host_reports: list[Report]) -> RouteTable:
+        parts = (table, host_reports)
+        if self._merged is None or self._merged[0] != parts:
+            views = [replica for report in host_reports for replica in report.replicas]
+            self._merged = parts, merge(table, views)
+        return self._merged[1]
 
     def notes(self, event: RoutesFollowed) -> list[Note]:
         """What is new about services that a balancer cannot listen for; before ``followed``."""

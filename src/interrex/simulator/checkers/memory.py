@@ -1,7 +1,8 @@
 """What a worker keeps in memory does not grow without end."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from interrex.core.state import REMEMBERED_CHANGES
 from interrex.core.storage import Entry
@@ -66,10 +67,11 @@ def sizes(root: object) -> Iterator[tuple[str, int, int]]:
         path, thing = stack.pop()
         if isinstance(thing, _COLLECTIONS):
             yield path, len(thing), _most(path, thing)
-        for name, part in _parts(thing):
+        form, parts = _parts(thing)
+        for name, part in parts:
             if _is_looked_into(type(part)) and id(part) not in seen:
                 seen.add(id(part))
-                stack.append((f"{path}{name}", part))
+                stack.append((path + form.format(name), part))
 
 
 def _most(path: str, collection: object) -> int:
@@ -88,20 +90,16 @@ def _is_looked_into(kind: type) -> bool:
     return known
 
 
-def _parts(thing: object) -> Iterator[tuple[str, object]]:
+def _parts(thing: object) -> tuple[str, Iterable[tuple[object, object]]]:
+    """How the places of a thing's parts are written, and the parts by their places."""
     if isinstance(thing, dict):
-        for key, value in list(thing.items())[:_LOOKED_INTO]:
-            yield f"[{key}]", value
-    elif isinstance(thing, list | tuple | deque):
-        for position, value in enumerate(list(thing)[:_LOOKED_INTO]):
-            yield f"[{position}]", value
-    elif not isinstance(thing, set | bytearray):
-        for name in _fields(type(thing)):
-            value = getattr(thing, name, None)
-            if value is not None:
-                yield f".{name}", value
-        for name, value in getattr(thing, "__dict__", {}).items():
-            yield f".{name}", value
+        return "[{}]", islice(thing.items(), _LOOKED_INTO)
+    if isinstance(thing, list | tuple | deque):
+        return "[{}]", enumerate(islice(thing, _LOOKED_INTO))
+    if isinstance(thing, set | bytearray):
+        return "", ()
+    slots = [(name, getattr(thing, name, None)) for name in _fields(type(thing))]
+    return ".{}", [*slots, *getattr(thing, "__dict__", {}).items()]
 
 
 def _fields(kind: type) -> list[str]:
