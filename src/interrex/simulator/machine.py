@@ -79,14 +79,16 @@ class Record:
 
 
 class Held:
-    """What one worker holds of one slot; ``child`` tells whether it started the process itself."""
+    """What one worker holds of one slot; ``child`` tells whether it started the process itself,
+    ``heard_at`` (ns) by when it has heard of the process: of its end it hears no sooner."""
 
-    __slots__ = ("child", "holder", "watched")
+    __slots__ = ("child", "heard_at", "holder", "watched")
 
     def __init__(self, holder: Supervisor) -> None:
         self.holder = holder
         self.watched: Process | None = None
         self.child = False
+        self.heard_at = 0
 
 
 class Machine:
@@ -153,8 +155,11 @@ class Machine:
         """A worker's process is gone: its locks fall."""
         self.held = {slot: held for slot, held in self.held.items() if held.holder is not holder}
 
-    def _later(self, holder: Supervisor, event: WorkerEvent, delay: int = QUICK) -> None:
-        self._agenda.after(1 + self._chance.exponential(delay), holder.post, event)
+    def _later(self, holder: Supervisor, event: WorkerEvent, delay: int = QUICK) -> int:
+        """Tell a worker something after about so long (ns), and say when that is."""
+        at = self._agenda.now + 1 + self._chance.exponential(delay)
+        self._agenda.at(at, holder.post, event)
+        return at
 
     def _own(self, holder: Supervisor, slot: SlotName) -> Held | None:
         held = self.held.get(slot)
@@ -192,7 +197,7 @@ class Machine:
             held.watched = process
             self._tell(Adopted(self.name, slot, process.pid, holder.worker))
         claimed = Claimed(slot, outcome, process.incarnation, process.generation, pid, process.port)
-        self._later(holder, claimed)
+        held.heard_at = self._later(holder, claimed)
 
     def _lose_record(self, slot: SlotName) -> None:
         del self.records[slot]
@@ -243,7 +248,7 @@ class Machine:
         if effect.port:
             self.ports[effect.port] = process
         held.watched, held.child = process, True
-        self._later(holder, Spawned(slot, effect.incarnation, process.pid), MS)
+        held.heard_at = self._later(holder, Spawned(slot, effect.incarnation, process.pid), MS)
         ends_after = process.begin(self._agenda.now, self._chance)
         if ends_after:
             self._agenda.after(ends_after, self.end, process, 1, Cause.OWN)
@@ -332,7 +337,8 @@ class Machine:
         )
         held = self.held.get(process.slot)
         if held is not None and held.watched is process:
-            self._agenda.after(1 + self._chance.exponential(MS), self._died, held, process, status)
+            at = self._agenda.now + 1 + self._chance.exponential(MS)
+            self._agenda.at(max(at, held.heard_at), self._died, held, process, status)
 
     def _died(self, held: Held, process: Process, status: int) -> None:
         """The pidfd fires, unless the slot was released meanwhile."""
@@ -365,7 +371,9 @@ class Machine:
     # Balancers
 
     def follow(self, holder: Supervisor, effect: FollowRoutes) -> None:
+        slowness = self._habits_of(BALANCER).follows_in
         delay = MS + self._chance.exponential(2 * MS)
+        delay += self._chance.spread(slowness) if slowness else 0
         self._agenda.after(delay, self._publish, holder, effect, self._agenda.now)
 
     def _publish(self, holder: Supervisor, effect: FollowRoutes, asked: int) -> None:
@@ -388,6 +396,8 @@ class Machine:
                     self._agenda.at(later, self._publish, holder, effect, asked)
                     return
                 problem = "" if effect.incarnation == NO_PROCESS else "it does not answer in time"
+            elif self._chance.per_mille(self._habits_of(BALANCER).fails_to_follow):
+                problem = "its socket does not answer"
             else:
                 self._take_over(process, effect.table)
                 busy = process.busy(now)

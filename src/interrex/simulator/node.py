@@ -101,7 +101,8 @@ class Node:
         """After so many more effects it is killed, wherever in a list that is."""
         self._peers_known: dict[WorkerName, HostName] = {}
         self._free_at = 0
-        self._inbox: deque[WorkerEvent] = deque()
+        self._inbox: deque[tuple[WorkerEvent, int]] = deque()
+        """What waits, and since when (ns)."""
         self._wake_at: int | None = None
         self._timer = 0
         self._in_vain = 0
@@ -155,16 +156,16 @@ class Node:
         if not self.alive:
             return
         if self.stops or self._inbox or self._free_at > self._agenda.now:
-            self._inbox.append(event)
+            self._inbox.append((event, self._agenda.now))
         else:
-            self._take(event)
+            self._take(event, self._agenda.now)
 
-    def _take(self, event: WorkerEvent) -> None:
+    def _take(self, event: WorkerEvent, since: int) -> None:
         core = self.core
         assert core is not None
         now = self.machine.clock.read(self._agenda.now)
         effects = core.step(event, now)
-        self._world.stepped(self, core, event, effects, now)
+        self._world.stepped(self, core, event, effects, now, since)
         performers = self._performers
         for effect in effects:
             performers[type(effect)](effect)
@@ -195,7 +196,7 @@ class Node:
         while self._inbox and self.alive and not self.stops:
             if self._free_at > self._agenda.now:
                 return
-            self._take(self._inbox.popleft())
+            self._take(*self._inbox.popleft())
 
     # The timer
 
@@ -245,7 +246,7 @@ class Node:
         self.stops -= 1
         if self.stops or not self.alive or self.core is None:
             return
-        if self._inbox and type(self._inbox[-1]) is WakeUp and self._chance.one_in(2):
+        if self._inbox and type(self._inbox[-1][0]) is WakeUp and self._chance.one_in(2):
             self._inbox.rotate(1)  # the loop may look at its timers first
         self._agenda.after(0, self._go_on)
         self._network.awake(self)

@@ -31,7 +31,8 @@ class Step(msgspec.Struct):
 
     ``at`` is simulated time (ns), ``now`` what the worker's own clock said; ``life`` numbers the
     starts of workers' processes over the whole world, from 1, and never comes again; ``core`` is
-    the worker after the step, to be read only.
+    the worker after the step, to be read only; ``waited`` (ns) is for how long the event was there
+    before its loop took it.
     """
 
     at: int
@@ -41,6 +42,7 @@ class Step(msgspec.Struct):
     event: WorkerEvent
     effects: list[WorkerEffect]
     core: Worker
+    waited: int = 0
 
 
 class Cause(StrEnum):

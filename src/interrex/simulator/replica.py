@@ -13,7 +13,8 @@ class Habits:
 
     Shares are per mille, durations ns. ``crashes_after`` (0: it does not) is how long after it is
     ready a process dies by itself; ``dependency_down`` makes every process ill at once, and those
-    that ``needs_dependency`` end when they start without it.
+    that ``needs_dependency`` end when they start without it. Of balancers: one takes ``follows_in``
+    longer than usual to follow a table, or ``fails_to_follow`` it.
     """
 
     def __init__(self) -> None:
@@ -26,6 +27,8 @@ class Habits:
         self.ill = 0
         self.dependency_down = 0
         self.needs_dependency = 0
+        self.follows_in = 0
+        self.fails_to_follow = 0
 
 
 class Process:

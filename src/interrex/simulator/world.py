@@ -174,11 +174,18 @@ class World:
             listener(at, what)
 
     def stepped(
-        self, node: Node, core: Worker, event: WorkerEvent, effects: list[WorkerEffect], now: int
+        self,
+        node: Node,
+        core: Worker,
+        event: WorkerEvent,
+        effects: list[WorkerEffect],
+        now: int,
+        since: int,
     ) -> None:
         """Tell the checkers of a step, before its effects are performed."""
         self.steps += 1
-        step = Step(self.agenda.now, now, node.worker, node.life, event, effects, core)
+        at = self.agenda.now
+        step = Step(at, now, node.worker, node.life, event, effects, core, at - since)
         if self._trace is not None:
             self._trace.step(step)
         for watcher in self._watchers:

@@ -30,6 +30,7 @@ from interrex.simulator.checkers.removals import Removals, RemovalsApart
 from interrex.simulator.checkers.replicas_ready import ReplicasReady
 from interrex.simulator.checkers.restarts import Restarts
 from interrex.simulator.checkers.rollouts import Rollouts
+from interrex.simulator.checkers.routed import Routed
 from interrex.simulator.checkers.routes_end import RoutesEnd
 from interrex.simulator.checkers.sessions import Sessions
 from interrex.simulator.checkers.silence import Silence
@@ -65,6 +66,7 @@ def all_watches(spec: ClusterSpec) -> list[Watch]:
         Stops(),
         Restarts(),
         Rollouts(),
+        Routed(),
         Silence(),
         Leaving(),
         Memory(),

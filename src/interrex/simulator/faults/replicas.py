@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from interrex.simulator.world import World
 
 SIGKILL = -9
+MOST_TO_FOLLOW = 1200 * MS
+"""Typically (ns): never longer than a worker lets a balancer take."""
 
 
 def _a_service(scene: Scene) -> ServiceName:
@@ -119,6 +121,35 @@ def _habit_kind(name: str, habit: str, least: int, most: int) -> Kind:
     return Kind(name, draw, partial(_habit, habit), weight=2)
 
 
+def _draw_slow_routes(scene: Scene) -> Drawn:
+    """A table takes up to so long, or fails so often."""
+    chance = scene.chance
+    slow = chance.scale(10 * MS, MOST_TO_FOLLOW) if chance.one_in(2) else 0
+    values = {
+        "follows_in": slow,
+        "fails_to_follow": 0 if slow else chance.between(200, 1000),
+        "number": chance.below(1000),
+    }
+    return Drawn(for_a_while(scene), (chance.pick(scene.services),), values)
+
+
+def _slow_routes(world: "World", fault: Fault) -> Undo | None:
+    """Balancers are slow to follow their routes, or cannot for a while, just as a replica dies and
+    comes back."""
+    habits, chosen = world.habits_of(BALANCER), _chosen(world, fault)
+    if habits.follows_in or habits.fails_to_follow or chosen is None:
+        return None
+    habits.follows_in = fault.values["follows_in"]
+    habits.fails_to_follow = fault.values["fails_to_follow"]
+    machine, process = chosen
+    machine.end(process, SIGKILL, Cause.FAULT)
+
+    def undo() -> None:
+        habits.follows_in = habits.fails_to_follow = 0
+
+    return undo
+
+
 def _draw_dependency(scene: Scene) -> Drawn:
     values = {"needs_dependency": scene.chance.pick((0, 500, 1000))}
     return Drawn(for_a_while(scene), (scene.chance.pick(scene.services),), values)
@@ -167,6 +198,7 @@ REPLICAS = Family(
         _habit_kind("never-well", "ill", 200, 1000),
         Kind("dependency", _draw_dependency, _dependency, weight=2),
         Kind("flip-record", _draw_one, _flip_record, weight=2),
+        Kind("slow-routes", _draw_slow_routes, _slow_routes),
     ),
     weight=5,
 )

@@ -141,6 +141,13 @@ COMMANDS = (
         "        if event.problem:\n            following.again_at = None\n",
     ),
     bug(
+        "news-lost-while-following",
+        "What changes while a balancer follows a table is told after that; here with what is next.",
+        _WORKER,
+        "                self._looks.changed = True  # and what has changed meanwhile is told\n",
+        "                self._looks.appoint(self._balancers.wake_at)\n",
+    ),
+    bug(
         "leaves-while-replicas-run",
         "A worker that is taken down ends when all that it supervised has; here it forgets one.",
         _LEAVING,
