@@ -107,6 +107,10 @@ class Server:
     def data(self) -> list[bytes]:
         return [data for _, data in self.committed]
 
+    def outcome(self, change: str) -> int | None:
+        """At which index a change was settled first; None: it is not known what became of it."""
+        return self.settled[ChangeId(change)][0][0]
+
 
 AnyServer = TypeVar("AnyServer", bound=Server)
 Delay = Callable[[AnyServer, AnyServer, Any], int | None]

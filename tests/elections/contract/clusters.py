@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from interrex.core.ids import ChangeId
 from interrex.core.time import MS
 from tests.elections.network import Network, Server
 
@@ -30,8 +29,3 @@ def only_links(network: Network[Any], *links: tuple[int, int]) -> None:
     network.cut = {
         (a, b) for a in names for b in names if (a, b) not in kept and (b, a) not in kept
     }
-
-
-def outcome(server: Server, change: str) -> int | None:
-    """At which index a change was settled first; None: it is not known what became of it."""
-    return server.settled[ChangeId(change)][0][0]

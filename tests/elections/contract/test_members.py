@@ -5,7 +5,7 @@ from typing import Any
 from interrex.core.ids import ChangeId, WorkerName
 from interrex.core.time import MS
 from interrex.elections.interface import ReplaceMember
-from tests.elections.contract.clusters import number, outcome, settled
+from tests.elections.contract.clusters import number, settled
 from tests.elections.contract.conftest import New
 from tests.elections.network import Network, Server
 
@@ -15,7 +15,7 @@ def replace(network: Network[Any], leader: Server, name: str, member: int | None
     change = f"{name} is {member}"
     network.step(leader, ReplaceMember(ChangeId(change), WorkerName(name), member))
     network.run_until(lambda: leader.settled.get(ChangeId(change)))
-    return outcome(leader, change)
+    return leader.outcome(change)
 
 
 def names(server: Server) -> list[tuple[str, int]]:
@@ -49,7 +49,7 @@ def test_the_replaced_member_is_needed_no_more_and_the_new_one_counts(new: New) 
     network.kill(other)
     network.propose(leader, "a")
     network.run(50 * MS)
-    assert outcome(leader, "a") is not None
+    assert leader.outcome("a") is not None
     network.kill(leader)
     network.boot(other)
     second = network.elect()
@@ -71,7 +71,7 @@ def test_a_new_server_that_never_answers_is_given_up(new: New) -> None:
     assert replace(network, leader, "w4", 4) is None
     network.propose(leader, "a")
     network.run(50 * MS)
-    assert outcome(leader, "a") is not None
+    assert leader.outcome("a") is not None
     assert len(names(leader)) == 3
 
 
@@ -145,7 +145,7 @@ def test_two_changes_across_a_leader_change_never_make_two_majorities(new: New) 
     assert replace(network, second, first.name, None) is not None
     network.heal()
     network.run(1_000 * MS)
-    assert outcome(first, "x") is None
+    assert first.outcome("x") is None
     leaders = [server for server in network.alive() if server.election.leading]
     assert len(leaders) == 1
     assert first.name not in dict(names(leaders[0]))

@@ -7,7 +7,7 @@ import pytest
 
 from interrex.core.ids import WorkerName
 from interrex.core.time import MS, S
-from interrex.elections.interface import ConfirmRead, StepDown
+from interrex.elections.interface import StepDown
 from tests.elections.coordinated.world import World
 from tests.elections.etcd.world import World as EtcdWorld
 from tests.elections.zookeeper.world import World as ZooKeeperWorld
@@ -73,14 +73,6 @@ def test_a_leader_that_is_to_hand_over_to_itself_leads_on(new: New) -> None:
     assert (world.leader, leader.election.epoch) == (leader, epoch)
 
 
-def test_who_steps_down_leaves_the_lead_to_another(new: New) -> None:
-    world = new()
-    leader = world.elect()
-    world.run(S)
-    world.step(leader, StepDown(None))
-    assert world.elect() is not leader
-
-
 def test_of_several_candidates_the_one_of_the_highest_priority_goes_first(new: New) -> None:
     world = new(priority={"w2": 5})
     world.run(S)
@@ -111,15 +103,3 @@ def test_of_two_with_different_sessions_the_leaders_own_is_waited_for(
     assert leads * S * 3 // 5 <= world.now - began <= leads * S + 3 * S
     world.go_on("w1")
     assert not world["w1"].election.leading
-
-
-def test_reads_are_confirmed_by_the_service_alone(new: New) -> None:
-    world = new()
-    leader = world.elect()
-    world.step(leader, ConfirmRead(1))
-    assert 1 not in leader.reads
-    world.run(10 * MS)
-    assert leader.reads == {1: True}
-    other = next(server for server in world.servers.values() if server is not leader)
-    world.step(other, ConfirmRead(2))
-    assert other.reads == {2: False}

@@ -94,6 +94,14 @@ class Server:
         assert self.core is not None, f"{self.name} is dead"
         return self.core
 
+    @property
+    def data(self) -> list[bytes]:
+        return self.log
+
+    def outcome(self, change: str) -> int | None:
+        """At which index a change was settled; None: it is not known what became of it."""
+        return self.settled[change]
+
 
 AnyServer = TypeVar("AnyServer", bound=Server)
 AnyStore = TypeVar("AnyStore", bound=Store)
