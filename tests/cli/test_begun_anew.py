@@ -1,5 +1,6 @@
 """Fleets that lost so many logs that nobody can lead: told, and begun anew with what runs."""
 
+import re
 import shutil
 
 import pytest
@@ -87,6 +88,24 @@ def test_with_a_majority_of_the_logs_nothing_is_begun_anew(fleet: RealFleet) -> 
     fleet.wait_until(lambda: all(worker["votes"] for worker in fleet.status()["workers"]))
 
 
+@pytest.mark.parametrize(
+    ("election", "words"),
+    [
+        ('{ etcd = "http://127.0.0.1:1" }', 'stands in etcd, .*docs/etcd.md, "has lost data"'),
+        ('{ zookeeper = "127.0.0.1:1" }', 'in zookeeper, .*docs/zookeeper.md, "has lost data"'),
+        ('"bully"', "only a cluster of one host and the election raft or paxos can"),
+    ],
+)
+def test_what_has_its_state_elsewhere_or_merges_it_is_not_begun_anew_and_says_what_to_do(
+    fleet: RealFleet, election: str, words: str
+) -> None:
+    fleet.write(cluster=f"election = {election}")
+    done = fleet.run(*UP, "--anew")
+    assert done.returncode == 1
+    assert re.search(words, done.stderr, re.DOTALL), done.stderr
+    assert not fleet.layout.genesis.exists()
+
+
 @pytest.mark.parametrize("workers_live", [True, False], ids=["supervised", "unsupervised"])
 def test_without_any_genesis_a_fleet_goes_on_with_what_runs(
     fleet: RealFleet, workers_live: bool
@@ -102,3 +121,17 @@ def test_without_any_genesis_a_fleet_goes_on_with_what_runs(
     done = fleet.run(*UP, "--anew")
     assert done.returncode == 0, done
     assert fleet.replica_pids() == replicas, fleet.story()
+
+
+def test_where_nothing_is_begun_anew_a_lost_genesis_does_not_name_it(fleet: RealFleet) -> None:
+    fleet.write(cluster='election = "bully"')
+    fleet.up()
+    pids = fleet.members()
+    fleet.layout.genesis.unlink()
+    for name in NAMES:
+        fleet.layout.genesis_copy(name).unlink()
+    said = fleet.run(*UP).stderr
+    assert "restore the file from a backup, or take it down: interrex down --cluster shop" in said
+    assert "--anew" not in said
+    assert fleet.run(*UP, "--anew").returncode == 1
+    assert fleet.members() == pids

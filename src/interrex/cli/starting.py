@@ -17,7 +17,7 @@ from interrex.config import ConfigError, check
 from interrex.core.ids import HostName, WorkerName
 from interrex.core.spec import ClusterSpec, hosts_of
 from interrex.core.state import workers_of
-from interrex.runtime.beginning_anew import begin_anew
+from interrex.runtime.beginning_anew import begin_anew, objection
 from interrex.runtime.founding import found_cluster
 from interrex.runtime.genesis import (
     Genesis,
@@ -157,10 +157,16 @@ def _is_new(plan: Plan) -> bool:
     if anything_runs(layout) or any(map(was_used, map(layout.store, layout.worker_names()))):
         raise CommandError(
             f"{plan.name} was founded here, and {layout.genesis} is lost with every copy of it: "
-            "no worker can start\nrestore the file from a backup, or go on with what runs: "
-            f"interrex up {plan.file} --anew"
+            f"no worker can start\nrestore the file from a backup, or {_otherwise(plan)}"
         )
     return True
+
+
+def _otherwise(plan: Plan) -> str:
+    """What to do instead of restoring what the cluster began with."""
+    if objection(plan.spec):
+        return f"take it down: interrex down --cluster {plan.name} --purge --yes"
+    return f"go on with what runs: interrex up {plan.file} --anew"
 
 
 def refuse_without_majority(plan: Plan) -> None:
@@ -171,9 +177,13 @@ def refuse_without_majority(plan: Plan) -> None:
 
 
 def _begin_anew(plan: Plan, running: list[WorkerProcess]) -> None:
-    """Raises CommandError where nothing is lost that would ask for it."""
+    """Raises CommandError where it cannot be, or where nothing is lost that would ask for it."""
     layout = plan.layout
-    if known_genesis(layout) is not None and not lost_majority(layout):
+    genesis = known_genesis(layout)
+    reason = objection(plan.spec if genesis is None else genesis.spec)
+    if reason:
+        raise CommandError(reason)
+    if genesis is not None and not lost_majority(layout):
         raise CommandError(
             f"{plan.name} has lost nothing that it could not go on without\n"
             f"start it, or look at it, with: interrex up {plan.file}"

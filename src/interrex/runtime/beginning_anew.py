@@ -15,7 +15,7 @@ import msgspec
 from interrex.core.errors import InterrexError
 from interrex.core.ids import BALANCER, HostName, SlotName, WorkerName, service_of
 from interrex.core.quorum import majority
-from interrex.core.spec import ClusterSpec
+from interrex.core.spec import COORDINATED, ClusterSpec
 from interrex.core.state import (
     ClusterState,
     Placement,
@@ -49,12 +49,28 @@ class Adopted(NamedTuple):
     strangers: list[SlotName]
 
 
+def objection(spec: ClusterSpec) -> str:
+    """Why such a cluster cannot be begun anew, and what can be done; empty where it can."""
+    if spec.election in COORDINATED:
+        return (
+            f"{spec.name} cannot be begun anew: what is asked for stands in {spec.election}, in no "
+            "log of its own\nwhere that has lost it, put it back, or go on without it: "
+            f'docs/{spec.election}.md, "has lost data"'
+        )
+    if spec.hosts or spec.election not in ELECTIONS:
+        return (
+            f"{spec.name} cannot be begun anew: only a cluster of one host and the election "
+            f"{' or '.join(ELECTIONS)} can\ntake it down on every host with --purge, and start it"
+        )
+    return ""
+
+
 def lost_logs(layout: Layout, genesis: Genesis) -> list[WorkerName]:
     """Whose logs are lost, where so many are that nobody can be elected; else empty.
 
     Only for a cluster of one host: the others' logs lie elsewhere.
     """
-    if genesis.spec.hosts or genesis.spec.election not in ELECTIONS:
+    if objection(genesis.spec):
         return []
     logs = {worker: read_log(layout.store(worker)) for worker in layout.worker_names()}
     members = {_member(layout, worker) for worker, log in logs.items() if log is not None}
@@ -78,11 +94,9 @@ def begin_anew(layout: Layout, spec: ClusterSpec, host: HostName) -> Adopted:
         InterrexError: the cluster cannot be begun anew; nothing was changed.
         DiskFull, DiskFailed: the disk gives no space, or fails.
     """
-    if spec.hosts or spec.election not in ELECTIONS:
-        raise InterrexError(
-            f"{spec.name} cannot be begun anew: only a cluster of one host and the election "
-            f"{', '.join(ELECTIONS)} can\ntake it down on every host with --purge, and start it"
-        )
+    reason = objection(spec)
+    if reason:
+        raise InterrexError(reason)
     stores = {worker: read_log(layout.store(worker)) for worker in layout.worker_names()}
     logs = [log for log in stores.values() if log is not None]
     began = known_genesis(layout)
