@@ -13,7 +13,7 @@ from interrex.core.spec import COORDINATED, ELECTIONS, ClusterSpec
 from interrex.core.state import ApplySpec
 from interrex.runtime.questions import ChangeBody
 from interrex.worker.status import Status, WorkerStatus
-from tests.system.conftest import shop
+from tests.system.conftest import EVERY_ELECTION, shop
 from tests.system.machines import Machine, all_ready, machines, newcomer
 
 WEB = ServiceName("web")
@@ -135,8 +135,8 @@ def test_a_host_whose_disk_was_lost_joins_again_and_the_others_keep_their_state(
     assert {r.name: r.pid for r in after.services[WEB].replicas if r.name in kept} == kept
 
 
-@pytest.mark.parametrize("election", [*ELECTIONS, *COORDINATED])
-def test_a_host_that_is_added_to_the_file_joins_once_it_is_applied(hosts: Hosts) -> None:
+@EVERY_ELECTION
+def test_a_host_joins_and_leaves_as_the_file_that_is_applied_says(hosts: Hosts) -> None:
     a = hosts["a"]
     before = running_on(a)
     with newcomer(hosts) as new:
@@ -149,11 +149,12 @@ def test_a_host_that_is_added_to_the_file_joins_once_it_is_applied(hosts: Hosts)
         a.fleet.wait_until(lambda: all(map(everybody_votes, everybody)))
         apply(new, scaled(new.fleet.spec, 8))
         a.fleet.wait_until(lambda: all_ready(everybody) and bool(replicas_on(new, seen_by=a)))
+        apply(a, scaled(a.fleet.spec, 8))
+        wait_until_left(new, list(hosts.values()))
     assert before.items() <= running_on(a).items(), a.fleet.logs()
 
 
-@pytest.mark.parametrize("election", ["raft"])
-def test_a_host_that_is_taken_from_the_file_leaves_and_nothing_else_is_touched(
+def test_a_founder_that_is_taken_from_the_file_leaves_and_nothing_else_is_touched(
     hosts: Hosts,
 ) -> None:
     """The first one: the others stand elsewhere in the file from then on."""
@@ -161,11 +162,18 @@ def test_a_host_that_is_taken_from_the_file_leaves_and_nothing_else_is_touched(
     before = [running_on(machine) for machine in kept]
     spec = kept[0].fleet.spec
     apply(kept[0], msgspec.structs.replace(spec, hosts=spec.hosts[1:]))
-    kept[0].fleet.wait_until(lambda: not gone.fleet.lock_is_held(gone.fleet.workers[0]))
-    kept[0].fleet.wait_until(lambda: all_ready(kept) and len(replicas_on(gone, kept[0])) == 0)
+    wait_until_left(gone, kept)
     for machine, those in zip(kept, before, strict=True):
         assert those.items() <= running_on(machine).items()
-        assert {worker.host for worker in workers_seen(machine)} == {m.name for m in kept}
+
+
+def wait_until_left(gone: Machine, kept: list[Machine]) -> None:
+    """Nothing of a host is left, and the others know it no more."""
+    fleet = kept[0].fleet
+    fleet.wait_until(lambda: not gone.fleet.lock_is_held(gone.fleet.workers[0]))
+    fleet.wait_until(lambda: all_ready(kept) and len(replicas_on(gone, kept[0])) == 0)
+    for machine in kept:
+        assert {worker.host for worker in workers_seen(machine)} == {one.name for one in kept}
 
 
 def workers_seen(machine: Machine) -> list[WorkerStatus]:
@@ -182,7 +190,7 @@ def running_on(machine: Machine) -> dict[str, int | None]:
     return {name: pid for name, (host, pid) in replicas.items() if host == machine.name}
 
 
-@pytest.mark.parametrize("election", ELECTIONS)
+@EVERY_ELECTION
 def test_a_lost_host_that_is_made_again_from_a_newer_file_leads_on_from_what_the_others_know(
     hosts: Hosts,
 ) -> None:
