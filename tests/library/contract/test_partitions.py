@@ -14,12 +14,13 @@ from typing import NamedTuple
 import pytest
 
 from bench.postgresql_server import PostgresServer
+from bench.specs import bare
 from interrex.core.spec import COORDINATED as REPLICATED
 from interrex.elections.embedding import EMBEDDED
-from interrex.library.backends import COORDINATED
+from interrex.library.backends import COORDINATED, LOCAL
 from tests.library.members import QUICK
 from tests.library.programs import Program, Programs
-from tests.system.machines import Namespace, Service, networks_on, service_on, switched
+from tests.system.machines import Namespace, Service, machines, networks_on, service_on, switched
 
 NUMBERS = count()
 ONE_WAY = ["input", "output"]
@@ -42,6 +43,13 @@ def stand(
 ) -> Iterator[Stand]:
     assert os.geteuid() == 0, "network namespaces: tools/as-root .venv/bin/pytest, or make test"
     scheme: str = request.param
+    if scheme == LOCAL:
+        with machines(bare()) as made:
+            hosts = list(made.values())
+            yield Stand(
+                list(hosts), lambda at: f"interrex:///bench/cut?state={hosts[at].fleet.root}"
+            )
+        return
     with switched() as switch, ExitStack() as stack:
         networks = networks_on(switch, stack, "p", range(1, 4))
         if scheme in EMBEDDED:
@@ -71,7 +79,7 @@ def start(stand: Stand, programs: Programs, place: int) -> Program:
     return programs.start(stand.url(place), name, place=network.place)
 
 
-@pytest.mark.parametrize("stand", [*EMBEDDED, *COORDINATED], indirect=True)
+@pytest.mark.parametrize("stand", [LOCAL, *EMBEDDED, *COORDINATED], indirect=True)
 def test_a_holder_cut_off_in_one_direction_believes_in_itself_no_longer_than_until_another_leads(
     stand: Stand, programs: Programs
 ) -> None:
