@@ -76,7 +76,8 @@ class Placer:
         self._asked_for = workers_of(state.spec)
         self._hosts = {host.name for host in hosts_of(state.spec)}
         self._leaving: set[ServiceName] = set()
-        self._ports = {host: ports_in_use(state, host) for host in set(state.workers.values())}
+        self._ports: dict[HostName, set[int]] = {}
+        """Those in use on each host where one was looked for."""
         self._bad_ports = bad_ports
         self._placements = dict(state.placements)
         self._balancers = dict(self._balancer_slots())
@@ -97,8 +98,9 @@ class Placer:
         yield from self._surplus()
         yield from self._from_lost_workers()
         yield from self._from_taken_ports()
-        yield from self._missing_balancers()
-        yield from self._missing()
+        if not self._expecting():
+            yield from self._missing_balancers()
+            yield from self._missing()
         if self._calm():
             yield from self._uneven()
 
@@ -170,9 +172,7 @@ class Placer:
                     yield Place(msgspec.structs.replace(placement, port=port))
 
     def _missing(self) -> Iterator[Operation]:
-        """New slots, once everybody who is expected has come, so that they are spread well."""
-        if self._expecting():
-            return
+        """New slots."""
         for name, service in sorted(self._state.services.items()):
             if name == BALANCER:
                 continue
@@ -184,6 +184,7 @@ class Placer:
                     yield Place(fresh)
 
     def _expecting(self) -> bool:
+        """Whether somebody is to come first, so that new slots are spread well."""
         return any(
             worker in self._fleet.workers
             and not self._fleet.workers[worker].connected
@@ -192,8 +193,6 @@ class Placer:
         )
 
     def _missing_balancers(self) -> Iterator[Operation]:
-        if self._expecting():
-            return
         for slot, host in self._balancers.items():
             candidates = self._candidates(host) if slot not in self._placements else ()
             fresh = self._fresh(slot, self._least_loaded(slot, candidates)) if candidates else None
@@ -294,6 +293,8 @@ class Placer:
     def _free_port(self, host: HostName) -> int | None:
         """A port that no slot of the host has and no stranger was found on, None if there is
         none: two slots must never share one."""
+        if host not in self._ports:
+            self._ports[host] = ports_in_use(self._state, host)
         used = self._ports[host]
         lowest, highest = self._state.spec.ports
         for port in range(lowest, highest + 1):
