@@ -10,10 +10,12 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 from bench.servers import build
+from interrex.balancer.names import frontend_name
 from interrex.core.ids import ServiceName, SlotName, slot_name
 from interrex.core.routes import Endpoint, EndpointState, RouteTable, ServiceRoute
 from interrex.core.spec import BalancerSpec, Check, CheckKind, Expose
 from interrex.runtime.haproxy import Balancer, Followed
+from interrex.runtime.haproxy_socket import ask_once
 
 PATIENCE_S = 30.0
 """A hang is a failure; nothing passes or fails by being fast."""
@@ -221,6 +223,19 @@ class Scene:
             return await self.balancer().drained(SlotName(slot)) == count
 
         await until(reached)
+
+    async def requests_come(self, count: int) -> None:
+        """Wait until the first balancer has taken so many requests in, each on a connection of its
+        own, wherever they are by now."""
+        service = frontend_name(ServiceName("web"))
+
+        async def come() -> bool:
+            answer = await ask_once(self.balancer().admin_socket, "show stat", PATIENCE_S)
+            columns, *rows = (line.split(",") for line in answer.splitlines() if line)
+            (row,) = (one for one in rows if one[:2] == [service, "FRONTEND"])
+            return int(row[columns.index("scur")]) == count
+
+        await until(come)
 
     async def answering(self, requests: int = 12) -> set[str]:
         """Who answers to so many requests one after the other."""

@@ -11,7 +11,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from interrex.balancer.names import WAITING_ROOM
 from interrex.balancer.waiting import WAIT_MS, WAITING_LUA
 from interrex.core.ids import ServiceName, SlotName
 from interrex.core.routes import Endpoint, RouteTable, ServiceRoute
@@ -282,7 +281,7 @@ async def test_a_request_waits_for_the_first_replica_that_becomes_ready(scene: S
     await scene.start_balancer()
     waiting = [asyncio.create_task(scene.ask()) for _ in range(20)]
     waiting.append(asyncio.create_task(scene.ask(method="POST")))
-    await scene.requests_reach(WAITING_ROOM, len(waiting))
+    await scene.requests_come(len(waiting))
     scene.start_replicas()
     await scene.publish(scene.table(READY))
     assert set(await asyncio.gather(*waiting)) == {"200 web.0"}

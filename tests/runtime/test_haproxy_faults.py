@@ -11,7 +11,15 @@ import pytest
 
 from bench.load import GET, POST, Outcome, open_loop
 from interrex.balancer.configuration import RETRIES
-from tests.runtime.haproxy_harness import Scene, children, ended, listening_sockets, until
+from tests.runtime.haproxy_harness import (
+    DOWN,
+    READY,
+    Scene,
+    children,
+    ended,
+    listening_sockets,
+    until,
+)
 
 RATE = 300.0
 
@@ -102,6 +110,53 @@ async def test_a_get_that_kills_servers_kills_only_so_many(tmp_path: Path) -> No
         assert scene.logged("GET /die") == RETRIES + 1
     finally:
         scene.close()
+
+
+async def test_a_get_that_came_while_no_replica_was_up_is_tried_like_any_other(
+    scene: Scene,
+) -> None:
+    """It waited, and whom it then gets dies too."""
+    await scene.publish(scene.table(DOWN, DOWN))
+    await scene.start_balancer()
+    asked = [asyncio.create_task(scene.ask("/delay/300")) for _ in range(10)]
+    await scene.requests_come(len(asked))
+    scene.start_replicas()
+    await scene.publish(scene.table(READY, DOWN))
+    await scene.requests_reach("web.0", len(asked))
+    await scene.publish(scene.table(READY, READY))
+    scene.kill_replica(0)
+    assert await asyncio.gather(*asked) == ["200 web.1"] * len(asked)
+
+
+async def test_a_get_that_kills_servers_and_came_while_none_was_up_kills_only_so_many(
+    tmp_path: Path,
+) -> None:
+    """Once more than another, where it had to wait a second time."""
+    scene = Scene(tmp_path, replicas=RETRIES + 4)
+    try:
+        await scene.publish(scene.table(*[DOWN] * (RETRIES + 4)))
+        await scene.start_balancer()
+        asked = asyncio.create_task(scene.ask("/die"))
+        await scene.requests_come(1)
+        scene.start_replicas()
+        await scene.publish(scene.all_ready())
+        assert (await asked).startswith("502")
+        assert 1 <= scene.logged("GET /die") <= RETRIES + 2
+    finally:
+        scene.close()
+
+
+async def test_a_post_that_waited_and_may_have_been_carried_out_is_not_sent_again(
+    scene: Scene,
+) -> None:
+    await scene.publish(scene.table(DOWN, DOWN, DOWN))
+    await scene.start_balancer()
+    asked = asyncio.create_task(scene.ask("/die", method="POST"))
+    await scene.requests_come(1)
+    scene.start_replicas()
+    await scene.publish(scene.all_ready())
+    assert (await asked).startswith("502")
+    assert scene.logged("POST /die") == 1
 
 
 async def test_a_post_whose_connection_was_refused_goes_to_another_server(scene: Scene) -> None:

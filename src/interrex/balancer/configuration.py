@@ -52,6 +52,10 @@ RETRIED_METHODS = "GET HEAD OPTIONS"
 """The methods that are sent again when a server may have begun to carry them out: the safe ones.
 PUT and DELETE are idempotent too, but a repetition may overtake somebody else's change."""
 
+_ANSWER_IF_NONE_CAME = (
+    "    http-request return status 503 content-type text/plain string No\\ replica\\ is\\ up."
+    " hdr Retry-After 1 if { var(txn.gave_up) -m bool }"
+)
 _HEADER = re.compile(r"# routes epoch=(\d+) version=(\d+)")
 _ADDRESS = re.compile(r"[0-9A-Za-z.:_*-]+")
 _DEFAULT_CHECK = Check(kind=CheckKind.TCP)
@@ -181,6 +185,10 @@ def _frontend(route: ServiceRoute, slot: SlotName) -> list[str]:
         " unless { req.hdr(X-Request-ID) -m found }",
         "    http-request add-header Via %[req.ver]\\ interrex",
         f"    http-request disable-l7-retry unless {{ method {RETRIED_METHODS} }}",
+        # Who comes while no server is up waits here, and has all its tries before it still. Only
+        # then connections are counted as free: of all servers the waiting room alone has a limit.
+        f"    http-request lua.wait_for_a_server {backend} if {{ be_conn_free({backend}) ge 0 }}",
+        _ANSWER_IF_NONE_CAME,
         f"    default_backend {backend}",
         f"frontend {waiting_name(route.service)}",
         f"    bind unix@{slot}/{waiting_socket(route.service)} mode 600",
@@ -188,8 +196,7 @@ def _frontend(route: ServiceRoute, slot: SlotName) -> list[str]:
         # It has been tried before it came here: no server is to be killed by it once more.
         "    http-request disable-l7-retry",
         f"    http-request lua.wait_for_a_server {backend}",
-        "    http-request return status 503 content-type text/plain string No\\ replica\\ is\\ up."
-        " hdr Retry-After 1 if { var(txn.gave_up) -m bool }",
+        _ANSWER_IF_NONE_CAME,
         f"    default_backend {backend}",
     ]
 
@@ -213,7 +220,7 @@ def _backend(route: ServiceRoute, slot: SlotName) -> list[str]:
         ]
     lines.append(f"    # checked {server_checks(route)}")
     room = f"unix@{slot}/{waiting_socket(route.service)}"
-    lines.append(f"    server {WAITING_ROOM} {room} backup")
+    lines.append(f"    server {WAITING_ROOM} {room} backup maxconn {MAX_WAITING}")
     return lines
 
 

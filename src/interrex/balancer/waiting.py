@@ -1,9 +1,11 @@
 """Where a request waits while no replica of its service can take it.
 
-HAProxy answers 503 at once when a backend has no server left. Every backend therefore has one
-backup server more: a frontend of the same process on a Unix socket, which is chosen only then. It
-runs the action below, which yields until the backend has a server again, and passes the request
-on to that. Nothing of this is on the way of a request while any replica is up.
+HAProxy answers 503 at once when a backend has no server left. The action below yields until the
+backend has one again. Who comes while there is none waits in the frontend it came to, and is then
+tried like any other. For who was tried already, and lost the last server by that, every backend has
+one backup server more: a frontend of the same process on a Unix socket, which is chosen only then.
+That one waits too, and passes the request on to one server more. Nothing of this is on the way of a
+request while any replica is up.
 """
 
 WAIT_MS = 5_000
