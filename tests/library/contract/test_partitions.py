@@ -5,7 +5,7 @@ Whoever is cut off hears of nothing: its session or its lease expires unseen.
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
@@ -35,6 +35,8 @@ class Stand(NamedTuple):
     """The program's of a place, 0 to 2."""
     service: Service | None = None
     """The servers that they elect by, where there are several."""
+    directions: Sequence[str] = ONE_WAY
+    """In which holders are cut off."""
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +48,9 @@ def stand(
     if scheme == LOCAL:
         with machines(bare()) as made:
             hosts = list(made.values())
-            yield Stand(
-                list(hosts), lambda at: f"interrex:///bench/cut?state={hosts[at].fleet.root}"
-            )
+            urls = [f"interrex:///bench/cut?state={host.fleet.root}" for host in hosts]
+            # The holder's worker is heard all the while, and goes on asking for its lease.
+            yield Stand(list(hosts), urls.__getitem__, directions=["input"])
         return
     with switched() as switch, ExitStack() as stack:
         networks = networks_on(switch, stack, "p", range(1, 4))
@@ -85,7 +87,7 @@ def test_a_holder_cut_off_in_one_direction_believes_in_itself_no_longer_than_unt
 ) -> None:
     running = {start(stand, programs, place): stand.networks[place] for place in range(3)}
     led = programs.leads()
-    for direction in ONE_WAY:
+    for direction in stand.directions:
         network = running[led.process]
         network.cut(direction)
         following = programs.leads(but=led.process)
