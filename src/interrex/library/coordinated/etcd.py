@@ -8,7 +8,6 @@ from collections.abc import Callable
 from random import Random
 from urllib.parse import quote
 
-from interrex.core.errors import InterrexError
 from interrex.core.ids import WorkerName
 from interrex.elections.etcd.etcd import Etcd
 from interrex.elections.etcd.settings import LEAST_SESSION_S, EtcdSettings
@@ -19,8 +18,6 @@ from interrex.library.coordinated.options import (
     credentials,
     name_in,
     servers,
-    told,
-    translated,
 )
 from interrex.library.coordinated.service import HEAD_START, Post
 from interrex.library.coordinated.sharing import borrow, give_back
@@ -78,15 +75,13 @@ class EtcdService:
 
     async def open(self, post: Post, refused: Callable[[str], None]) -> None:
         """Raises ElectionError."""
-        try:
-            connection = borrow(self._access, lambda: EtcdConnection(self._access))
-        except InterrexError as error:
-            raise told(error) from error
-        try:
-            await translated(connection.introduce(Words(self._folder)), self.patience)
-        except BaseException:
-            await give_back(self._access)
-            raise
+        words = Words(self._folder)
+        connection = await borrow(
+            self._access,
+            lambda: EtcdConnection(self._access),
+            lambda made: made.introduce(words),
+            self.patience,
+        )
         self._client = EtcdClient(connection, self._folder, post, shares=True)
 
     def new_core(self, worker: WorkerName, priority: int, who: str, random: Random) -> Etcd:

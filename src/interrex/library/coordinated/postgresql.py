@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from random import Random
 
-from interrex.core.errors import InterrexError
 from interrex.core.ids import WorkerName
 from interrex.elections.interface import Ask
 from interrex.elections.postgresql.postgresql import Postgres
@@ -13,8 +12,6 @@ from interrex.library.coordinated.options import (
     check_times,
     credentials,
     servers,
-    told,
-    translated,
 )
 from interrex.library.coordinated.service import HEAD_START, Post
 from interrex.library.coordinated.sharing import borrow, give_back
@@ -75,16 +72,12 @@ class PostgresService:
 
     async def open(self, post: Post, refused: Callable[[str], None]) -> None:
         """Raises ElectionError."""
-        try:
-            connection = borrow(self._access, lambda: PostgresConnection(self._access))
-        except InterrexError as error:
-            raise told(error) from error
-        try:
-            await translated(connection.introduce(), self.patience)
-        except BaseException:
-            await give_back(self._access)
-            raise
-        self._connection = connection
+        connection = self._connection = await borrow(
+            self._access,
+            lambda: PostgresConnection(self._access),
+            PostgresConnection.introduce,
+            self.patience,
+        )
         self._client = PostgresClient(connection, self._name, post)
 
     def new_core(self, worker: WorkerName, priority: int, who: str, random: Random) -> Postgres:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from random import Random
 from urllib.parse import quote
 
-from interrex.core.errors import InterrexError
 from interrex.core.ids import WorkerName
 from interrex.elections.interface import Ask
 from interrex.elections.zookeeper.settings import LEAST_SESSION_S, ZooKeeperSettings
@@ -17,8 +16,6 @@ from interrex.library.coordinated.options import (
     credentials,
     name_in,
     servers,
-    told,
-    translated,
 )
 from interrex.library.coordinated.service import HEAD_START, Post
 from interrex.library.coordinated.sharing import borrow, give_back
@@ -70,16 +67,12 @@ class ZooKeeperService:
 
     async def open(self, post: Post, refused: Callable[[str], None]) -> None:
         """Raises ElectionError."""
-        try:
-            connection = borrow(self._access, lambda: ZooKeeperConnection(self._access))
-        except InterrexError as error:
-            raise told(error) from error
-        try:
-            await translated(connection.introduce(), self.patience)
-        except BaseException:
-            await give_back(self._access)
-            raise
-        self._connection = connection
+        connection = self._connection = await borrow(
+            self._access,
+            lambda: ZooKeeperConnection(self._access),
+            ZooKeeperConnection.introduce,
+            self.patience,
+        )
         self._client = ZooKeeperClient(connection, self._folder, post, shares=True, refused=refused)
 
     def new_core(self, worker: WorkerName, priority: int, who: str, random: Random) -> ZooKeeper:
