@@ -1,21 +1,15 @@
 """Programs that lead by a service outside, beside the service's own recipe for an election: how
 soon the next one leads when the leader is killed."""
 
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from bench.etcd_cluster import EtcdCluster
 from bench.figures import Beside, Effort, Figure
-from bench.library import CANDIDATE, end, hear
+from bench.leading_programs import CANDIDATE, Contender, killed
 from bench.postgresql_server import PostgresServer
 from bench.statistics import percentile, summary
 from bench.tools import where_installed
 from bench.zookeeper_ensemble import ZooKeeperEnsemble
-from interrex.runtime.clock import now_ns
 
 KAZOO = """\
 import sys, time
@@ -58,14 +52,6 @@ time.sleep(3600)
 SETTLE_S = 0.3
 
 
-class Contender(NamedTuple):
-    """A program that leads, its first argument, and what it is called."""
-
-    name: str
-    script: str
-    where: str
-
-
 def services(effort: Effort) -> Iterator[Figure]:
     """Leading program killed, by etcd, ZooKeeper and PostgreSQL."""
     with where_installed(), EtcdCluster() as cluster:
@@ -90,10 +76,12 @@ def services(effort: Effort) -> Iterator[Figure]:
 def _take_overs(
     effort: Effort, ours: Contender, theirs: Contender | None = None
 ) -> Iterator[Figure]:
-    took = list(_killed(ours, effort.count(20)))
+    took = list(killed(ours, effort.count(20), SETTLE_S))
     beside: tuple[Beside, ...] = ()
     if theirs is not None:
-        beside = (Beside(theirs.name, percentile(list(_killed(theirs, effort.count(5))), 0.5)),)
+        beside = (
+            Beside(theirs.name, percentile(list(killed(theirs, effort.count(5), SETTLE_S)), 0.5)),
+        )
     yield Figure(
         measure=f"leading program killed, the next one leads, {ours.name}: p50",
         value=percentile(took, 0.5),
@@ -101,27 +89,3 @@ def _take_overs(
         beside=beside,
         note=summary(took),
     )
-
-
-def _killed(contender: Contender, count: int) -> Iterator[float]:
-    """From the signal until the next program's body runs (ms)."""
-    programs = [_start(contender, 0)]
-    try:
-        hear(programs[0], "leads")
-        for number in range(1, count + 1):
-            programs.append(_start(contender, number))
-            hear(programs[1], "waiting")
-            time.sleep(SETTLE_S)
-            dead = programs.pop(0)
-            killed = now_ns()
-            dead.send_signal(signal.SIGKILL)
-            yield (int(hear(programs[0], "leads")) - killed) / 1e6
-            end(dead)
-    finally:
-        for program in programs:
-            end(program)
-
-
-def _start(contender: Contender, number: int) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-c", contender.script, contender.where, f"candidate-{number}"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
