@@ -116,14 +116,14 @@ async def test_a_get_that_came_while_no_replica_was_up_is_tried_like_any_other(
     scene: Scene,
 ) -> None:
     """It waited, and whom it then gets dies too."""
-    await scene.publish(scene.table(DOWN, DOWN))
-    await scene.start_balancer()
-    asked = [asyncio.create_task(scene.ask("/delay/300")) for _ in range(10)]
+    await scene.serve()
+    await scene.publish(scene.table(DOWN, DOWN, DOWN))
+    asked = [asyncio.create_task(scene.ask()) for _ in range(10)]
     await scene.requests_come(len(asked))
-    scene.start_replicas()
-    await scene.publish(scene.table(READY, DOWN))
+    scene.replicas[0].send_signal(signal.SIGSTOP)
+    await scene.publish(scene.table(READY, DOWN, DOWN))
     await scene.requests_reach("web.0", len(asked))
-    await scene.publish(scene.table(READY, READY))
+    await scene.publish(scene.table(READY, READY, DOWN))
     scene.kill_replica(0)
     assert await asyncio.gather(*asked) == ["200 web.1"] * len(asked)
 
