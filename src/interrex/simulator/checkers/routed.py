@@ -1,5 +1,7 @@
 """All the time, and not in the end alone, balancers send to what is ready, and to nothing else."""
 
+from collections.abc import Mapping
+
 from interrex.core.ids import BALANCER, HostName, SlotName, WorkerName, service_of
 from interrex.core.messages import Report
 from interrex.core.replicas import ReplicaReport, ReplicaState
@@ -32,6 +34,7 @@ LATE = 50 * MS
 LOOPBACK = "127.0.0.1"
 
 Place = tuple[HostName, SlotName]
+Said = Mapping[SlotName, tuple[WorkerName, ReplicaReport]]
 
 
 class _Life:
@@ -126,7 +129,10 @@ class Routed(Watch):
         report = send.message
         if type(report) is Report and send.to is None:
             life = self._lives[step.worker]
-            life.reports = {replica.slot: replica for replica in report.replicas}
+            reports = {replica.slot: replica for replica in report.replicas}
+            if reports == life.reports:
+                return
+            life.reports = reports
             life.ended = {
                 slot: at for slot, at in life.ended.items() if _is_ready(life.reports.get(slot))
             }
@@ -179,8 +185,9 @@ class Routed(Watch):
             life.since = step.at
         if self._changed:
             self._changed = False
+            said = {host: self._said(host) for host, _ in self._balancers}
             for (host, _), balancer in self._balancers.items():
-                balancer.wrong = self._compare(host, balancer)
+                balancer.wrong = _compare(balancer, said[host])
         for (host, slot), balancer in self._balancers.items():
             if balancer.wrong and balancer.told == step.life:
                 self._judge(f"{slot} on {host}", balancer, life, step)
@@ -188,33 +195,19 @@ class Routed(Watch):
             if step.at - max(at, life.since) > SOON:
                 raise self.broken(f"{step.worker} calls {slot} ready, which died at {at}")
 
-    def _compare(self, host: HostName, balancer: _Balancer) -> dict[SlotName, _Wrong]:
-        found = {}
-        for route in balancer.table.services:
-            for endpoint in route.endpoints:
-                wrong = self._wrong(host, endpoint)
-                before = balancer.wrong.get(endpoint.slot)
-                if wrong is not None:
-                    same = before is not None and before.endpoint == endpoint
-                    found[endpoint.slot] = before if same and before is not None else wrong
-                    found[endpoint.slot].report = wrong.report
-        return found
-
-    def _wrong(self, host: HostName, endpoint: Endpoint) -> _Wrong | None:
-        if endpoint.address != LOOPBACK or endpoint.state is EndpointState.DRAIN:
-            return None
-        said = [
-            (worker, life.reports[endpoint.slot])
-            for worker, life in self._lives.items()
-            if life.host == host and endpoint.slot in life.reports
-        ]
-        if len(said) != 1 or said[0][1].port != endpoint.port:
-            return None
-        ((worker, report),) = said
-        if report.state is ReplicaState.CLAIMING or report.unproven:
-            return None
-        sent_to = endpoint.state is EndpointState.READY
-        return _Wrong(endpoint, worker, report) if sent_to != _is_ready(report) else None
+    def _said(self, host: HostName) -> Said:
+        """What is said of the slots of a host of which one worker alone speaks."""
+        said: dict[SlotName, tuple[WorkerName, ReplicaReport]] = {}
+        disputed: set[SlotName] = set()
+        for worker, life in self._lives.items():
+            if life.host == host:
+                for slot, report in life.reports.items():
+                    if slot in said:
+                        disputed.add(slot)
+                    said[slot] = worker, report
+        for slot in disputed:
+            del said[slot]
+        return said
 
     def _judge(self, who: str, balancer: _Balancer, life: _Life, step: Step) -> None:
         heard: set[ReplicaReport] | None = None
@@ -237,6 +230,30 @@ class Routed(Watch):
                     f"{wrong.endpoint.port}); since {since} it knows that {wrong.worker} says "
                     f"{wrong.report.state} (pid {wrong.report.pid})"
                 )
+
+
+def _compare(balancer: _Balancer, said: Said) -> dict[SlotName, _Wrong]:
+    found = {}
+    for route in balancer.table.services:
+        for endpoint in route.endpoints:
+            wrong = _wrong(endpoint, said)
+            if wrong is not None:
+                before = balancer.wrong.get(endpoint.slot)
+                same = before is not None and before.endpoint == endpoint
+                found[endpoint.slot] = before if same and before is not None else wrong
+                found[endpoint.slot].report = wrong.report
+    return found
+
+
+def _wrong(endpoint: Endpoint, said: Said) -> _Wrong | None:
+    known = said.get(endpoint.slot)
+    if known is None or endpoint.address != LOOPBACK or endpoint.state is EndpointState.DRAIN:
+        return None
+    worker, report = known
+    if report.port != endpoint.port or report.state is ReplicaState.CLAIMING or report.unproven:
+        return None
+    sent_to = endpoint.state is EndpointState.READY
+    return _Wrong(endpoint, worker, report) if sent_to != _is_ready(report) else None
 
 
 def _is_ready(report: ReplicaReport | None) -> bool:
