@@ -13,6 +13,7 @@ from interrex.core.state import (
     ClusterState,
     Evict,
     ForgetEvicted,
+    ForgetWorker,
     Operation,
     Outdate,
     Place,
@@ -204,3 +205,27 @@ def test_applying_an_unchanged_file_restarts_nothing_after_one_slot_was_restarte
     do(state, Advance(SlotName("web.0")))
     do(state, ApplySpec(cluster(web(replicas=2))))
     assert [(p.generation, p.target) for p in slots_of(state, WEB)] == [(2, 2), (1, 1)]
+
+
+def test_a_host_that_the_file_names_no_more_is_departing_until_its_workers_are_forgotten() -> None:
+    a, b = HostSpec(HostName("a"), "10.0.0.1:7000", 1), HostSpec(HostName("b"), "10.0.0.2:7000", 2)
+    made = genesis(ClusterSpec(name="shop", hosts=(a, b)))
+    seen = [made.departing]
+    operations: tuple[Operation, ...] = (
+        ApplySpec(ClusterSpec(name="shop", hosts=(a,))),
+        ForgetWorker(WorkerName("b-1")),
+        ForgetWorker(WorkerName("b-2")),
+    )
+    for operation in operations:
+        do(made, operation)
+        seen.append(decode_state(encode_state(made)).departing)
+    assert seen == [(), (b,), (b,), ()]
+
+
+def test_a_departing_host_that_the_file_names_again_is_where_the_file_says() -> None:
+    a, b = HostSpec(HostName("a"), "10.0.0.1:7000", 1), HostSpec(HostName("b"), "10.0.0.2:7000", 1)
+    made = genesis(ClusterSpec(name="shop", hosts=(a, b)))
+    do(made, ApplySpec(ClusterSpec(name="shop", hosts=(a,))))
+    moved = msgspec.structs.replace(b, address="10.0.0.9:7000")
+    do(made, ApplySpec(ClusterSpec(name="shop", hosts=(a, moved))))
+    assert made.departing == ()

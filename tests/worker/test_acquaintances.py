@@ -10,6 +10,7 @@ from interrex.core.state import (
     Change,
     ClusterState,
     Scale,
+    apply,
     encode_change,
     genesis,
     workers_of,
@@ -71,27 +72,44 @@ def test_a_refusal_by_a_newer_state_says_that_this_worker_was_removed() -> None:
     """Found by the simulator: a follower that had not heard yet that a worker was removed started
     it again, and it lived on for ever, refused by all."""
     fleet = _fleet("worker-1", "worker-2", connected=True)
-    assert was_removed(fleet, _state(3), 4, 2 * S)
-    assert not was_removed(fleet, _state(3), 3, 2 * S)
-    assert not was_removed(fleet, _state(3), 2, 2 * S)
+    assert was_removed(fleet, LOCAL_HOST, _state(3), 4, 2 * S)
+    assert not was_removed(fleet, LOCAL_HOST, _state(3), 3, 2 * S)
+    assert not was_removed(fleet, LOCAL_HOST, _state(3), 2, 2 * S)
 
 
 def test_one_that_its_own_state_does_not_name_waits_before_it_believes_a_refusal() -> None:
     alone = _fleet("worker-3", "worker-1")
-    assert not was_removed(alone, _state(0), 4, 10 * S)
-    assert was_removed(alone, _state(0), 4, 11 * S)
-    assert not was_removed(alone, _state(0), 0, 11 * S)
-    assert not was_removed(_fleet("worker-3", "worker-1", connected=True), _state(0), 4, 11 * S)
+    assert not was_removed(alone, LOCAL_HOST, _state(0), 4, 10 * S)
+    assert was_removed(alone, LOCAL_HOST, _state(0), 4, 11 * S)
+    assert not was_removed(alone, LOCAL_HOST, _state(0), 0, 11 * S)
+    assert not was_removed(
+        _fleet("worker-3", "worker-1", connected=True), LOCAL_HOST, _state(0), 4, 11 * S
+    )
 
 
 def test_one_that_has_read_itself_that_it_is_removed_ends_once_it_is_without_peers() -> None:
     """Found by the simulator: where a coordination service has the log, a removed worker's state
     is as new as anybody's, and it lived on for ever, refused by all."""
     alone = _fleet("worker-3", "worker-1")
-    assert was_removed(alone, _state(4), 4, 11 * S)
-    assert not was_removed(alone, _state(4), 4, 10 * S)
-    assert not was_removed(alone, _state(4), 3, 11 * S)
-    assert not was_removed(_fleet("worker-3", "worker-1", connected=True), _state(4), 4, 11 * S)
+    assert was_removed(alone, LOCAL_HOST, _state(4), 4, 11 * S)
+    assert not was_removed(alone, LOCAL_HOST, _state(4), 4, 10 * S)
+    assert not was_removed(alone, LOCAL_HOST, _state(4), 3, 11 * S)
+    assert not was_removed(
+        _fleet("worker-3", "worker-1", connected=True), LOCAL_HOST, _state(4), 4, 11 * S
+    )
+
+
+def test_of_several_hosts_the_workers_of_a_removed_one_do_not_keep_each_other() -> None:
+    """Found by the simulator: a host came back after it had been forgotten. Each of its two workers
+    had the other as a peer, and started it again whenever it had ended."""
+    a, b = HostName("a"), HostName("b")
+    views = {
+        WorkerName(name): WorkerView(WorkerName(name), host, name != "a-1", S, S)
+        for name, host in (("a-1", a), ("b-1", b), ("b-2", b))
+    }
+    fleet = Fleet(WorkerName("b-1"), views, {})
+    assert not was_removed(fleet, b, _state(0), 4, 10 * S)
+    assert was_removed(fleet, b, _state(0), 4, 11 * S)
 
 
 def test_who_has_fallen_behind_hears_from_any_peer_whom_else_to_look_for() -> None:
@@ -132,6 +150,30 @@ def test_on_several_hosts_too() -> None:
     (told,) = Acquaintances(state.spec, Stored()).tell(WorkerName("b-1"), state)
     assert isinstance(told.message, Known)
     assert [(host.name, host.workers) for host in told.message.hosts] == [("a", 2), ("b", 3)]
+
+
+def test_who_has_fallen_behind_hears_also_of_hosts_that_are_being_left() -> None:
+    """Found by the simulator: the leader was on a host that had joined later and that the file
+    named no more. Whoever was to take its place did not know it, and refused it for ever."""
+    a, b = (HostSpec(HostName(name), f"10.0.0.{name}:7000", 1) for name in "ab")
+    state = genesis(msgspec.structs.replace(ONE, hosts=(a,)))
+    apply(state, Change(ChangeId("come"), 1, (ApplySpec(_on(a, b)),)), 1)
+    apply(state, Change(ChangeId("leave"), 1, (ApplySpec(_on(a)),)), 2)
+    (told,) = Acquaintances(state.spec, Stored()).tell(WorkerName("a-1"), state)
+    assert told.message == Known(2, 1, (a, b))
+    assert Acquaintances(state.spec, Stored()).spec(state).hosts == (a, b)
+
+
+def test_where_the_hosts_listen_that_the_log_takes_from_the_file_is_known_too() -> None:
+    a, b, c = (HostSpec(HostName(name), f"10.0.0.{name}:7000", 1) for name in "abc")
+    stored = Stored(entries=(_entry(1, ApplySpec(_on(a, b))), _entry(2, ApplySpec(_on(a, c)))))
+    acquaintances, state = Acquaintances(_on(a), stored), genesis(_on(a))
+    assert acquaintances.workers(state) == workers_of(_on(a, b, c))
+    assert acquaintances.spec(state).hosts == (a, c, b)
+
+
+def _on(*hosts: HostSpec) -> ClusterSpec:
+    return msgspec.structs.replace(ONE, hosts=hosts)
 
 
 def test_before_the_first_change_there_is_nothing_to_tell() -> None:

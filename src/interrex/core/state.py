@@ -29,7 +29,7 @@ from interrex.core.ids import (
     service_of,
     slot_order,
 )
-from interrex.core.spec import ClusterSpec, ServiceSpec, hosts_of
+from interrex.core.spec import ClusterSpec, HostSpec, ServiceSpec, hosts_of
 
 REMEMBERED_CHANGES = 4096
 """How many applied change ids are kept: a retry later than that many changes is applied again."""
@@ -61,7 +61,8 @@ class ClusterState(msgspec.Struct):
     ``workers`` maps each worker to its host. ``evicted`` holds placements that were moved away
     from a lost host: whoever comes back there stops them first. ``applied`` maps the ids of the
     latest changes, oldest first, to the index each was applied at. ``contests`` are the named
-    leaderships that programs of the hosts compete for.
+    leaderships that programs of the hosts compete for. ``departing`` are the hosts that the file
+    names no more and that still have workers, with where these listen.
 
     Invariant: whatever is placed or evicted belongs to one of ``services``.
     """
@@ -74,6 +75,7 @@ class ClusterState(msgspec.Struct):
     applied: dict[ChangeId, int] = {}
     index: int = 0
     contests: Contests = msgspec.field(default_factory=Contests)
+    departing: tuple[HostSpec, ...] = ()
 
 
 # Operations: what a change is made of.
@@ -291,6 +293,7 @@ def _apply_operation(state: ClusterState, operation: Operation) -> None:
             _drop_undeclared(state, service_of(operation.slot))
         case ForgetWorker():
             state.workers.pop(operation.worker, None)
+            _depart(state, state.departing)
         case Stand() | Withdraw() | Renew() | Expire():
             apply_to_contests(state.contests, operation, state.index)
         case _:
@@ -322,13 +325,22 @@ def _apply_spec(state: ClusterState, spec: ClusterSpec) -> None:
     for name, old in state.services.items():
         if name not in services and _has_processes(state, name):
             services[name] = Service(msgspec.structs.replace(old.spec, replicas=0), old.generation)
+    hosts = (*state.departing, *state.spec.hosts)
     state.spec = spec
     state.services = services
     state.workers = {**state.workers, **workers_of(spec)}
+    _depart(state, hosts)
     for name, current in services.items():
         # A restart of one slot has raised the generation too: the other slots keep theirs.
         for placement in slots_of(state, name) if name in renewed else ():
             _retarget(state, placement, current.generation)
+
+
+def _depart(state: ClusterState, hosts: tuple[HostSpec, ...]) -> None:
+    """Which of these hosts, of which some may have been named by a file before, are being left."""
+    named = {host.name for host in state.spec.hosts}
+    there = set(state.workers.values()) - named
+    state.departing = tuple(host for host in hosts if host.name in there)
 
 
 def _has_processes(state: ClusterState, service: ServiceName) -> bool:

@@ -35,7 +35,7 @@ class Harm:
         """Whether these disks may be harmed too, and a majority still holds what it promised."""
         if self._harmed and self._mends and self._all_vote_again():
             self._harmed.clear()
-        void = dict.fromkeys((*self._harmed, *self._risked, *workers))
+        void = dict.fromkeys((*self._harmed, *self._risked, *self._world.departing(), *workers))
         beliefs = self._beliefs()
         return (
             bool(beliefs)

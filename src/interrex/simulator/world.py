@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from interrex.core.ids import HostName, ServiceName, WorkerName
 from interrex.core.journal import Note
+from interrex.core.messages import Known
 from interrex.core.routes import RouteTable
-from interrex.core.spec import hosts_of
+from interrex.core.spec import ClusterSpec, HostSpec, hosts_of
 from interrex.core.state import ClusterState, genesis, workers_of
 from interrex.core.storage import Record, Stored
 from interrex.core.time import MS, S
@@ -142,6 +143,10 @@ class World:
         )
         self.disks[worker].unwritten = member in self._genesis_members
         self.network.welcome(worker, host)
+        for other, home in self.homes.items():
+            if not self.machines[home].on:  # as its other ways were cut when it was lost
+                self.network.cut(worker, other)
+                self.network.cut(other, worker)
 
     def start(self) -> None:
         """``interrex up``: start all workers, and let the plan begin."""
@@ -195,6 +200,11 @@ class World:
         """A core's state names other workers than before."""
         if state.index > self._newest.index:
             self._newest = state
+
+    def _newest_state(self) -> ClusterState:
+        """That of a core that runs, or one that was remembered when none does."""
+        known = [node.core.state for node in self.nodes.values() if node.core is not None]
+        return max((self._newest, *known), key=lambda state: state.index)
 
     def noted(self, note: Note) -> None:
         """A worker's journal has one line more; the trace has it among the effects."""
@@ -381,9 +391,40 @@ class World:
             self.agenda.after(self._starts.below(S), self.start_worker, worker)
 
     def _asked_for(self, host: HostName) -> list[WorkerName]:
-        """A machine's workers by the newest file that was applied."""
-        asked_for = workers_of(self._newest.spec)
+        """A machine's workers by the newest file that was applied, and those that have not been
+        dismissed yet."""
+        newest = self._newest_state()
+        asked_for = {**newest.workers, **workers_of(newest.spec)}
         return [worker for worker in self.homes if asked_for.get(worker) == host]
+
+    def departing(self) -> list[WorkerName]:
+        """The workers that the newest file names no more: any moment now they vote no more."""
+        newest = self._newest_state()
+        asked_for = workers_of(newest.spec)
+        return [worker for worker in newest.workers if worker not in asked_for]
+
+    def is_left(self, host: HostName) -> bool:
+        """Whether nothing runs on a host, and nobody is to: its folder can be removed."""
+        machine = self.machines.get(host)
+        if machine is None:
+            return True
+        runs = machine.processes or machine.worker_locks or self._asked_for(host)
+        return machine.on and not runs
+
+    def add_host(self, host: HostSpec, spec: ClusterSpec) -> None:
+        """``interrex up FILE --host NEW``: its workers begin as ``runtime.joining`` lets them, with
+        an empty folder."""
+        if host.name not in self.machines:
+            self.machines[host.name] = self._new_machine(host.name)
+            self._addresses[host.address.rpartition(":")[0]] = host.name
+        machine = self.machines[host.name]
+        machine.lose_files()
+        machine.keep(Known(1, spec.workers, spec.hosts))
+        for worker, home in workers_of(spec).items():
+            if home == host.name:
+                if worker in self.disks:
+                    self.disks[worker].disown()
+                self.agenda.after(self._starts.below(S), self.launch, worker, home)
 
     def _cut_machine(self, host: HostName, act: object) -> None:
         assert callable(act)

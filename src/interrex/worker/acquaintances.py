@@ -15,7 +15,7 @@ import msgspec
 
 from interrex.core.ids import HostName, WorkerName
 from interrex.core.messages import Known
-from interrex.core.spec import LOCAL_HOST, ClusterSpec
+from interrex.core.spec import LOCAL_HOST, ClusterSpec, HostSpec
 from interrex.core.state import ApplySpec, ClusterState, decode_change, workers_of
 from interrex.core.storage import Stored
 from interrex.core.time import seconds
@@ -44,7 +44,7 @@ class Acquaintances:
             self._until = index
             for operation in decode_change(data).operations:
                 if isinstance(operation, ApplySpec):
-                    self._spec = operation.spec
+                    self._spec = _with_hosts(operation.spec, (self._spec or spec).hosts)
                     self._workers |= workers_of(operation.spec)
         if kept is not None and kept.index > self._until:
             self._take(kept, spec)
@@ -75,7 +75,7 @@ class Acquaintances:
 
     def spec(self, state: ClusterState) -> ClusterSpec:
         """The file that gives the addresses of those in ``workers``."""
-        return state.spec if self._spec is None else self._spec
+        return _with_hosts(state.spec, state.departing) if self._spec is None else self._spec
 
     def workers(self, state: ClusterState) -> dict[WorkerName, HostName]:
         """Each worker to be connected with, and its host."""
@@ -98,10 +98,8 @@ class Acquaintances:
 def _known(state: ClusterState) -> Known:
     """Whom there is by a state: also those that its file asks for no more and that have not left,
     because one of them may lead still. Names are counted up, so up to the last of each host.
-
-    Those of a host that the file names no more are left out: it does not say where they listen.
     """
-    spec = state.spec
+    spec = _with_hosts(state.spec, state.departing)
     last: dict[HostName, int] = {}
     for worker, host in state.workers.items():
         last[host] = max(last.get(host, 0), int(worker.rpartition("-")[2]))
@@ -112,7 +110,14 @@ def _known(state: ClusterState) -> Known:
     return Known(state.index, max(spec.workers, last.get(LOCAL_HOST, 0)), hosts)
 
 
-def was_removed(fleet: Fleet, state: ClusterState, index: int, now: int) -> bool:
+def _with_hosts(spec: ClusterSpec, others: tuple[HostSpec, ...]) -> ClusterSpec:
+    """A file with those of the other hosts, too, that it does not name."""
+    named = {host.name for host in spec.hosts}
+    more = tuple(host for host in others if host.name not in named)
+    return msgspec.structs.replace(spec, hosts=(*spec.hosts, *more)) if more else spec
+
+
+def was_removed(fleet: Fleet, host: HostName, state: ClusterState, index: int, now: int) -> bool:
     """Whether a peer whose state, as of ``index``, does not name this worker knows better.
 
     Whoever was removed while nobody could tell it learns of it so: otherwise it would live on for
@@ -120,18 +125,17 @@ def was_removed(fleet: Fleet, state: ClusterState, index: int, now: int) -> bool
     worker's own state. That state does not name the worker either where it joins just now, has
     lost its log, or has read there that it is removed, as it does by a coordination service without
     any peer. Then it waits until it has been without one for as long as a lost host is waited for:
-    if it is wanted after all, the leader starts it again.
+    if it is wanted after all, the leader starts it again. Where there are other hosts those of its
+    own do not count: removed with it, they would keep each other for ever.
     """
     if fleet.me in state.workers:
         return index > state.index
     if index < max(state.index, 1):
         return False
     patience = seconds(state.spec.timing.lost_host)
-    return all(
-        not view.connected and now - view.since >= patience
-        for view in fleet.workers.values()
-        if view.worker != fleet.me
-    )
+    peers = [view for view in fleet.workers.values() if view.worker != fleet.me]
+    elsewhere = [view for view in peers if view.host != host]
+    return all(not view.connected and now - view.since >= patience for view in elsewhere or peers)
 
 
 def _changes(spec: ClusterSpec, stored: Stored) -> list[tuple[int, bytes]]:

@@ -248,7 +248,7 @@ class Worker:
                 self._disk_full = True
                 self._reporter.change()
             case NotKnown():
-                if was_removed(self.fleet(), self.state, event.index, self._now):
+                if was_removed(self.fleet(), self.host, self.state, event.index, self._now):
                     self._effects.append(Leave("the cluster no longer knows this worker"))
             case RoutesFollowed():
                 self._effects += self._balancers.notes(event)

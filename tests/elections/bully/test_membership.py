@@ -61,6 +61,27 @@ def test_the_highest_leads_again_after_its_disk_was_lost_in_epochs_of_a_new_seat
     assert network[3].bully.epoch % 1000 == 4
 
 
+@BOTH
+def test_a_cluster_of_which_every_disk_was_lost_once_leads_again_after_all_began_anew(
+    quorum: bool,
+) -> None:
+    """Found by the simulator: whom the cluster began with was no member any more, what is agreed is
+    not known after a start, and so none knew of a seat of its own: nobody ever stood again."""
+    network = started(quorum=quorum)
+    for number in (1, 2, 3):
+        network.die(number)
+        network.elect()
+        network.join(number, 100 + number)
+        network.run_for(2000)
+        replace(network, f"w{number}", 100 + number)
+        network.run_for(500)
+    network.die(1, 2, 3)
+    for number in (1, 2, 3):
+        network.boot(network[number])
+    network.elect()
+    assert [member.member for member in network[1].bully.members] == [101, 102, 103]
+
+
 def test_a_worker_without_a_disk_and_without_the_others_does_not_lead() -> None:
     """Its empty state would take the place of everybody's later."""
     network = started()

@@ -41,13 +41,15 @@ from interrex.elections.interface import (
 from interrex.elections.replicated.disk import Disk
 
 PROMISE = "promise"
-"""The fact under which member id, promised epoch and highest seat are kept."""
+"""The fact under which member id, promised epoch, highest seat and own seat are kept."""
 
 
 class StoredPromise(msgspec.Struct, frozen=True, array_like=True):
     member: int
     epoch: int
     seats: int
+    seat: int = 0
+    """This member's own, once its giving was known to be agreed; 0 until then."""
 
 
 class Node:
@@ -76,6 +78,7 @@ class Node:
         """The newest epoch heard of anywhere; the next one is made above it."""
         self.seats = max(promise.seats, self.copy.configuration.highest_seat)
         self.commit = self.copy.floor
+        self._seat = promise.seat or self._agreed_seat() or 0
         self.random = random
         self.rounds = self.random.getrandbits(48)
         """Numbers this worker's elections; starts anywhere, so that no answer to a question of an
@@ -119,9 +122,22 @@ class Node:
 
     @property
     def seat(self) -> int | None:
-        """The number its epochs end in: as a configuration says that is known to be agreed."""
+        """The number its epochs end in: as a configuration says that is known to be agreed, or was
+        known to be in an earlier life. Nobody else ever has it, so it stays good."""
+        agreed = self._agreed_seat()
+        return self._seat or None if agreed is None else agreed
+
+    def _agreed_seat(self) -> int | None:
         seat = self.copy.configuration_at(self.commit).members.get(self.member)
-        return seat.number if seat is not None else None
+        return None if seat is None else seat.number
+
+    def _keep_seat(self) -> None:
+        """What is agreed is not known after a start: where all whom the cluster began with have
+        been replaced, nobody could stand any more."""
+        agreed = self._agreed_seat()
+        if agreed is not None and agreed != self._seat:
+            self._seat = agreed
+            self._record_promise()
 
     @property
     def may_stand(self) -> bool:
@@ -159,7 +175,8 @@ class Node:
         return epoch
 
     def _record_promise(self) -> None:
-        value = msgspec.msgpack.encode(StoredPromise(self.member, self.promised, self.seats))
+        promise = StoredPromise(self.member, self.promised, self.seats, self._seat)
+        value = msgspec.msgpack.encode(promise)
         self.disk.record(SetFact(PROMISE, value), urgent=True)
 
     @property
@@ -195,6 +212,7 @@ class Node:
             if data is not None:
                 self.effects.append(Committed(entry.index, data))
         self.commit = index
+        self._keep_seat()
         settings = self.settings
         grown = self.commit - max(self.copy.floor, self._snapshot_asked or 0)
         if grown >= settings.snapshot_after or (
@@ -267,6 +285,7 @@ class Node:
         self.disk.record(SaveSnapshot(snapshot, snapshot.index, discard_log=True))
         self.disk.reaches(snapshot.index)
         self.commit = snapshot.index
+        self._keep_seat()
         self._snapshot_asked = None
         self.hear_of_seats(self.members.highest_seat)
         self.effects.append(Restored(snapshot.index, parts.data))

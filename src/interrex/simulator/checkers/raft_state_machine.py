@@ -6,6 +6,7 @@ is watched for every election, in ``applied``.
 """
 
 from interrex.core.quorum import has_quorum
+from interrex.elections.raft.messages import AppendEntries
 from interrex.simulator.checkers.raft_watch import RaftChecker, Server
 from interrex.simulator.observation import Step
 
@@ -14,7 +15,7 @@ class StateMachineSafety(RaftChecker):
     """Compares leaders' commit indices with the disks of the voters and with each other.
 
     Who votes is seen nowhere but in the leader's core. As a change of it may be appended in the
-    very step that commits, those before it count too.
+    very step that commits, those who voted when the leader last sent entries count too.
     """
 
     promise = "what is committed stays, on a majority of disks"
@@ -26,6 +27,10 @@ class StateMachineSafety(RaftChecker):
         self._voters: dict[int, list[int]] = {}
         self._led: dict[int, set[int]] = {}
         """By life: which terms it led. What it committed then, it may say only later."""
+        self.mail = {AppendEntries: self._sends}
+
+    def _sends(self, server: Server, step: Step, message: AppendEntries) -> None:
+        self._voters[server.life] = _voters(step)
 
     def leads(self, server: Server, step: Step) -> None:
         self._voters[server.life] = _voters(step)

@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from interrex.core.ids import ServiceName, WorkerName
-from interrex.core.spec import ClusterSpec
+from interrex.core.ids import HostName, ServiceName, WorkerName
+from interrex.core.spec import ClusterSpec, HostSpec
 from interrex.core.state import ApplySpec, Operation, Restart, Scale
 from interrex.core.time import MS, S
+from interrex.elections.guarantees import guarantees_of
 from interrex.simulator.faults.kind import Drawn, Family, Kind, Scene, Undo, over_at_once
 from interrex.simulator.plan import Fault
 from interrex.worker.interface import LeaveAsked
@@ -93,6 +94,42 @@ def _workers(world: "World", fault: Fault) -> Undo | None:
     if spec.hosts:
         return None
     return _ask(world, fault, ApplySpec(msgspec.structs.replace(spec, workers=_near(spec, fault))))
+
+
+def _draw_hosts(scene: Scene) -> Drawn:
+    """One of the hosts, or one more."""
+    names = (*scene.hosts, HostName(f"host{len(scene.hosts) + 1}"))
+    return _when(scene, (scene.chance.pick(names),), {"workers": scene.chance.between(1, 2)})
+
+
+def _hosts(world: "World", fault: Fault) -> Undo | None:
+    """A file without one of the hosts, or with it again, or with a new one, which is started.
+
+    A host that is still being left is not taken back, and one that comes has an empty folder. Where
+    the log is outside, a host asks nobody before it is let in: that is the runtime's doing.
+    """
+    leader, name = world.leader(), HostName(fault.targets[0])
+    if leader is None or leader.core is None or guarantees_of(world.spec).coordinated:
+        return None
+    spec = leader.core.state.spec
+    others = tuple(host for host in spec.hosts if host.name != name)
+    if not others:
+        return None
+    if len(others) < len(spec.hosts):
+        leaving = [worker for worker, home in world.homes.items() if home == name]
+        if not world.harm.allows(*leaving):
+            return None  # a majority might be left of which one has lost its disk
+        return _ask(world, fault, ApplySpec(msgspec.structs.replace(spec, hosts=others)))
+    there = sum(host.workers for host in others)
+    if not world.is_left(name) or there + fault.values["workers"] > MOST_WORKERS:
+        return None
+    number = name.removeprefix("host")
+    new = HostSpec(name=name, address=f"10.0.0.{number}:7000", workers=fault.values["workers"])
+    changed = msgspec.structs.replace(spec, hosts=(*others, new))
+    asked = _ask(world, fault, ApplySpec(changed))
+    if asked is not None:
+        world.add_host(new, changed)
+    return asked
 
 
 def _near(spec: ClusterSpec, fault: Fault) -> int:
@@ -206,6 +243,7 @@ USERS = Family(
         Kind("renewal", _draw_renewal, _renewal, weight=2),
         Kind("removal", _draw_restart, _removal, weight=2),
         Kind("workers", _draw_workers, _workers, weight=2),
+        Kind("hosts", _draw_hosts, _hosts, weight=2),
         Kind("hand-over", _draw_hand_over, _hand_over, weight=3),
         Kind("leave", _draw_leave, _leave, weight=1),
         Kind("stranded", _draw_stranded, _stranded, weight=3),
