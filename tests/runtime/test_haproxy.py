@@ -4,14 +4,16 @@ import asyncio
 import os
 import shutil
 import signal
+import socket
 import stat
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from interrex.balancer.waiting import WAIT_MS, WAITING_LUA
+from interrex.balancer.waiting import MAX_WAITING, WAIT_MS, WAITING_LUA
 from interrex.core.ids import ServiceName, SlotName
 from interrex.core.routes import Endpoint, RouteTable, ServiceRoute
 from interrex.core.spec import Check, CheckKind, Expose
@@ -285,6 +287,44 @@ async def test_a_request_waits_for_the_first_replica_that_becomes_ready(scene: S
     scene.start_replicas()
     await scene.publish(scene.table(READY))
     assert set(await asyncio.gather(*waiting)) == {"200 web.0"}
+
+
+async def test_who_resets_its_connection_amid_its_body_takes_no_place_for_good(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = 3
+    narrow = WAITING_LUA.replace(f">= {MAX_WAITING}", f">= {places}")
+    narrow = narrow.replace(f"+ {WAIT_MS}", "+ 500")
+    assert narrow.count(f">= {places}") == narrow.count("+ 500") == 1
+    monkeypatch.setattr(haproxy_files, "WAITING_LUA", narrow)
+    scene.start_replicas()
+    await scene.publish(scene.table(DOWN))
+    await scene.start_balancer()
+    half = b"POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 9\r\n\r\nhalf"
+    opened = [await asyncio.open_connection("127.0.0.1", scene.port) for _ in range(places)]
+    for _, writer in opened:
+        writer.write(half)
+    await scene.requests_come(places)
+    for _, writer in opened:
+        _reset(writer)
+    await scene.requests_come(0)
+
+    async def one_more_finds_a_place() -> bool:
+        await scene.publish(scene.table(DOWN))
+        asking = asyncio.create_task(scene.ask())
+        coming = asyncio.create_task(scene.requests_come(1))
+        await asyncio.wait([asking, coming], return_when=asyncio.FIRST_COMPLETED)
+        coming.cancel()
+        await scene.publish(scene.table(READY))
+        return await asking == "200 web.0"
+
+    await until(one_more_finds_a_place)
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    connection = writer.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
 
 
 async def test_its_own_checks_bring_a_server_back_without_any_orchestrator(scene: Scene) -> None:

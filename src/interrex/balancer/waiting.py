@@ -16,10 +16,24 @@ MAX_WAITING = 4_096
 WAITING_LUA = f"""\
 -- Holds a request while its backend has no server: see waiting.py in Interrex.
 local waiting = 0
+local ends, first, last = {{}}, 1, 0  -- until when each waits, in the order they came
 
 local function milliseconds()
     local now = core.now()
     return now.sec * 1000 + now.usec / 1000
+end
+
+-- Where a client resets its connection amid its body, HAProxy drops the action without another
+-- word: who should long have gone counts no more.
+local function forget_the_dropped()
+    local now = milliseconds()
+    while first <= last and (ends[first] or 0) < now do
+        if ends[first] then
+            ends[first] = nil
+            waiting = waiting - 1
+        end
+        first = first + 1
+    end
 end
 
 local function wait(txn, name)
@@ -27,17 +41,23 @@ local function wait(txn, name)
     if backend:get_srv_act() > 0 then
         return
     end
+    forget_the_dropped()
     if waiting >= {MAX_WAITING} then
         txn:set_var("txn.gave_up", true)
         return
     end
     waiting = waiting + 1
-    local deadline = milliseconds() + {WAIT_MS}
+    last = last + 1
+    local me, deadline = last, milliseconds() + {WAIT_MS}
+    ends[me] = deadline
     repeat
         -- The more wait, the less often each looks: at most some 10,000 looks a second in all.
         core.msleep(math.max(2, waiting // 10))
     until backend:get_srv_act() > 0 or milliseconds() > deadline
-    waiting = waiting - 1
+    if ends[me] then
+        ends[me] = nil
+        waiting = waiting - 1
+    end
     if backend:get_srv_act() == 0 then
         txn:set_var("txn.gave_up", true)
     end
