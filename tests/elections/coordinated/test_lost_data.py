@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from interrex.core.storage import Stored
-from interrex.core.time import S
+from interrex.core.time import MS, S
 from interrex.elections.coordinated.desk import Desk
 from interrex.elections.coordinated.memory import Memory
 from interrex.elections.interface import Explaining, Persist
-from tests.elections.coordinated.world import World
+from tests.elections.coordinated.world import Fate, World
 from tests.elections.etcd.world import World as EtcdWorld
 from tests.elections.zookeeper.world import World as ZooKeeperWorld
 
@@ -82,6 +82,21 @@ def test_who_starts_after_the_data_was_lost_leads_nobody_until_it_is_back(new: N
     world.run(S)
     assert [server.log for server in world.servers.values()] == [[b"a", b"b", b"c"]] * 3
     assert {hindrance(world, name) for name in world.servers} == {""}
+
+
+def test_a_watch_that_goes_on_in_an_emptied_etcd_makes_nobody_lead() -> None:
+    """Its revisions have come as far as those that were seen before, and the watch tells of a claim
+    before its answer does."""
+    world = EtcdWorld()
+    agree(world, "a", "b")
+    seen, epochs = world.store.revision, dict(world.epochs)
+    world.fate = lambda worker, question: Fate(back=50 * MS)
+    lose_everything(world)
+    world.store.revision = seen
+    world.run(60 * S)
+    assert world.epochs == epochs
+    for name in world.servers:
+        assert "lost changes: 2 were acknowledged, it has 0" in hindrance(world, name)
 
 
 def test_a_backup_that_lacks_changes_is_acted_on_by_nobody(new: New) -> None:

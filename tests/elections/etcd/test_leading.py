@@ -35,7 +35,6 @@ def test_nobody_leads_before_its_transaction_is_known_to_have_succeeded() -> Non
     world = World(
         1, fate=lambda worker, question: Fate(back=slow[worker] if is_claim(question) else MS)
     )
-    world.news_delay = S  # else the watch says it before the answer does
     world.run_until(lambda: LEADER in world.store.keys)
     world.run(300 * MS)
     assert world.leader is None

@@ -209,7 +209,8 @@ class Etcd(CoordinatedElection[q.Answer]):
             if held.epoch <= self._led:
                 self._session.give_up("a leadership that has ended does not begin again")
             elif not self._reader.is_current(held.epoch):
-                self._reader.read_on()
+                if not self._claiming:  # its answer brings the log
+                    self._reader.read_on()
             elif not self._log.problem:
                 self._begin(self._new_leading(held.epoch), "its key is the leader's in etcd")
 

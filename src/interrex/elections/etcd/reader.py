@@ -2,7 +2,8 @@
 
 A watch whose connection is dead in the middle says nothing, like one with nothing to tell. So now
 and then etcd is asked whether anything was written that this worker has not seen; what is still
-unseen by the next time is read anew, with everything.
+unseen by the next time is read anew, with everything. So is it at once where what was handed out
+last stands there no more: etcd has lost data, and may have come as far again since.
 """
 
 from typing import assert_never, cast
@@ -14,7 +15,7 @@ from interrex.elections.coordinated.backoff import Backoff
 from interrex.elections.coordinated.desk import Desk
 from interrex.elections.etcd import questions as q
 from interrex.elections.etcd.advice import advice, may_pass, words_of
-from interrex.elections.etcd.keys import EVERYTHING, LEADER
+from interrex.elections.etcd.keys import EVERYTHING, LEADER, SNAPSHOT, log_key
 from interrex.elections.etcd.settings import EtcdSettings
 from interrex.elections.etcd.view import Least, View
 
@@ -52,7 +53,7 @@ class Reader:
         """Whether that may end with nobody's doing."""
         self.has_read = False
         self.current_at = 0
-        """The log up to this revision is certainly read."""
+        """The log up to this revision is certainly read, and goes on with what was known."""
 
     @property
     def wake_at(self) -> int | None:
@@ -64,8 +65,12 @@ class Reader:
         )
 
     def is_current(self, revision: int) -> bool:
-        """Whether the log is read up to a revision."""
-        return not self._doubts and max(self.current_at, self._view.revision) >= revision
+        """Whether the log is read up to a revision, and goes on with what was known.
+
+        What a watch tells is no proof of that: where data was lost it may go on with revisions that
+        are others' than those before.
+        """
+        return not self._doubts and self.current_at >= revision
 
     def read_anew(self) -> None:
         """Read everything again, at once; until then nothing is current."""
@@ -96,8 +101,12 @@ class Reader:
             self._looking = True
             self._must_read |= bool(self._view.log.problem)  # it may have been mended
             self._look_at = now + self._look_every
-            unseen = q.Get(*EVERYTHING, after=self._view.revision, limit=1, keys_only=True)
-            self._desk.ask(q.Transact((), (q.Get(LEADER), unseen)), self._looked)
+            view = self._view
+            unseen = q.Get(*EVERYTHING, after=view.revision, limit=1, keys_only=True)
+            last = q.Get(log_key(max(1, view.log.applied)))
+            question = q.Transact((), (q.Get(LEADER), unseen, q.Get(SNAPSHOT), last))
+            applied = view.log.applied
+            self._desk.ask(question, lambda answer: self._looked(applied, answer))
 
     def noticed(self, news: msgspec.Struct) -> None:
         """What etcd's client says by itself."""
@@ -146,19 +155,21 @@ class Reader:
             self._watch = None
             self._backoff.failed(self._desk.now)
 
-    def _looked(self, answer: q.Answer) -> None:
+    def _looked(self, applied: int, answer: q.Answer) -> None:
         self._looking = False
         if not isinstance(answer, q.Transacted):
             self._failed(answer)
             return
         self._failures, self.trouble = 0, ""
-        leader, unseen = answer.got
+        leader, unseen, head, last = answer.got
         held = self._view.leader
         known = 0 if held is None else held.epoch
         is_current = not unseen and known == (leader[0].created if leader else 0)
         revision = self._view.revision
         if is_current:
             self._unseen = None
+            is_known = self._view.log.applied == applied
+            self._must_read |= is_known and not self._view.goes_on_with(head, last)
         elif self._unseen == revision:
             self._must_read = True
             self._unseen = None
