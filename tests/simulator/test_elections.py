@@ -83,4 +83,4 @@ def test_each_is_held_to_what_it_promises() -> None:
     assert {"Applied", "Acknowledged", "Linearizable", "Removals"} == together - apart
     assert "RaftWatch" in {type(watch).__name__ for watch in all_watches(usual_spec())}
     assert "RaftWatch" not in names(plans["paxos"])
-    assert {"Sessions", "Away"} == names(plans["etcd"]) - names(plans["paxos"])
+    assert {"Sessions", "Away", "Emptied"} == names(plans["etcd"]) - names(plans["paxos"])

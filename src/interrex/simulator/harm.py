@@ -32,7 +32,13 @@ class Harm:
         self._mends = guarantees_of(world.spec).durable
 
     def allows(self, *workers: WorkerName) -> bool:
-        """Whether these disks may be harmed too, and a majority still holds what it promised."""
+        """Whether these disks may be harmed too, and a majority still holds what it promised.
+
+        While a coordination service has lost its data they are what remembers it: none is.
+        """
+        service = self._world.coordination
+        if service is not None and service.is_emptied:
+            return False
         if self._harmed and self._mends and self._all_vote_again():
             self._harmed.clear()
         void = dict.fromkeys((*self._harmed, *self._risked, *self._world.departing(), *workers))
@@ -59,6 +65,12 @@ class Harm:
         """What this disk held counts no more."""
         self.harmed(worker)
         self._world.tell(DiskHarmed(worker, what))
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether a disk may yet lose what it acknowledged."""
+        disks = self._world.disks
+        return bool(self._risked) or any(disks[worker].loss for worker in self._world.homes)
 
     def risked(self, worker: WorkerName) -> None:
         """A power loss would make this disk lose something."""

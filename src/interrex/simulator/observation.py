@@ -178,6 +178,16 @@ class CoordinationBack(msgspec.Struct, frozen=True):
     """They do again."""
 
 
+class CoordinationEmptied(msgspec.Struct, frozen=True):
+    """The coordination service has lost all data; ``epoch`` is whose leader held it, 0 for none."""
+
+    epoch: int
+
+
+class CoordinationRestored(msgspec.Struct, frozen=True):
+    """All data that it had lost is put back."""
+
+
 class HoldExpired(msgspec.Struct, frozen=True):
     """The coordination service let the session run out under which the leader of an epoch leads."""
 
@@ -215,6 +225,8 @@ Occurrence = (
     | Answered
     | CoordinationAway
     | CoordinationBack
+    | CoordinationEmptied
+    | CoordinationRestored
     | HoldExpired
     | FaultBegan
     | FaultEnded

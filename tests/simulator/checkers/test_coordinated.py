@@ -1,5 +1,5 @@
-"""Where the election rests on a coordination service: no leader outlives its session, and nobody
-commands while the service is away."""
+"""Where the election rests on a coordination service: no leader outlives its session, nobody
+commands while the service is away, and nobody leads by one that has lost its data."""
 
 import pytest
 
@@ -15,13 +15,22 @@ from interrex.core.messages import (
 )
 from interrex.core.routes import RouteTable
 from interrex.core.spec import ClusterSpec, Etcd, ZooKeeper
+from interrex.core.storage import SetFact, Stored
 from interrex.core.time import MS, S
+from interrex.elections.coordinated.memory import ACKNOWLEDGED
 from interrex.simulator.checkers.away import Away
+from interrex.simulator.checkers.emptied import Emptied
 from interrex.simulator.checkers.sessions import Sessions
-from interrex.simulator.observation import CoordinationAway, CoordinationBack, HoldExpired
+from interrex.simulator.observation import (
+    CoordinationAway,
+    CoordinationBack,
+    CoordinationEmptied,
+    CoordinationRestored,
+    HoldExpired,
+)
 from interrex.worker.interface import Send
 
-from .histories import Core, Election, Told, ended, refuses, show, step
+from .histories import Core, Election, Told, began, ended, refuses, show, step, written
 
 
 def leads(worker: str, epoch: int, until: int, life: int = 0) -> Told:
@@ -130,3 +139,44 @@ def test_a_service_that_goes_again_is_away_from_then_on() -> None:
 def test_a_service_may_grant_more_than_was_asked_for() -> None:
     history = [CoordinationAway(), *QUIET * 3, gives(COMMANDS[0])]
     show(Away(rests_on("zookeeper", 1.0)), history, every=S)
+
+
+KNOWS = Stored({ACKNOWLEDGED: b"something"})
+SERVED: list[Told] = [began("worker-1", stored=KNOWS), leads("worker-1", 7, S)]
+LOST = CoordinationEmptied(7)
+
+HELD_TO: dict[str, list[Told]] = {
+    "whoever led leads on for a while": [*SERVED, LOST, leads("worker-1", 7, S)],
+    "it commands on for less than a session": [*SERVED, LOST, *QUIET * 5, gives(COMMANDS[0])],
+    "somebody leads once all is put back": [
+        *SERVED,
+        LOST,
+        *QUIET * 9,
+        CoordinationRestored(),
+        leads("worker-1", 9, S),
+        gives(COMMANDS[0]),
+    ],
+    "nobody has told it yet": [began("worker-1"), LOST, leads("worker-1", 9, S)],
+    "follows": [*SERVED, LOST, *QUIET * 9, follows("worker-1")],
+}
+NOT_HELD_TO: dict[str, list[Told]] = {
+    "leads epoch 2": [*SERVED, LOST, leads("worker-1", 2, S)],
+    "leads epoch 9": [*SERVED, LOST, *QUIET * 9, leads("worker-1", 9, S)],
+    "leads epoch 10": [
+        began("worker-2"),
+        written("worker-2", SetFact(ACKNOWLEDGED, b"something")),
+        LOST,
+        leads("worker-2", 10, S),
+    ],
+    "gives worker-2": [*SERVED, LOST, *QUIET * 9, gives(COMMANDS[0])],
+}
+
+
+@pytest.mark.parametrize("history", HELD_TO.values(), ids=HELD_TO)
+def test_what_may_be_done_where_data_was_lost_is_fine(history: list[Told]) -> None:
+    show(Emptied(rests_on("etcd", 6.0)), history, every=S)
+
+
+@pytest.mark.parametrize("seen", NOT_HELD_TO)
+def test_who_leads_by_a_service_that_has_lost_its_data_is_seen(seen: str) -> None:
+    refuses(Emptied(rests_on("zookeeper", 6.0)), NOT_HELD_TO[seen], seen, every=S)

@@ -13,6 +13,7 @@ from interrex.simulator.checkers.assigned import Assigned
 from interrex.simulator.checkers.away import Away
 from interrex.simulator.checkers.caught_up import CaughtUp
 from interrex.simulator.checkers.deadlines import Deadlines
+from interrex.simulator.checkers.emptied import Emptied
 from interrex.simulator.checkers.epochs import Epochs
 from interrex.simulator.checkers.holding import Holding
 from interrex.simulator.checkers.known_leader import KnownLeader
@@ -48,7 +49,7 @@ def all_watches(spec: ClusterSpec) -> list[Watch]:
     """
     guarantees = guarantees_of(spec)
     own = [raft_watch()] if spec.election == "raft" else []
-    outside = [Sessions(), Away(spec)] if guarantees.coordinated else []
+    outside = [Sessions(), Away(spec), Emptied(spec)] if guarantees.coordinated else []
     changes = [Applied(), Acknowledged(), Linearizable()]
     return [
         OneLeader(),

@@ -11,6 +11,12 @@ LEAST = 4 * S
 """No session that is granted is longer than what is asked for, or this (ns)."""
 
 
+def longest_session(spec: ClusterSpec) -> int:
+    """After how long (ns) nobody leads any more that the service has not renewed."""
+    asked = spec.etcd.session if spec.election == "etcd" else spec.zookeeper.session
+    return max(seconds(asked), LEAST) * 11 // 10
+
+
 class Away(Watch):
     """Nobody gives a command when the coordination service has been away for longer than a session.
 
@@ -22,8 +28,7 @@ class Away(Watch):
 
     def __init__(self, spec: ClusterSpec) -> None:
         super().__init__()
-        asked = spec.etcd.session if spec.election == "etcd" else spec.zookeeper.session
-        self._session = max(seconds(asked), LEAST) * 11 // 10
+        self._session = longest_session(spec)
         self._since: int | None = None
         kinds = (Assignment, Routes, LaunchWorker, KillWorker, Dismiss)
         self.messages = dict.fromkeys(kinds, self._commanded)

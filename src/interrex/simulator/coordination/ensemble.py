@@ -6,7 +6,7 @@ is a way to it that does not work, or works late.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from interrex.core.ids import HostName, WorkerName
 from interrex.core.quorum import majority
@@ -19,10 +19,14 @@ from interrex.simulator.coordination.ways import Carrier, Way
 from interrex.simulator.observation import (
     CoordinationAway,
     CoordinationBack,
+    CoordinationEmptied,
+    CoordinationRestored,
     HoldExpired,
     Occurrence,
 )
 from interrex.simulator.plan import CoordinationConditions
+
+Result = TypeVar("Result")
 
 LOOKS_EVERY = 100 * MS
 """So often (ns) sessions are looked at, and servers look at each other."""
@@ -90,6 +94,8 @@ class Ensemble(ABC):
         self.leader: Server | None = self.servers[0]
         self.commit = conditions.commit
         self.lag = conditions.lag
+        self.is_emptied = False
+        """Whether its data is lost just now."""
         self._tell = tell
         self._ways: dict[tuple[WorkerName, int], Way] = {}
         self._electing = False
@@ -126,6 +132,16 @@ class Ensemble(ABC):
     @abstractmethod
     def forget(self) -> bool:
         """No history is kept of what has been; False where none ever is."""
+
+    @property
+    @abstractmethod
+    def held(self) -> int:
+        """The epoch of whoever holds the leadership, 0 for nobody."""
+
+    @abstractmethod
+    def empty(self) -> Callable[[], None]:
+        """Begin a store with nothing in it; what is returned puts back the one before, numbered
+        so that nothing comes twice."""
 
     @property
     def now(self) -> int:
@@ -175,6 +191,35 @@ class Ensemble(ABC):
         """It hears the others again."""
         server.cuts -= 1
         self._reconsider()
+
+    def lose_data(self) -> Callable[[], None]:
+        """Its servers end, and start anew with nothing.
+
+        Returns:
+            What lets them start again with all that they had.
+        """
+        self.expire()
+        epoch = self.held
+        put_back = self._start_with(self.empty)
+        self.is_emptied = True
+        self._tell(CoordinationEmptied(epoch))
+
+        def restore() -> None:
+            self._start_with(put_back)
+            self.is_emptied = False
+            self._tell(CoordinationRestored())
+
+        return restore
+
+    def _start_with(self, set_up: Callable[[], Result]) -> Result:
+        """Let all servers that run start anew, with other data."""
+        stopped = [server for server in self.servers if server.up]
+        for server in stopped:
+            self.stop(server)
+        result = set_up()
+        for server in stopped:
+            self.start(server)
+        return result
 
     def run_at(self, ppm: int) -> None:
         """Its clock runs at another rate."""

@@ -12,6 +12,7 @@ from typing import cast
 from interrex.core.ids import WorkerName
 from interrex.core.time import S, seconds
 from interrex.elections.etcd import questions as q
+from interrex.elections.etcd.keys import LEADER
 from interrex.elections.interface import Ask, Noticed, Told
 from interrex.simulator.agenda import Agenda
 from interrex.simulator.chance import Chance
@@ -44,7 +45,7 @@ class EtcdCluster(Ensemble):
     ) -> None:
         super().__init__(agenda, chance, conditions, tell)
         self.timeout = seconds(timeout_s)
-        self.store = EtcdStore(max(LEAST_TTL_S, -(-conditions.least // 1000)))
+        self.store = self._new_store()
         self._clients: dict[WorkerName, EtcdClient] = {}
 
     def client(self, process: Process) -> "EtcdClient":
@@ -86,6 +87,23 @@ class EtcdCluster(Ensemble):
     def forget(self) -> bool:
         self.store.compact()
         return True
+
+    @property
+    def held(self) -> int:
+        leader = self.store.keys.get(LEADER)
+        return 0 if leader is None else leader.created
+
+    def empty(self) -> Callable[[], None]:
+        before, self.store = self.store, self._new_store()
+
+        def put_back() -> None:
+            before.put_back()
+            self.store = before
+
+        return put_back
+
+    def _new_store(self) -> EtcdStore:
+        return EtcdStore(max(LEAST_TTL_S, -(-self.conditions.least // 1000)))
 
     # Questions
 

@@ -7,6 +7,8 @@ from interrex.elections.etcd import questions as q
 from interrex.elections.etcd.keys import LEADER
 
 LEAST_TTL_S = 2
+BUMP = 1_000_000_000
+"""By so much revisions are raised as a backup is restored, so that none comes twice."""
 
 
 class EtcdStore:
@@ -80,6 +82,11 @@ class EtcdStore:
         """Forget all history."""
         self.compacted = self.revision
         self.history.clear()
+
+    def put_back(self) -> None:
+        """Restored as a backup is, with ``--bump-revision`` and ``--mark-compacted``."""
+        self.revision += BUMP
+        self.compact()
 
     def _end(self, lease: int) -> None:
         if self.leases.pop(lease, None) is None:

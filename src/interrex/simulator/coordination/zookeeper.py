@@ -112,6 +112,30 @@ class ZooKeeperEnsemble(Ensemble):
     def forget(self) -> bool:
         return False
 
+    @property
+    def held(self) -> int:
+        epoch, _ = self.store.holder()
+        return epoch
+
+    def empty(self) -> Callable[[], None]:
+        before = self.store
+        self._stand(ZooKeeperStore(self.conditions.least))
+
+        def put_back() -> None:
+            before.put_back()
+            self._stand(before)
+
+        return put_back
+
+    def _stand(self, store: ZooKeeperStore) -> None:
+        """Let every server have just these data."""
+        self.store = store
+        self._owners.clear()
+        for host in self.hosts:
+            host.tree = dict(store.nodes)
+            host.done = host.hears_of = len(store.history)
+            host.heard.clear()
+
     def _tell_leader(self) -> None:
         """Twice a tick servers tell of the sessions that they have heard of since."""
         self.agenda.after(self.conditions.least * MS // 4, self._tell_leader)
@@ -130,9 +154,11 @@ class ZooKeeperEnsemble(Ensemble):
             if host.hears_of < last and self.serves(host.server):
                 host.hears_of = last
                 delay = self.chance.exponential(self.lag)
-                self.agenda.after(delay, self._come_after, host, last)
+                self.agenda.after(delay, self._come_after, host, last, self.store)
 
-    def _come_after(self, host: Host, last: int) -> None:
+    def _come_after(self, host: Host, last: int, store: ZooKeeperStore) -> None:
+        if store is not self.store:
+            return
         if self.serves(host.server):
             self.catch_up(host, last)
         else:

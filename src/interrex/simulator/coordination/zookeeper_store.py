@@ -9,7 +9,9 @@ from interrex.core.time import MS
 from interrex.elections.zookeeper import questions as q
 from interrex.elections.zookeeper.nodes import ACTIVE, FOLDERS, Crumb
 
-FIRST_ZXID = 1 << 32
+EPOCH_BITS = 32
+"""So many bits of a zxid count what was done under one leader of the ensemble."""
+FIRST_ZXID = 1 << EPOCH_BITS
 
 
 class Node(NamedTuple):
@@ -118,19 +120,24 @@ class ZooKeeperStore:
             The epochs whose leaders held one of them.
         """
         due = [session for session, end in self.sessions.items() if now >= end]
-        epochs = [epoch for session in due if (epoch := self._led_by(session))]
+        epoch, holder = self.holder() if due else (0, 0)
+        epochs = [epoch for session in due if epoch and session == holder]
         for session in due:
             self.end(session)
         return epochs
 
-    def _led_by(self, session: int) -> int:
+    def holder(self) -> tuple[int, int]:
+        """The epoch of whoever leads, and its session; 0 for nobody."""
         active = self.nodes.get(ACTIVE)
-        if active is None:
-            return 0
-        crumb = msgspec.json.decode(active.data, type=Crumb) if active.data else None
-        leads = crumb is not None and not crumb.released and crumb.session == session
-        held = leads and crumb is not None and crumb.node in self.nodes
-        return active.modified if held else 0
+        if active is None or not active.data:
+            return 0, 0
+        crumb = msgspec.json.decode(active.data, type=Crumb)
+        leads = not crumb.released and crumb.node in self.nodes
+        return (active.modified, crumb.session) if leads else (0, 0)
+
+    def put_back(self) -> None:
+        """Another server leads what is restored: zxids begin with the next epoch of its own."""
+        self.zxid = ((self.zxid >> EPOCH_BITS) + 1) << EPOCH_BITS
 
     def answer(self, session: int, question: q.Question, now: int) -> q.Answer:
         """Do what is asked, now, through a server that lags behind nobody."""

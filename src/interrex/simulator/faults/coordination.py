@@ -3,9 +3,12 @@
 from functools import partial
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from interrex.core.ids import ServiceName, WorkerName
 from interrex.core.state import Scale
 from interrex.core.time import MS, S, seconds
+from interrex.elections.coordinated.memory import ACKNOWLEDGED, Acknowledged
 from interrex.simulator.coordination.ensemble import Ensemble, Server
 from interrex.simulator.coordination.ways import Way
 from interrex.simulator.faults.clocks import MOST_PPM
@@ -18,6 +21,7 @@ from interrex.simulator.faults.kind import (
     Undo,
     a_worker,
     for_a_while,
+    node_of,
     over_at_once,
 )
 from interrex.simulator.faults.users import CLIENT
@@ -342,6 +346,40 @@ def _forget(world: "World", fault: Fault) -> Undo | None:
     return over_at_once if _service(world).forget() else None
 
 
+def _draw_emptied(scene: Scene) -> Drawn:
+    """Half of the time all workers start after it."""
+    chance, workers = scene.chance, scene.workers
+    count = len(workers) if chance.one_in(2) else chance.below(len(workers))
+    lasts = chance.scale(2 * S, 12 * S)
+    values = {"kills_after": chance.below(lasts)}
+    return Drawn(lasts, tuple(chance.shuffled(workers)[:count]), values)
+
+
+def _emptied(world: "World", fault: Fault) -> Undo | None:
+    """It loses its data, workers start after that, and all is put back in the end.
+
+    Not where a worker's disk remembers nothing yet, or is to lose that.
+    """
+    service = _service(world)
+    remembered = all(_remembers(world, worker) for worker in world.homes)
+    if service.is_emptied or world.harm.is_pending or not remembered:
+        return None
+
+    def kill() -> None:
+        for target in fault.targets:
+            node = node_of(world, target)
+            if node is not None:
+                world.end(node, Cause.FAULT, "killed while the service was empty")
+
+    world.agenda.after(fault.values["kills_after"], kill)
+    return service.lose_data()
+
+
+def _remembers(world: "World", worker: WorkerName) -> bool:
+    kept = world.disks[worker].contents.facts.get(ACKNOWLEDGED, b"")
+    return bool(kept) and msgspec.msgpack.decode(kept, type=Acknowledged).index > 0
+
+
 COORDINATION = Family(
     "coordination",
     (
@@ -360,6 +398,7 @@ COORDINATION = Family(
         Kind("slow", _draw_slow, _slow, weight=2),
         Kind("rate", _draw_rate, _rate, weight=1),
         Kind("forgets", _draw_nothing, _forget, weight=2),
+        Kind("emptied", _draw_emptied, _emptied),
     ),
     weight=12,
 )

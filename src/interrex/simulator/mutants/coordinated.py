@@ -10,6 +10,7 @@ _ETCD_SETTINGS = "interrex.elections.etcd.settings"
 _ZOOKEEPER = "interrex.elections.zookeeper.zookeeper"
 _LEADING = "interrex.elections.zookeeper.leading"
 _SETTINGS = "interrex.elections.zookeeper.settings"
+_MEMORY = "interrex.elections.coordinated.memory"
 
 _BELIEVES_ON = Edit(
     _ELECTION,
@@ -90,6 +91,16 @@ OF_ETCD = (
             ),
         ),
         "Gray and Cheriton, 3",
+        "etcd",
+    ),
+    bug(
+        "etcd-begins-without-memory",
+        "A worker begins with what was acknowledged in mind; here with what it finds there.",
+        _MEMORY,
+        "        self._known = msgspec.msgpack.decode(kept, type=Acknowledged) if kept else "
+        "Acknowledged()\n",
+        "        self._known = Acknowledged()\n",
+        "",
         "etcd",
     ),
 )
@@ -196,6 +207,16 @@ OF_ZOOKEEPER = (
         _ZOOKEEPER,
         "        self._end(reason)\n        self._desk.ask(q.Reset(), lambda answer: None)\n",
         "        self._end(reason)\n",
+        "",
+        "zookeeper",
+    ),
+    bug(
+        "zk-begins-without-memory",
+        "A worker begins with what was acknowledged in mind; here with what it finds there.",
+        _MEMORY,
+        "        self._known = msgspec.msgpack.decode(kept, type=Acknowledged) if kept else "
+        "Acknowledged()\n",
+        "        self._known = Acknowledged()\n",
         "",
         "zookeeper",
     ),

@@ -77,6 +77,12 @@ def _server_apart(chance: Chance) -> tuple[Fault, ...]:
     return (fault("coordination/server-apart", BEGINS, lasts=lasts, server=HOLDERS),)
 
 
+def _emptied(chance: Chance) -> tuple[Fault, ...]:
+    begins = BEGINS + chance.below(S)
+    after = chance.between(S, 4 * S)
+    return (fault("coordination/emptied", begins, *ALL, lasts=9 * S, kills_after=after),)
+
+
 def _unseen(election: str) -> Scenario:
     return Scenario(
         name=f"{election}-session-expires-unseen", election=election, crowned=None, users=False,
@@ -132,6 +138,12 @@ def _of(election: str) -> tuple[Scenario, ...]:
             what=f"the server of {election} that the leader uses loses the others",
             must="another server is found, or another leader: 2 elections at most",
             faults=_server_apart, expects=(elections(0, 2),),
+        ),
+        Scenario(
+            name=f"{election}-emptied", election=election, lasts=13 * S, users=False,
+            what=f"{election} comes back empty, all workers start after that, and all is put back",
+            must="until then nobody leads, and nothing is started or stopped; then somebody leads",
+            faults=_emptied, expects=(processes_live, elections(1, 2)), settles=100,
         ),
     )  # fmt: skip
 
