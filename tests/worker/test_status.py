@@ -1,8 +1,10 @@
 """What ``up`` waits for: everything that is asked for runs and does what it is there for."""
 
 import msgspec
+import pytest
 
-from interrex.core.time import MS
+from interrex.core.spec import Timing
+from interrex.core.time import MS, S
 from interrex.worker.status import is_ready, missing_parts, status_of
 from tests.worker.town import Town, cluster, service
 
@@ -20,3 +22,21 @@ def test_a_balancer_is_waited_for_until_it_follows_the_routes() -> None:
     assert missing_parts(msgspec.structs.replace(status, balancer=[late, *others])) == [
         f"{first.name} follows no routes yet"
     ]
+
+
+@pytest.mark.parametrize(("patience_s", "state"), [(2.0, "silent"), (60.0, "following")])
+def test_a_worker_is_called_silent_when_it_may_be_killed_for_that(
+    patience_s: float, state: str
+) -> None:
+    """It says something every fourth part of that time, so not every two seconds at least."""
+    spec = msgspec.structs.replace(cluster(), timing=Timing(silent_worker=patience_s))
+    town = Town(spec)
+    town.start()
+    town.run_until(town.all_ready)
+    leader, stopped, other = sorted(town.workers, key=lambda name: name != town.leader())
+    town.relaunch = False
+    town.stopped.add(stopped)
+    town.run_for(1900 * MS)
+    views = {one.name: one for one in status_of(town.workers[leader], town.now + S).workers}
+    assert views[stopped].state == state
+    assert views[other].state == "following"

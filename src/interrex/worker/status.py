@@ -13,7 +13,7 @@ from interrex.core.ids import BALANCER, HostName, ServiceName, SlotName, WorkerN
 from interrex.core.replicas import ReplicaReport, ReplicaState
 from interrex.core.spec import Expose
 from interrex.core.state import ClusterState, Placement, slots_of
-from interrex.core.time import S
+from interrex.core.time import S, seconds
 
 if TYPE_CHECKING:  # who only reads a document needs no worker's mind: commands start fast
     from interrex.orchestration.fleet import Fleet, WorkerView
@@ -21,7 +21,8 @@ if TYPE_CHECKING:  # who only reads a document needs no worker's mind: commands 
 
 
 class WorkerStatus(msgspec.Struct, kw_only=True):
-    """``state``: leading, following, leaving, silent or lost; ``heard_s`` seconds ago."""
+    """``state``: leading, following, leaving, silent (for ``silent_worker``) or lost; ``heard_s``
+    seconds ago."""
 
     name: WorkerName
     host: HostName
@@ -138,7 +139,8 @@ def _hindrance(worker: "Worker", fleet: "Fleet", refusals: Mapping[WorkerName, s
 
 
 def _worker(worker: "Worker", fleet: "Fleet", view: "WorkerView", now: int) -> WorkerStatus:
-    silent = view.worker != worker.me and now - view.heard > 2 * S
+    patience = seconds(worker.state.spec.timing.silent_worker)
+    silent = view.worker != worker.me and now - view.heard > patience
     if not view.connected:
         state = "lost"
     elif silent:
