@@ -1,13 +1,14 @@
 """Peers and floors that a bench runs beside a fleet: started here, ended here, whatever happens."""
 
 import os
+import random
 import resource
 import signal
 import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,8 @@ from bench.run_folder import prefix_beside
 from interrex.runtime.procfs import descendants
 
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+_PORTS = range(2_000, 12_000)
+_PORT_SHARES = 4
 
 
 class Place(NamedTuple):
@@ -87,15 +90,22 @@ def scratch() -> Iterator[Path]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on just now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for sock in sockets:
-            sock.bind(("127.0.0.1", 0))
-        return [sock.getsockname()[1] for sock in sockets]
-    finally:
-        for sock in sockets:
-            sock.close()
+    """Ports that nobody has just now.
+
+    None of the kernel's own range: whoever connects could be given it before it is listened on.
+    Parallel test workers take theirs from different ones.
+    """
+    part = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % _PORT_SHARES
+    ports: list[int] = []
+    with ExitStack() as stack:
+        for port in random.sample(_PORTS[part::_PORT_SHARES], len(_PORTS) // _PORT_SHARES):
+            probe = stack.enter_context(socket.socket())
+            with suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                ports.append(port)
+            if len(ports) == count:
+                return ports
+    raise OSError(f"no {count} ports of {_PORTS[0]} to {_PORTS[-1]} are free")
 
 
 def cpu_s(pid: int) -> float:

@@ -4,7 +4,7 @@ import asyncio
 from typing import NamedTuple
 
 import interrex
-from tests.system.conftest import free_ports
+from bench.processes import free_ports
 
 QUICK = "heartbeat=0.05&election_timeout=0.4"
 

@@ -1,6 +1,5 @@
 """A real fleet: worker processes, HAProxy and small C servers, in a folder of its own."""
 
-import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 
 from bench.etcd_cluster import EtcdCluster
 from bench.fleet import Fleet
+from bench.processes import free_ports
 from bench.run_folder import run_folder
 from bench.servers import build
 from bench.zookeeper_ensemble import ZooKeeperEnsemble
@@ -30,17 +30,6 @@ from tests.system.harm import Harm
 
 LONG_SESSION_S = 60.0
 """Whatever goes on within a test's patience has not waited for one to run out."""
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on just now."""
-    sockets = [socket.socket() for _ in range(count)]
-    for sock in sockets:
-        sock.bind(("127.0.0.1", 0))
-    ports = [sock.getsockname()[1] for sock in sockets]
-    for sock in sockets:
-        sock.close()
-    return ports
 
 
 def shop(worker_id: str, replicas: int = 3) -> ClusterSpec:

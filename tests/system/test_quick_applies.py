@@ -3,9 +3,10 @@
 from itertools import count
 
 from bench.fleet import Fleet
+from bench.processes import free_ports
 from interrex.core.ids import ServiceName
 from interrex.runtime.listening import listeners_at
-from tests.system.conftest import EVERY_ELECTION, free_ports
+from tests.system.conftest import EVERY_ELECTION
 from tests.system.test_exposing import WEB, apply, exposing, serves
 
 pytestmark = EVERY_ELECTION
