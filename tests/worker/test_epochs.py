@@ -21,7 +21,7 @@ from interrex.core.routes import RouteTable
 from interrex.core.state import Restart
 from interrex.core.time import MS, S
 from interrex.worker.gate import ASSIGNMENT_FACT, EPOCH_FACT, EpochGate
-from interrex.worker.interface import ChangeAsked, MessageReceived, Send
+from interrex.worker.interface import ChangeAsked, HandOverAsked, MessageReceived, Send
 from tests.worker.town import Town, cluster, service
 
 pytestmark = pytest.mark.usefixtures("each_election")
@@ -171,3 +171,72 @@ def test_a_leader_that_was_stopped_gives_no_command_after_its_deadline(
     effects = leader.step(MessageReceived(peer, encode(report)), deadline + late)
     given = [e for e in effects if isinstance(e, Send) and isinstance(e.message, Command)]
     assert bool(given) is commands
+
+
+by_bully = pytest.mark.parametrize("each_election", ["bully", "bully-quorum"], indirect=True)
+"""Of any other election an epoch is on a majority's disks, or agreed outside, before a command."""
+
+
+def a_command_of_somebody_gone(town: Town) -> Command:
+    """Of a newer epoch, by a leader that nobody will ever hear of again; nothing comes of it."""
+    epoch = town.workers[town.leader()].epoch + 1000
+    return LaunchWorker(epoch, town.leader())
+
+
+def is_led_above(town: Town, epoch: int) -> bool:
+    return town.all_ready() and town.workers[town.leader()].election.epoch > epoch
+
+
+@by_bully
+@pytest.mark.parametrize("by_its_own_worker", [True, False])
+def test_a_leader_is_obeyed_again_where_a_newer_epoch_was_obeyed(by_its_own_worker: bool) -> None:
+    town = Town(cluster(service("web", 3, port=8080)))
+    town.start()
+    town.run_until(town.all_ready)
+    followers = [name for name in sorted(town.workers) if name != town.leader()]
+    receiver, sender = [town.leader(), followers[0]] if by_its_own_worker else followers
+    command = a_command_of_somebody_gone(town)
+    town.post(receiver, MessageReceived(sender, encode(command)))
+    town.run_until(lambda: is_led_above(town, epoch_of(command)))
+    before = town.pids()
+    ask = ChangeAsked(1, ChangeId("restart"), (Restart(ServiceName("web")),))
+    town.post(town.leader(), ask)
+    town.run_until(
+        lambda: (
+            town.all_ready()
+            and all(town.pids().get(slot, 0) > before[slot] for slot in town.running("web"))
+        )
+    )
+
+
+@by_bully
+def test_what_was_obeyed_before_a_crash_the_next_lifes_election_hears_of() -> None:
+    """The epoch is on disk, and the election's promise, which is written after it, is not."""
+    town = Town(cluster(service("web", 3, port=8080)))
+    town.start()
+    town.run_until(town.all_ready)
+    receiver = next(name for name in sorted(town.workers) if name != town.leader())
+    epoch = epoch_of(a_command_of_somebody_gone(town))
+    town.kill(receiver)
+    town.run_for(10 * MS)
+    town.disks[receiver].facts[EPOCH_FACT] = b"%d" % epoch
+    town.boot(receiver)
+    town.run_until(lambda: is_led_above(town, epoch))
+
+
+def test_the_journal_names_the_epoch_of_the_leadership_that_begins_or_ends() -> None:
+    town = Town(cluster(service("web", 3, port=8080)))
+    for disk in town.disks.values():
+        disk.facts[EPOCH_FACT] = b"7"
+    town.start()
+    town.run_until(lambda: len(town.leaders()) == 1)
+    town.run_for(S)
+    town.post(town.leader(), HandOverAsked(1, None))
+    town.run_for(S)
+    noted = [(by, note) for _, by, note in town.notes if note.kind.startswith("leader.")]
+    begun = [(by, note.epoch) for by, note in noted if note.kind == "leader.elected"]
+    ended = [(by, note.epoch) for by, note in noted if note.kind == "leader.ended"]
+    assert all(f"epoch {note.epoch}," in note.text for _, note in noted if note.worker is not None)
+    assert len(begun) >= 2
+    assert begun[0] in ended
+    assert set(ended) <= set(begun)

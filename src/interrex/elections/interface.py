@@ -104,6 +104,17 @@ class Noticed(msgspec.Struct, frozen=True):
     news: msgspec.Struct
 
 
+class EpochObeyed(msgspec.Struct, frozen=True):
+    """This worker has obeyed a command of an epoch that its election has not seen, and obeys nobody
+    of an older one any more: whoever leads in an older one leads without effect here.
+
+    Where an epoch is on a majority's disks, or agreed outside, before anybody leads in it, every
+    later leadership is above it anyway: such an election has nothing to do.
+    """
+
+    epoch: int
+
+
 class WakeUp(msgspec.Struct, frozen=True):
     """The time in ``wake_at`` has come."""
 
@@ -121,6 +132,7 @@ ElectionEvent = (
     | TimesChanged
     | Told
     | Noticed
+    | EpochObeyed
     | WakeUp
 )
 

@@ -7,6 +7,7 @@ command of, and that highest epoch is on disk before the first command under it 
 import msgspec
 
 from interrex.core.errors import ensure
+from interrex.core.ids import WorkerName
 from interrex.core.messages import Assignment, Command, decode, encode, epoch_of
 from interrex.core.storage import SetFact
 
@@ -50,6 +51,13 @@ class EpochGate:
             and newest is not None
             and (command.epoch, command.version) <= (newest.epoch, newest.version)
         )
+
+    def refusal(self, command: Command, sender: WorkerName) -> str:
+        """Why a command of an older leader is not obeyed, for people; empty for any other."""
+        if epoch_of(command) >= self._highest:
+            return ""
+        what = f"{type(command).__name__} of epoch {epoch_of(command)} from {sender}"
+        return f"{what}: refused, the newest is {self._highest}"
 
     def take(self, command: Command, token: int) -> tuple[SetFact, ...]:
         """Let a command in.

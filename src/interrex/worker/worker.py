@@ -28,7 +28,6 @@ from interrex.core.messages import (
     Submit,
     Submitted,
     decode,
-    epoch_of,
 )
 from interrex.core.replicas import SlotAssignment
 from interrex.core.state import (
@@ -48,6 +47,7 @@ from interrex.elections.interface import (
     Committed,
     Election,
     ElectionEvent,
+    EpochObeyed,
     LeaderChanged,
     MalformedPayload,
     Noticed,
@@ -233,6 +233,7 @@ class Worker:
             case WakeUp():
                 self._on_wake_up()
             case Started():
+                self._tell_what_was_obeyed()
                 if self._gate.assignment is not None:
                     self._obey(self._gate.assignment, confirmed=False)
                 self.founding.go_on()
@@ -322,9 +323,8 @@ class Worker:
 
     def _take_report(self, sender: WorkerName, report: Report) -> News:
         news = self.peers.reported(sender, report)
-        self._looks.changed |= news is News.REPLICAS or (
-            news is News.BALANCERS and self.lead is not None
-        )
+        leads = self.lead is not None
+        self._looks.changed |= news is News.REPLICAS or (leads and news is News.BALANCERS)
         return news
 
     def _tell_supervision(self) -> None:
@@ -382,8 +382,7 @@ class Worker:
         self._timing = timing
         self._pulse = pulse(timing)
         self._healer.retime(timing)
-        problem = times_problem(self.state.spec)
-        if problem:
+        if problem := times_problem(self.state.spec):
             self._note("times.refused", f"the election keeps its times: {problem}", worker=self.me)
             return []
         return [TimesChanged(timing)]
@@ -398,8 +397,7 @@ class Worker:
             self._disk_full = False
             self._reporter.change()
             self._note("disk.freed", f"{self.me} can write again", worker=self.me)
-        done = [token for token in self._election_tokens if token <= event.token]
-        if done:
+        if done := [token for token in self._election_tokens if token <= event.token]:
             self._elect(Persisted(max(self._election_tokens.pop(token) for token in done)))
         self.founding.stored(event.token)
         for command in self._gate.release(event.token):
@@ -407,17 +405,18 @@ class Worker:
 
     def _on_leader_changed(self, effect: LeaderChanged) -> list[ElectionEvent]:
         self._looks.changed = True
-        if self.lead is not None and (effect.leader != self.me or effect.epoch != self.epoch):
-            self._note("leader.ended", f"no longer the leader: {effect.reason}")
-        if self.lead is not None:
-            self._issued = (self.lead.epoch, self.lead.issued)
-        self.lead = None
+        lead, self.lead = self.lead, None
+        if lead is not None:
+            self._issued = (lead.epoch, lead.issued)
+            if (effect.leader, effect.epoch) != (self.me, lead.epoch):
+                text = f"no longer the leader: {effect.reason}"
+                self._note("leader.ended", text, epoch=lead.epoch)
         self._healer = Healer(self.me, self.state.spec.timing)
         self._requests.leader_changed()
         if effect.leader != self.me:
             return []
         text = f"{self.me} leads, epoch {effect.epoch}, {self.state.spec.election}: {effect.reason}"
-        self._note("leader.elected", text, worker=self.me)
+        self._note("leader.elected", text, worker=self.me, epoch=effect.epoch)
         return [*self._requests.entrusted(), self._requests.new_read(None)]
 
     def _on_read_confirmed(self, effect: ReadConfirmed) -> None:
@@ -451,16 +450,20 @@ class Worker:
     def _on_command(self, sender: WorkerName, command: Command) -> None:
         """The one gate for every command, the leader's own to itself included."""
         if not self._gate.admits(command):
-            kind = type(command).__name__
-            if epoch_of(command) < self._gate.highest:
-                text = f"{kind} of epoch {epoch_of(command)} from {sender}: refused, the newest is "
-                self._note("command.refused", f"{text}{self._gate.highest}", worker=sender)
+            if refusal := self._gate.refusal(command, sender):
+                self._note("command.refused", refusal, worker=sender)
             return
         records = self._gate.take(command, self._token + 1)
         if records:
             self._persist(records)
+            self._tell_what_was_obeyed()
         elif not self._gate.must_wait:
             self._obey(command)
+
+    def _tell_what_was_obeyed(self) -> None:
+        """The gate and the election must not disagree for good: nobody would be obeyed."""
+        if self._gate.highest > self.election.epoch:
+            self._elect(EpochObeyed(self._gate.highest))
 
     def _obey(self, command: Command, confirmed: bool = True) -> None:
         match command:
@@ -518,8 +521,7 @@ class Worker:
             self._look()
 
     def _speak_up(self) -> None:
-        report = self._reporter.report(self._make_report, self._now)
-        if report is not None:
+        if report := self._reporter.report(self._make_report, self._now):
             self._take_report(self.me, report)
             self._effects.append(Send(None, report))
         for peer in self._reporter.due(self.peers.connected, self._pulse, self._now):
@@ -593,7 +595,6 @@ class Worker:
     def _emit(self, effect: WorkerEffect) -> None:
         self._effects.append(effect)
 
-    def _note(self, kind: str, text: str, worker: WorkerName | None = None) -> None:
-        self._effects.append(
-            Note(kind=kind, text=text, worker=worker, host=self.host, epoch=self.epoch)
-        )
+    def _note(self, kind: str, text: str, worker: WorkerName | None = None, epoch: int = 0) -> None:
+        epoch = epoch or self.epoch
+        self._effects.append(Note(kind=kind, text=text, worker=worker, host=self.host, epoch=epoch))

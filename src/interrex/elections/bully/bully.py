@@ -38,6 +38,7 @@ from interrex.elections.interface import (
     ConfirmRead,
     ElectionEffect,
     ElectionEvent,
+    EpochObeyed,
     LeaderChanged,
     Member,
     Noticed,
@@ -198,6 +199,8 @@ class Bully:
             case StepDown(successor):
                 if isinstance(server.role, Leading):
                     server.role.on_step_down(successor)
+            case EpochObeyed(epoch):
+                server.obeyed(epoch)
             case TimesChanged(timing):
                 server.retime(timing)
             case SnapshotTaken():

@@ -177,6 +177,11 @@ class Candidate:
         else:
             self.form()
 
+    def on_obeyed(self) -> None:
+        """This worker has obeyed a newer epoch than the one that it forms."""
+        if self.phase is not Phase.ASKING:
+            self.form()
+
     def on_lost(self, worker: WorkerName) -> None:
         """A connection is gone: nothing more comes from there."""
         self._expected.discard(worker)

@@ -403,6 +403,10 @@ class Leading:
         else:
             self._form_again(f"{worker} has seen a newer epoch")
 
+    def on_obeyed(self) -> None:
+        """This very worker has obeyed a newer epoch, and refuses its own commands."""
+        self._form_again("it has obeyed a newer epoch itself")
+
     def meet(self, worker: WorkerName, epoch: int) -> bool:
         """Another coordinator is in reach. Returns whether to give way to it.
 

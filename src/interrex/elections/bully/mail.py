@@ -187,12 +187,8 @@ class Mailbox:
                 if server.role is role:
                     self._refuse(worker, epoch)
                 return
-        elif epoch < node.promised or (
-            watch.hears is not None and self._obeys_another(worker) and epoch > node.promised
-        ):
+        elif epoch < node.promised or (watch.hears is not None and self._obeys_another(worker)):
             self._refuse(worker, epoch)
-            return
-        elif epoch == node.promised and self._obeyed() not in (worker, None):
             return
         self._follow(message, worker)
 

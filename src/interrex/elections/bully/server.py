@@ -66,6 +66,13 @@ class Server:
         if isinstance(self.role, Leading):
             self.role.on_retimed()
 
+    def obeyed(self, epoch: int) -> None:
+        """This worker obeyed a command of an epoch that its election may not have heard of: that is
+        a promise. Its coordinator's next beat is refused, and so that one makes a newer epoch."""
+        if epoch > self.node.promised:
+            self.node.promise(epoch)
+            self.role.on_obeyed()
+
     def _waiting(self) -> Waiting:
         return Waiting(self.node, self.watch, self)
 

@@ -212,6 +212,9 @@ class Waiting:
         if self._sending is not None:
             self._sending.drive(0)
 
+    def on_obeyed(self) -> None:
+        """Whoever leads in an older epoch is refused from now on, and hears of it by that."""
+
     def on_persisted(self, token: int) -> None:
         """What waited for the disk has left by itself."""
         del token

@@ -34,6 +34,7 @@ from interrex.elections.interface import (
     ConfirmRead,
     ElectionEffect,
     ElectionEvent,
+    EpochObeyed,
     LeaderChanged,
     MalformedPayload,
     Member,
@@ -326,7 +327,7 @@ class CoordinatedElection(ABC, Generic[Answer]):
             case Persisted(token):
                 self._fencing.persisted(token)
                 self._memory.persisted(token)
-            case WakeUp() | TimesChanged():
+            case WakeUp() | TimesChanged() | EpochObeyed():
                 pass
             case _:
                 assert_never(event)

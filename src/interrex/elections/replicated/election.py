@@ -12,6 +12,7 @@ from interrex.elections.interface import (
     ConfirmRead,
     ElectionEffect,
     ElectionEvent,
+    EpochObeyed,
     LeaderChanged,
     Member,
     Noticed,
@@ -155,8 +156,8 @@ class ReplicatedElection:
         match event:
             case PayloadReceived():
                 self._mailbox.take(event.sender, event.payload)
-            case WakeUp():
-                pass
+            case WakeUp() | EpochObeyed():
+                pass  # an epoch has a majority's votes before anybody commands in it
             case Propose() | ReplaceMember():
                 self._propose(event)
             case Persisted(token):

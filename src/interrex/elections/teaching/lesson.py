@@ -9,6 +9,7 @@ from interrex.elections.interface import (
     ConfirmRead,
     ElectionEffect,
     ElectionEvent,
+    EpochObeyed,
     LeaderChanged,
     Member,
     Noticed,
@@ -118,7 +119,9 @@ class Lesson(Generic[Message]):
                 self._effects.append(ProposalSettled(change, None, NO_LOG))
             case ConfirmRead(read):
                 self._effects.append(ReadConfirmed(read, confirmed=False))
-            case StepDown() | Persisted() | SnapshotTaken() | TimesChanged() | Told() | Noticed():
+            case StepDown() | Persisted() | SnapshotTaken() | TimesChanged():
+                pass
+            case Told() | Noticed() | EpochObeyed():
                 pass
             case _:
                 assert_never(event)
