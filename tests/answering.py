@@ -37,12 +37,17 @@ async def answering(answer: Answer) -> AsyncIterator[int]:
             transport.close()
 
 
-def http(body: bytes) -> Answer:
-    return lambda request: b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+def http(body: bytes, status: bytes = b"200 OK") -> Answer:
+    head = b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n" % (status, len(body))
+    return lambda request: head + body
 
 
 OLD_ETCD = http(b'{"etcdserver":"3.3.27","etcdcluster":"3.3.0"}')
 """As far as it is asked for its version."""
+
+
+GATEWAY = http(b"<html>Bad Gateway</html>", b"502 Bad Gateway")
+"""What stands before servers of HTTP says so while it reaches none."""
 
 
 OLD_ZOOKEEPER: Answer = lambda request: b"Zookeeper version: 3.4.14-4c25d48, built\n"  # noqa: E731

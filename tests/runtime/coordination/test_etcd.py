@@ -14,7 +14,7 @@ from interrex.core.spec import Etcd
 from interrex.elections.etcd import questions as q
 from interrex.elections.etcd.keys import EVERYTHING
 from interrex.runtime.coordination.etcd import EtcdClient, EtcdConnection, access_from
-from tests.answering import OLD_ETCD, answering
+from tests.answering import GATEWAY, OLD_ETCD, answering
 from tests.certificates import server_tls
 from tests.etcd_by_tls import etcd_by_tls
 from tests.runtime.coordination.asking import Asker
@@ -218,6 +218,15 @@ async def test_a_member_that_is_too_old_is_asked_nothing_but_its_version(
         alone = asker(Etcd(endpoints=(old,)))
         assert words in (await alone.ask(q.Watch(1))).text
         await alone.client.close()
+
+
+async def test_a_gateway_that_reaches_no_member_is_not_etcds_refusal() -> None:
+    async with answering(GATEWAY) as port:
+        lone = asker(Etcd(endpoints=(f"http://127.0.0.1:{port}",)))
+        failed = await lone.ask(q.Transact((), (q.Get("a"),)))
+        assert failed.certainty is not q.Certainty.REFUSED
+        assert "502" in failed.text
+        await lone.client.close()
 
 
 async def test_after_its_end_nothing_is_told(cluster: EtcdCluster) -> None:

@@ -18,6 +18,7 @@ from interrex.core.ids import HostName
 from interrex.core.spec import ZooKeeper
 from interrex.elections.zookeeper import questions as q
 from interrex.elections.zookeeper.nodes import FOLDERS
+from interrex.runtime.coordination.interface import Unreachable
 from interrex.runtime.coordination.zookeeper import ZooKeeperClient
 from interrex.runtime.coordination.zookeeper_session import ZooKeeperConnection, access_from
 from tests.answering import OLD_ZOOKEEPER, answering
@@ -133,6 +134,20 @@ async def test_servers_that_are_too_old_get_no_session(folder: str) -> None:
         answer = await mine.ask(q.Sync())
         assert (type(answer), answer.refused) == (q.Failed, False)
         await mine.client.close()
+
+
+async def test_a_server_that_hangs_up_may_be_one_that_comes_later() -> None:
+    """So does a port that is forwarded to where nobody listens yet, and a server that is full."""
+    server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        options = ZooKeeper(hosts=(f"127.0.0.1:{port}",), session=5.0)
+        connection = ZooKeeperConnection(access_from(options, HOST))
+        try:
+            with pytest.raises(Unreachable, match=f"127.0.0.1:{port}"):
+                await connection.introduce()
+        finally:
+            await connection.close()
 
 
 async def test_servers_that_are_not_there_at_first_are_waited_for(

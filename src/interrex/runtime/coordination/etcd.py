@@ -172,6 +172,8 @@ class EtcdConnection:
     async def _check_version(self, endpoint: str) -> None:
         """Raises WrongService."""
         async with self._http.get(f"{endpoint}/version") as response:
+            if response.status >= 500:
+                response.raise_for_status()  # what stands before etcd does not reach it now
             body = await response.read()
         try:
             version = str(decode_body(body)["etcdserver"])

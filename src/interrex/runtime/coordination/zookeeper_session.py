@@ -214,7 +214,10 @@ class ZooKeeperConnection:
         reader, writer = await asyncio.open_connection(name.strip("[]"), int(port), ssl=context)
         try:
             writer.write(b"srvr")
-            return (await reader.read(4096)).decode(errors="replace")
+            said = await reader.read(4096)
+            if not said:  # by what forwards to no server, or by one that is full
+                raise ConnectionError("it hangs up without a word")
+            return said.decode(errors="replace")
         finally:
             writer.close()
 
