@@ -15,7 +15,8 @@ from interrex.core.ids import HostName, ServiceName, SlotName, WorkerName
 from interrex.core.journal import Note
 from interrex.core.messages import Known, PeerMessage, decode, encode
 from interrex.core.routes import RouteTable
-from interrex.core.spec import Bully, ClusterSpec, Expose, ServiceSpec
+from interrex.core.spec import Bully as BullySpec
+from interrex.core.spec import ClusterSpec, Expose, ServiceSpec
 from interrex.core.state import genesis, workers_of
 from interrex.core.storage import (
     AppendEntries,
@@ -28,6 +29,7 @@ from interrex.core.storage import (
     TruncateFrom,
 )
 from interrex.core.time import MS, S
+from interrex.elections.bully import Bully
 from interrex.elections.interface import (
     ElectionEffect,
     ElectionEvent,
@@ -138,6 +140,8 @@ def _assert_remembers_rightly(worker: Worker) -> None:
     assert reporter.wake_at == due
     assert worker._pulse == pulse(worker.state.spec.timing)
     assert worker._requests.open is worker._requests._submissions.open
+    if isinstance(worker.election, Bully):
+        assert worker._gate.highest <= worker.election.epoch
 
 
 class Town:
@@ -523,7 +527,7 @@ def cluster(*services: ServiceSpec, workers: int = 3) -> ClusterSpec:
         name="town",
         workers=workers,
         election=election,
-        bully=Bully(quorum=mode == "quorum"),
+        bully=BullySpec(quorum=mode == "quorum"),
         services=named,
     )
 

@@ -6,18 +6,19 @@ acknowledged is there: all of it with a quorum, or else named as lost by somebod
 
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from interrex.core.ids import ChangeId, WorkerName
 from interrex.core.time import MS, US
 from interrex.elections.bully import BullySettings
-from interrex.elections.bully.epochs import seat_of
+from interrex.elections.bully.epochs import next_epoch, seat_of
 from interrex.elections.bully.messages import Coordinator, Halt, Message, decode
 from interrex.elections.bully.order import Order
 from interrex.elections.interface import (
     ConfirmRead,
     ElectionEffect,
     ElectionEvent,
+    EpochObeyed,
     LeaderChanged,
     PeerConnected,
     PeerLost,
@@ -28,6 +29,8 @@ from interrex.elections.interface import (
 )
 from tests.elections.bully.network import BullyNetwork, BullyServer
 from tests.elections.checkers import Checkers
+
+FIRST_SEAT_OF_NOBODY = 500
 
 
 class Chaos:
@@ -295,7 +298,7 @@ class Chaos:
         if leader is not None:
             self.network.step(leader, ReplaceMember(change, worker, member))
 
-    FAULTS: ClassVar[list[tuple[Callable[["Chaos"], None], int]]] = [
+    FAULTS: ClassVar[list[tuple[Callable[[Any], None], int]]] = [
         (propose, 8),
         (read, 2),
         (crash, 2),
@@ -308,6 +311,34 @@ class Chaos:
         (transfer, 1),
         (lose_disk, 1),
         (propose_replacement, 2),
+    ]
+
+
+class ObeyingChaos(Chaos):
+    """Workers obey, besides, what their elections have not heard of: commands of coordinators that
+    are gone for good, and of one that leads elsewhere."""
+
+    gone = 0
+
+    def obey_one_gone(self) -> None:
+        server = self._some()
+        if server is not None and not server.stopped:
+            known = [other.bully.epoch for other in self.network.alive()]
+            self.gone += 1
+            epoch = next_epoch(self.random.choice(known), FIRST_SEAT_OF_NOBODY + self.gone)
+            self.network.step(server, EpochObeyed(epoch))
+
+    def obey_one_elsewhere(self) -> None:
+        server, other = self._some(), self._some()
+        if server is None or other is None or server.stopped:
+            return
+        if other.bully.leading:
+            self.network.step(server, EpochObeyed(other.bully.epoch))
+
+    FAULTS: ClassVar[list[tuple[Callable[[Any], None], int]]] = [
+        *Chaos.FAULTS,
+        (obey_one_gone, 2),
+        (obey_one_elsewhere, 3),
     ]
 
 

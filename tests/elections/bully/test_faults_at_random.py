@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from tests.elections.bully.chaos import Chaos
+from tests.elections.bully.chaos import Chaos, ObeyingChaos
 
 SEEDS = int(os.environ.get("BULLY_SEEDS", "12"))
 KEPT = [18, 2027, 2266, 2275]
@@ -25,3 +25,10 @@ WORLDS = {
 def test_faults_at_random(seed: int, world: str) -> None:
     quorum, partitions, disks = WORLDS[world]
     Chaos(seed, quorum=quorum, partitions=partitions, disks=disks).run(steps=60)
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("seed", range(SEEDS // 3))
+def test_workers_obey_at_random_what_no_election_has_heard_of(seed: int, world: str) -> None:
+    quorum, partitions, disks = WORLDS[world]
+    ObeyingChaos(seed, quorum=quorum, partitions=partitions, disks=disks).run(steps=60)
