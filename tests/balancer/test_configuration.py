@@ -51,7 +51,7 @@ def test_every_socket_is_for_its_owner_only() -> None:
     sockets = [
         line
         for line in _text(web(READY)).splitlines()
-        if "unix@" in line and not line.startswith("    server ")
+        if line.startswith(("    bind unix@", "    stats socket unix@"))
     ]
     assert len(sockets) == 3
     assert all(" mode 600" in line for line in sockets)

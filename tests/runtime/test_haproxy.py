@@ -289,6 +289,39 @@ async def test_a_request_waits_for_the_first_replica_that_becomes_ready(scene: S
     assert set(await asyncio.gather(*waiting)) == {"200 web.0"}
 
 
+async def test_who_waits_while_a_reload_comes_is_served_all_the_same(scene: Scene) -> None:
+    await scene.publish(scene.table(DOWN))
+    await scene.start_balancer()
+    waiting = [asyncio.create_task(scene.ask()) for _ in range(3)]
+    waiting.append(asyncio.create_task(scene.ask(method="POST")))
+    await scene.requests_come(len(waiting))
+    more = ServiceRoute(ServiceName("more"), Expose(port=next(scene.ports)), CHECK, ())
+    for state, reloads in ((DOWN, True), (READY, False)):
+        table = scene.table(state)
+        both = msgspec.structs.replace(table, services=(*table.services, more))
+        followed = await scene.publish(both)
+        assert (followed.problem, followed.reloaded) == ("", reloads)
+        if reloads:
+            scene.start_replicas()
+    assert set(await asyncio.gather(*waiting)) == {"200 web.0"}
+    assert scene.logged("POST /") == 1
+
+
+async def test_who_waits_in_a_process_that_leaves_for_good_is_told_so(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    impatient = WAITING_LUA.replace(f"+ {WAIT_MS}", "+ 1000")
+    assert impatient != WAITING_LUA
+    monkeypatch.setattr(haproxy_files, "WAITING_LUA", impatient)
+    await scene.publish(scene.table(DOWN))
+    await scene.start_balancer()
+    waiting = asyncio.create_task(scene.ask())
+    await scene.requests_come(1)
+    os.kill(scene.processes[0].pid, signal.SIGUSR1)
+    assert await waiting == "503 No replica is up."
+    await scene.balancer_ended(0)
+
+
 async def test_who_resets_its_connection_amid_its_body_takes_no_place_for_good(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:

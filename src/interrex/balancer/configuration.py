@@ -176,7 +176,7 @@ def _metrics(slot: SlotName) -> list[str]:
 
 
 def _frontend(route: ServiceRoute, slot: SlotName) -> list[str]:
-    backend = backend_name(route.service)
+    backend, room = backend_name(route.service), _room(route, slot)
     return [
         f"frontend {frontend_name(route.service)}",
         f"    bind {_bind(route.expose)}",
@@ -187,15 +187,16 @@ def _frontend(route: ServiceRoute, slot: SlotName) -> list[str]:
         f"    http-request disable-l7-retry unless {{ method {RETRIED_METHODS} }}",
         # Who comes while no server is up waits here, and has all its tries before it still. Only
         # then connections are counted as free: of all servers the waiting room alone has a limit.
-        f"    http-request lua.wait_for_a_server {backend} if {{ be_conn_free({backend}) ge 0 }}",
+        f"    http-request lua.wait_for_a_server {backend} {room}"
+        f" if {{ be_conn_free({backend}) ge 0 }}",
         _ANSWER_IF_NONE_CAME,
         f"    default_backend {backend}",
         f"frontend {waiting_name(route.service)}",
-        f"    bind unix@{slot}/{waiting_socket(route.service)} mode 600",
+        f"    bind {room} mode 600",
         f"    maxconn {MAX_WAITING}",
         # It has been tried before it came here: no server is to be killed by it once more.
         "    http-request disable-l7-retry",
-        f"    http-request lua.wait_for_a_server {backend}",
+        f"    http-request lua.wait_for_a_server {backend} {room}",
         _ANSWER_IF_NONE_CAME,
         f"    default_backend {backend}",
     ]
@@ -219,9 +220,12 @@ def _backend(route: ServiceRoute, slot: SlotName) -> list[str]:
             f"    http-check expect status {lowest}-{highest}",
         ]
     lines.append(f"    # checked {server_checks(route)}")
-    room = f"unix@{slot}/{waiting_socket(route.service)}"
-    lines.append(f"    server {WAITING_ROOM} {room} backup maxconn {MAX_WAITING}")
+    lines.append(f"    server {WAITING_ROOM} {_room(route, slot)} backup maxconn {MAX_WAITING}")
     return lines
+
+
+def _room(route: ServiceRoute, slot: SlotName) -> str:
+    return f"unix@{slot}/{waiting_socket(route.service)}"
 
 
 def server_checks(route: ServiceRoute) -> str:

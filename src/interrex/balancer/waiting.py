@@ -36,7 +36,24 @@ local function forget_the_dropped()
     end
 end
 
-local function wait(txn, name)
+-- Nobody tells a process that a reload has replaced which servers come: who waits in it goes on by
+-- the waiting room, whose socket is the next process's then. One that just leaves has none.
+local replaced, asked_at = false, 0
+local function is_replaced(room)
+    local now = milliseconds()
+    if not replaced and math.abs(now - asked_at) >= 50 then
+        asked_at = now
+        if tonumber(core.get_info()["Stopping"]) == 1 then
+            local next_one = core.tcp()
+            next_one:settimeout(1)
+            replaced = next_one:connect(room) ~= nil
+            next_one:close()
+        end
+    end
+    return replaced
+end
+
+local function wait(txn, name, room)
     local backend = core.backends[name]
     if backend:get_srv_act() > 0 then
         return
@@ -53,15 +70,15 @@ local function wait(txn, name)
     repeat
         -- The more wait, the less often each looks: at most some 10,000 looks a second in all.
         core.msleep(math.max(2, waiting // 10))
-    until backend:get_srv_act() > 0 or milliseconds() > deadline
+    until backend:get_srv_act() > 0 or is_replaced(room) or milliseconds() > deadline
     if ends[me] then
         ends[me] = nil
         waiting = waiting - 1
     end
-    if backend:get_srv_act() == 0 then
+    if backend:get_srv_act() == 0 and not replaced then
         txn:set_var("txn.gave_up", true)
     end
 end
 
-core.register_action("wait_for_a_server", {{"http-req"}}, wait, 1)
+core.register_action("wait_for_a_server", {{"http-req"}}, wait, 2)
 """
