@@ -139,6 +139,11 @@ async def test_a_get_that_kills_servers_and_came_while_none_was_up_kills_only_so
         asked = asyncio.create_task(scene.ask("/die"))
         await scene.requests_come(1)
         scene.start_replicas()
+
+        async def all_listen() -> bool:
+            return all(map(listening_sockets, scene.replica_ports))
+
+        await until(all_listen)  # where all refuse the answer is 503
         await scene.publish(scene.all_ready())
         assert (await asked).startswith("502")
         assert 1 <= scene.logged("GET /die") <= RETRIES + 2
