@@ -21,6 +21,7 @@ from interrex.worker.interface import (
     Answer,
     ChangeAsked,
     HandOverAsked,
+    LeaveAsked,
     ReadAsked,
     WorkerEvent,
 )
@@ -131,6 +132,11 @@ class Clients:
         """Ask for another leader."""
         self._requests += 1
         node.post(HandOverAsked(self._requests, successor))
+
+    def leave(self, node: Asker) -> None:
+        """Ask a worker to stop all that it supervises, and to end."""
+        self._requests += 1
+        node.post(LeaveAsked(self._requests))
 
     def _ask(
         self, client: int, node: Asker, change: ChangeId | None, operations: tuple[Operation, ...]

@@ -11,7 +11,6 @@ from interrex.core.time import MS, S
 from interrex.elections.guarantees import guarantees_of
 from interrex.simulator.faults.kind import Drawn, Family, Kind, Scene, Undo, over_at_once
 from interrex.simulator.plan import Fault
-from interrex.worker.interface import LeaveAsked
 
 if TYPE_CHECKING:
     from interrex.simulator.world import World
@@ -163,7 +162,7 @@ def _leave(world: "World", fault: Fault) -> Undo | None:
     node = world.nodes.get(WorkerName(fault.targets[0]))
     if node is None or node.core is None:
         return None
-    node.post(LeaveAsked(CLIENT + fault.number))
+    world.clients.leave(node)
     return over_at_once
 
 
