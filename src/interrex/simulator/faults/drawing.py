@@ -24,7 +24,7 @@ from interrex.elections.guarantees import guarantees_of
 from interrex.simulator.chance import Chance
 from interrex.simulator.faults.catalogue import FAMILIES, families_of
 from interrex.simulator.faults.electing import draw_coordination, draw_election
-from interrex.simulator.faults.kind import Scene
+from interrex.simulator.faults.kind import Kind, Scene
 from interrex.simulator.plan import Conditions, Fault, FaultPlan
 
 QUIET = 2 * S
@@ -32,11 +32,6 @@ QUIET = 2 * S
 
 SHARE_OF_TIMEOUT = 16
 """A message usually takes at most this part of an election time-out."""
-
-_BAGS = {
-    name: [kind for kind in family.kinds for _ in range(kind.weight)]
-    for name, family in FAMILIES.items()
-}
 
 
 def usual_spec() -> ClusterSpec:
@@ -171,14 +166,15 @@ def _draw_faults(scene: Scene, duration: int, families: list[str]) -> tuple[Faul
     at = QUIET // 4 + chance.below(QUIET)
     faults: list[Fault] = []
     bag = [name for name in families for _ in range(FAMILIES[name].weight)]
+    kinds = {name: FAMILIES[name].bag(len(scene.workers)) for name in families}
     while at < duration:
-        faults.append(_draw_fault(scene, len(faults) + 1, at, chance.pick(bag)))
+        family = chance.pick(bag)
+        faults.append(_draw_fault(scene, len(faults) + 1, at, family, chance.pick(kinds[family])))
         at += MS + chance.exponential(mean)
     return tuple(faults)
 
 
-def _draw_fault(scene: Scene, number: int, at: int, family: str) -> Fault:
-    kind = scene.chance.pick(_BAGS[family])
+def _draw_fault(scene: Scene, number: int, at: int, family: str, kind: Kind) -> Fault:
     drawn = kind.draw(scene)
     return Fault(
         number=number,

@@ -50,13 +50,15 @@ class Kind(msgspec.Struct, frozen=True):
     """One kind of fault.
 
     ``begin`` returns what ends it; None where it could not happen just now, and nothing did.
-    ``weight`` is how often it is drawn, beside its family's others.
+    ``weight`` is how often it is drawn, beside its family's others; not at all in a cluster of
+    fewer than ``least`` workers, where it could not happen.
     """
 
     name: str
     draw: Callable[[Scene], Drawn]
     begin: Callable[["World", Fault], Undo | None]
     weight: int = 4
+    least: int = 1
 
 
 class Family(msgspec.Struct, frozen=True):
@@ -65,6 +67,10 @@ class Family(msgspec.Struct, frozen=True):
     name: str
     kinds: tuple[Kind, ...]
     weight: int = 4
+
+    def bag(self, workers: int) -> list[Kind]:
+        """What is drawn from for a cluster of so many workers: each kind as often as it weighs."""
+        return [kind for kind in self.kinds if kind.least <= workers for _ in range(kind.weight)]
 
 
 def a_worker(scene: Scene) -> str:

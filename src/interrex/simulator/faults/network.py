@@ -234,9 +234,9 @@ NETWORK = Family(
         Kind("reset", _draw_reset, _reset),
         Kind("reset-all", _draw_at_one, _reset_all, weight=2),
         Kind("bad-lanes", _draw_bad_lanes, _bad_lanes),
-        Kind("majorities", draw_majorities, change_majorities, weight=6),
-        Kind("late-answers", draw_late_answers, answer_late, weight=6),
-        Kind("overwritten", draw_overwritten, overwrite, weight=3),
+        Kind("majorities", draw_majorities, change_majorities, weight=6, least=3),
+        Kind("late-answers", draw_late_answers, answer_late, weight=20, least=5),
+        Kind("overwritten", draw_overwritten, overwrite, weight=3, least=5),
     ),
     weight=6,
 )

@@ -151,8 +151,11 @@ def _slow_routes(world: "World", fault: Fault) -> Undo | None:
 
 
 def _draw_dependency(scene: Scene) -> Drawn:
-    values = {"needs_dependency": scene.chance.pick((0, 500, 1000))}
-    return Drawn(for_a_while(scene), (scene.chance.pick(scene.services),), values)
+    """Often until everything is healed: then only who is tried now and then finds it back."""
+    chance = scene.chance
+    lasts = 60 * S if chance.one_in(3) else for_a_while(scene)
+    values = {"needs_dependency": chance.pick((0, 500, 1000, 1000))}
+    return Drawn(lasts, (chance.pick(scene.services),), values)
 
 
 def _dependency(world: "World", fault: Fault) -> Undo | None:
@@ -196,7 +199,7 @@ REPLICAS = Family(
         _habit_kind("crashes", "crashes_after", 50 * MS, 10 * S),
         _habit_kind("forks", "forks", 200, 1000),
         _habit_kind("never-well", "ill", 200, 1000),
-        Kind("dependency", _draw_dependency, _dependency, weight=2),
+        Kind("dependency", _draw_dependency, _dependency, weight=8),
         Kind("flip-record", _draw_one, _flip_record, weight=2),
         Kind("slow-routes", _draw_slow_routes, _slow_routes),
     ),
