@@ -13,6 +13,7 @@ from interrex.core.spec import Expose
 from interrex.core.time import MS
 from interrex.simulator.checkers.routed import Routed
 from interrex.simulator.observation import Cause, RoutesFollowed, Step
+from interrex.supervision.interface import Release
 from interrex.worker import interface
 from interrex.worker.interface import FollowRoutes, Send, WorkerEffect, WorkerEvent
 
@@ -150,6 +151,10 @@ RIGHT: dict[str, list[Told]] = {
     "the balancer is dead": [
         *START, *told(DOWN, STARTS), reports("worker-1", IS_READY),
         process_ended(Cause.FAULT, BALANCER_0, pid=7), *looks(IS_READY, 60),
+    ],
+    "the balancer is let go of, and not yet taken up by another worker": [
+        *START, *told(DOWN, STARTS), takes("worker-1", STARTS, Release(BALANCER_0)),
+        reports("worker-1", IS_READY), *looks(IS_READY, 60),
     ],
     "its death is said soon": [
         *START, reports("worker-1", IS_READY), *told(SENT_TO, IS_READY),

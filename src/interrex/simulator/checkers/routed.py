@@ -17,6 +17,7 @@ from interrex.simulator.observation import (
     WorkerBegan,
     WorkerEnded,
 )
+from interrex.supervision.interface import Release
 from interrex.worker import interface
 from interrex.worker.interface import FollowRoutes, Send
 
@@ -104,7 +105,7 @@ class Routed(Watch):
         self.every_step = self._look
         self.messages = {Report: self._reported}
         self.events = {interface.RoutesFollowed: self._answered}
-        self.effects = {FollowRoutes: self._tells}
+        self.effects = {FollowRoutes: self._tells, Release: self._releases}
         self.occurrences = {
             WorkerBegan: self._worker_began,
             WorkerEnded: self._worker_ended,
@@ -168,6 +169,12 @@ class Routed(Watch):
         if balancer is not None and balancer.by == step.worker:
             balancer.told = step.life
             balancer.idle = None
+
+    def _releases(self, step: Step, release: Release) -> None:
+        """Nobody tells it anything until another worker has taken it up."""
+        balancer = self._balancers.get((self._lives[step.worker].host, release.slot))
+        if balancer is not None and balancer.by == step.worker:
+            balancer.told = 0
 
     def _answered(self, step: Step, answer: interface.RoutesFollowed) -> None:
         balancer = self._balancers.get((self._lives[step.worker].host, answer.slot))
