@@ -145,7 +145,8 @@ async def test_a_get_that_kills_servers_and_came_while_none_was_up_kills_only_so
 
         await until(all_listen)  # where all refuse the answer is 503
         await scene.publish(scene.all_ready())
-        assert (await asked).startswith("502")
+        # By whether its last try met one that died of it, or one that was dead already.
+        assert (await asked)[:3] in ("502", "503")
         assert 1 <= scene.logged("GET /die") <= RETRIES + 2
     finally:
         scene.close()

@@ -39,8 +39,8 @@ COMMANDS = (
         "obeyed-before-disk",
         "A command waits until its epoch is on disk; here it is obeyed at once, and once more.",
         _WORKER,
-        "            self._persist(records)\n        elif not self._gate.must_wait:\n",
-        "            self._persist(records)\n"
+        "            self._tell_what_was_obeyed()\n        elif not self._gate.must_wait:\n",
+        "            self._tell_what_was_obeyed()\n"
         "            self._obey(command)\n"
         "        elif not self._gate.must_wait:\n",
     ),
@@ -48,8 +48,8 @@ COMMANDS = (
         "election-told-too-early",
         "The election hears of its own writes as they are done; here of all with the first one.",
         _WORKER,
-        "        done = [token for token in self._election_tokens if token <= event.token]\n",
-        "        done = list(self._election_tokens)\n",
+        "        if done := [token for token in self._election_tokens if token <= event.token]:\n",
+        "        if done := list(self._election_tokens):\n",
     ),
     bug(
         "leads-before-it-is-confirmed",
