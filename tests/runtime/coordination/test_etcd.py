@@ -1,5 +1,9 @@
 """etcd's client against a real cluster of three: members are killed, stopped and restarted."""
 
+import asyncio
+import contextlib
+import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from pathlib import Path
@@ -295,6 +299,40 @@ async def test_certificates_are_checked_on_both_sides(tmp_path: Path) -> None:
             assert isinstance(await other.ask(q.Transact((), (q.Get("a"),))), q.Failed)
             await other.client.close()
         await mine.client.close()
+
+
+async def test_no_connection_outlives_the_client_where_a_server_leaves_tls_unended(
+    tmp_path: Path,
+) -> None:
+    """A failed question's connection is ended politely, and its server may never answer that."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(server_tls(tmp_path).identity)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve_nonsense() -> ssl.SSLSocket:
+            served = context.wrap_socket(listening.accept()[0], server_side=True)
+            served.recv(1000)
+            served.sendall(b"nonsense")
+            return served
+
+        url = f"https://127.0.0.1:{listening.getsockname()[1]}"
+        lone = asker(Etcd(endpoints=(url,), ca=str(tmp_path / "ca.pem"), timeout=5.0))
+        serving = asyncio.create_task(asyncio.to_thread(serve_nonsense))
+        before = open_sockets()
+        assert isinstance(await lone.ask(q.Transact((), (q.Get("a"),))), q.Failed)
+        with await serving as served:
+            await lone.client.close()
+            assert open_sockets() - before == {served.fileno()}
+
+
+def open_sockets() -> set[int]:
+    """This process's sockets."""
+    found = set()
+    for entry in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if entry.readlink().name.startswith("socket:"):
+                found.add(int(entry.name))
+    return found
 
 
 def test_certificates_that_cannot_be_used_are_an_error_for_people(tmp_path: Path) -> None:

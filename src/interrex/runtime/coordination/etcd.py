@@ -6,10 +6,13 @@ those who only listen.
 """
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
+from weakref import WeakSet
 
 import aiohttp
 import msgspec
@@ -56,6 +59,8 @@ from interrex.runtime.coordination.interface import (
 
 OLDEST = (3, 4)
 """The oldest etcd whose gateway takes these questions."""
+TURNS_TO_END = 16
+"""In so many turns of its loop asyncio reads that a connection has ended, and closes it."""
 
 
 class EtcdAccess(msgspec.Struct, frozen=True):
@@ -106,8 +111,13 @@ class EtcdConnection:
         self._at = 0
         self._fit: set[str] = set()
         """Endpoints that have told their version, and were not left since."""
+        self._sockets: WeakSet[socket.socket] = WeakSet()
         context = _tls(access)
-        connector = aiohttp.TCPConnector(limit=0, ssl=context if context is not None else True)
+        connector = aiohttp.TCPConnector(
+            limit=0,
+            ssl=context if context is not None else True,
+            socket_factory=self._open_socket,
+        )
         self._http = aiohttp.ClientSession(
             connector=connector, timeout=aiohttp.ClientTimeout(total=access.timeout)
         )
@@ -115,8 +125,24 @@ class EtcdConnection:
         self.leases = Leases()
 
     async def close(self) -> None:
-        """End every connection."""
+        """End every connection.
+
+        One whose question failed was given up with a polite end of TLS, which aiohttp forgets and
+        a server may leave unanswered: it is ended here too.
+        """
         await asyncio.gather(self._http.close(), self.watches.close(), self.leases.close())
+        for one in self._sockets:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        for _ in range(TURNS_TO_END):
+            if any(one.fileno() >= 0 for one in self._sockets):
+                await asyncio.sleep(0)
+
+    def _open_socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
+        family, kind, protocol, *_ = address
+        opened = socket.socket(family, kind, protocol)
+        self._sockets.add(opened)
+        return opened
 
     async def answer(self, words: Words, question: Question) -> Answer:
         """Ask once."""
