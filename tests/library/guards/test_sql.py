@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, closing
 from itertools import chain
@@ -20,6 +21,16 @@ BIG = 2**53
 WRITERS = 4
 
 
+def pay_in_turns(pay: Callable[..., None]) -> None:
+    """Four payments that are admitted, and one of an older epoch that is not."""
+    pay(BIG)
+    pay(BIG)
+    pay(BIG + 2)
+    with pytest.raises(StaleEpoch):
+        pay(BIG + 1)
+    pay(1, "another")
+
+
 def test_sqlite_admits_in_the_transaction_that_does_the_work(tmp_path: Path) -> None:
     path = tmp_path / "db"
     connection = sqlite3.connect(path)
@@ -35,12 +46,7 @@ def test_sqlite_admits_in_the_transaction_that_does_the_work(tmp_path: Path) -> 
             sql.admit(cursor, name, epoch)
             cursor.execute("UPDATE account SET balance = balance + 1")
 
-    pay(BIG)
-    pay(BIG)
-    pay(BIG + 2)
-    with pytest.raises(StaleEpoch):
-        pay(BIG + 1)
-    pay(1, "another")
+    pay_in_turns(pay)
     assert connection.execute("SELECT balance FROM account").fetchone() == (4,)
     connection.close()
 
@@ -88,12 +94,7 @@ def test_psycopg_admits_in_the_transaction_that_does_the_work(database: str) -> 
                 sql.admit(cursor, name, epoch, statement=sql.ADMIT_PYFORMAT)
                 cursor.execute("UPDATE account SET balance = balance + 1")
 
-        pay(BIG)
-        pay(BIG)
-        pay(BIG + 2)
-        with pytest.raises(StaleEpoch):
-            pay(BIG + 1)
-        pay(1, "another")
+        pay_in_turns(pay)
         assert connection.execute("SELECT balance FROM account").fetchone() == (4,)
 
 

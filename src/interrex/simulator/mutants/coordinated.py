@@ -19,6 +19,20 @@ _BELIEVES_ON = Edit(
 )
 """Alone it is harmless: each step first gives up what has run out."""
 
+
+def _without_memory(name: str, election: str) -> Mutant:
+    return bug(
+        name,
+        "A worker begins with what was acknowledged in mind; here with what it finds there.",
+        _MEMORY,
+        "        self._known = msgspec.msgpack.decode(kept, type=Acknowledged) if kept else "
+        "Acknowledged()\n",
+        "        self._known = Acknowledged()\n",
+        "",
+        election,
+    )
+
+
 OF_ETCD = (
     bug(
         "etcd-lease-from-the-answer",
@@ -93,16 +107,7 @@ OF_ETCD = (
         "Gray and Cheriton, 3",
         "etcd",
     ),
-    bug(
-        "etcd-begins-without-memory",
-        "A worker begins with what was acknowledged in mind; here with what it finds there.",
-        _MEMORY,
-        "        self._known = msgspec.msgpack.decode(kept, type=Acknowledged) if kept else "
-        "Acknowledged()\n",
-        "        self._known = Acknowledged()\n",
-        "",
-        "etcd",
-    ),
+    _without_memory("etcd-begins-without-memory", "etcd"),
 )
 
 OF_ZOOKEEPER = (
@@ -210,14 +215,5 @@ OF_ZOOKEEPER = (
         "",
         "zookeeper",
     ),
-    bug(
-        "zk-begins-without-memory",
-        "A worker begins with what was acknowledged in mind; here with what it finds there.",
-        _MEMORY,
-        "        self._known = msgspec.msgpack.decode(kept, type=Acknowledged) if kept else "
-        "Acknowledged()\n",
-        "        self._known = Acknowledged()\n",
-        "",
-        "zookeeper",
-    ),
+    _without_memory("zk-begins-without-memory", "zookeeper"),
 )
