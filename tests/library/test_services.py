@@ -167,7 +167,7 @@ async def test_another_program_on_the_port_is_no_etcd() -> None:
                 await entering(f"etcd://127.0.0.1:{port}/x")
     async with answering(lambda request: b"+OK\r\n") as port:
         with pytest.raises(Unreachable, match=str(port)):
-            await entering(f"etcd://127.0.0.1:{port}/x")
+            await entering(f"etcd://127.0.0.1:{port}/x?patience=0.5")
 
 
 async def test_another_program_on_the_port_is_no_zookeeper() -> None:
@@ -192,7 +192,20 @@ async def test_an_etcd_that_is_too_old_is_refused_with_its_version() -> None:
 async def test_a_server_that_says_nothing_is_not_waited_for_for_ever() -> None:
     async with answering(lambda request: b"") as port:
         with pytest.raises(Unreachable, match="no answer in time"):
-            await entering(f"etcd://127.0.0.1:{port}/x?timeout=0.05")
+            await entering(f"etcd://127.0.0.1:{port}/x?timeout=0.05&patience=0.5")
+
+
+async def test_a_service_that_is_still_starting_is_waited_for() -> None:
+    asked: list[bytes] = []
+
+    def answer(request: bytes) -> bytes:
+        asked.append(request)
+        return b"" if len(asked) < 3 else OLD_ETCD(request)
+
+    async with answering(answer) as port:
+        with pytest.raises(WrongService, match=r"3\.3\.27"):
+            await entering(f"etcd://127.0.0.1:{port}/x?timeout=0.05&patience=60")
+    assert len(asked) == 3
 
 
 async def test_etcd_lets_in_who_shows_the_password_and_may_write() -> None:
@@ -252,7 +265,9 @@ async def test_another_program_on_the_port_is_no_postgresql() -> None:
     for said in (b"+OK\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n"):
         async with answering(lambda request, said=said: said) as port:  # type: ignore[misc]
             with pytest.raises((WrongService, Unreachable), match=f"{port}"):
-                await entering(f"postgresql://127.0.0.1:{port}/db/x?timeout=0.2&lease=1")
+                await entering(
+                    f"postgresql://127.0.0.1:{port}/db/x?timeout=0.2&lease=1&patience=0.5"
+                )
 
 
 def postgres(version: str) -> Answer:

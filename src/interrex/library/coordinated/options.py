@@ -1,8 +1,8 @@
 """What the URLs of services have in common, and how a service's refusal is told."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import NamedTuple
 
 from interrex.core.errors import InterrexError
 from interrex.core.secret import Secret
@@ -11,7 +11,8 @@ from interrex.library import errors
 from interrex.library.urls import ElectionUrl, is_place
 from interrex.runtime.coordination import interface
 
-T = TypeVar("T")
+RETRY_S = 0.1
+"""Until a service that was not there is looked for again."""
 
 _AS_TOLD: dict[type[InterrexError], type[errors.ElectionError]] = {
     interface.Unreachable: errors.Unreachable,
@@ -102,17 +103,27 @@ def told(error: InterrexError) -> errors.ElectionError:
     return _AS_TOLD.get(type(error), errors.ElectionError)(str(error))
 
 
-async def translated(introduced: Coroutine[None, None, T], patience: float) -> T:
-    """What a client says when it meets its service.
+async def waited_for(introduce: Callable[[], Coroutine[None, None, None]], patience: float) -> None:
+    """Let a client meet its service, which may still be starting.
+
+    Args:
+        introduce: tries once.
+        patience: for how many seconds it is tried.
 
     Raises:
         Unreachable, WrongService, WrongCertificate, BadCertificates, BadCredentials: as the
-            library names them.
+            library names them. Only the first is waited out.
     """
+    unheard = f"no server has answered within {patience:g} s"
     try:
         async with asyncio.timeout(patience):
-            return await introduced
+            while True:
+                try:
+                    return await introduce()
+                except interface.Unreachable as error:
+                    unheard = f"{error}\nit was tried again for {patience:g} s (option patience)"
+                await asyncio.sleep(RETRY_S)
     except TimeoutError:
-        raise errors.Unreachable(f"no server has answered within {patience:g} s") from None
+        raise errors.Unreachable(unheard) from None
     except InterrexError as error:
         raise told(error) from error

@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from interrex.core.errors import InterrexError
-from interrex.library.coordinated.options import told, translated
+from interrex.library.coordinated.options import told, waited_for
 
 
 class Closable(Protocol):
@@ -54,7 +54,7 @@ async def borrow(
     lent.borrowers += 1
     client = cast(Client, lent.client)
     try:
-        await translated(introduce(client), patience)
+        await waited_for(lambda: introduce(client), patience)
     except BaseException:
         await give_back(access)
         raise
