@@ -128,9 +128,8 @@ def _knows_the_algorithm(relative: Path) -> bool:
     folder, name = relative.parts[1:-1], relative.name
     return (
         relative.parts[1] in whole
-        or (name.startswith("raft_") and folder in {(), ("checkers",)})
+        or (name.startswith("raft_") and folder == ("checkers",))
         or (name == "__init__.py" and folder == ("checkers",))
-        or (name == "trace.py" and folder == ())
         or (name == "electing.py" and folder == ("faults",))
     )
 

@@ -8,6 +8,7 @@ from interrex.core.ids import WorkerName
 from interrex.core.spec import ClusterSpec
 from interrex.core.storage import Stored
 from interrex.elections.guarantees import guarantees_of, unmet
+from interrex.elections.inside import Inside
 from interrex.elections.interface import Election
 from interrex.elections.replicated.payload import committed_data, snapshot_parts
 
@@ -70,6 +71,31 @@ def new_election(
 
             settings = raft.settings_from(spec.timing, compact_after)
             return Raft(worker, member, stored, settings, genesis, random)
+
+
+def inside_of(spec: ClusterSpec) -> Inside:
+    """How a trace looks into the election that a cluster file asks for."""
+    match spec.election:
+        case "paxos":
+            from interrex.elections.paxos import inside as paxos
+
+            return paxos.INSIDE
+        case "bully":
+            from interrex.elections.bully import inside as bully
+
+            return bully.INSIDE
+        case "etcd":
+            from interrex.elections.etcd import inside as etcd
+
+            return etcd.INSIDE
+        case "zookeeper":
+            from interrex.elections.zookeeper import inside as zookeeper
+
+            return zookeeper.INSIDE
+        case _:
+            from interrex.elections.raft import inside as raft
+
+            return raft.INSIDE
 
 
 def times_problem(spec: ClusterSpec) -> str:

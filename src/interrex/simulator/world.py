@@ -91,6 +91,8 @@ class World:
         """What was drawn for each worker's part of the cluster, and anew where it was replaced."""
         self._replaced = 0
         self._trace = trace
+        if trace is not None:
+            trace.begin(plan.spec)
         self._watchers = [checker.step for checker in checkers]
         self._listeners = [checker.occurred for checker in checkers]
         chance = Chance(plan.seed)
