@@ -138,7 +138,7 @@ def test_a_leader_that_leads_on_in_its_epoch_is_obeyed_like_before() -> None:
     town.run_until(town.all_ready)
     leader, epoch = town.leader(), town.workers[town.leader()].epoch
     town.lead_on(leader)
-    town.run_until(lambda: town.workers[leader].lead is not None)
+    town.run_until(lambda: town.workers[leader].oversight.lead is not None)
     assert town.workers[leader].epoch == epoch
     before = town.pids()
     ask = ChangeAsked(1, ChangeId("restart"), (Restart(ServiceName("web")),))

@@ -58,7 +58,7 @@ def test_a_leader_and_its_followers_need_no_sign_of_life_but_what_the_election_s
     town = Town(cluster())
     town.start()
     town.run_for(5 * S)
-    (leader,) = (worker.me for worker in town.workers.values() if worker.lead is not None)
+    (leader,) = (worker.me for worker in town.workers.values() if worker.oversight.lead is not None)
     signs: set[tuple[WorkerName, WorkerName]] = set()
     alive = {w.me: encode(w._reporter.alive()) for w in town.workers.values()}
     deliver = town.post

@@ -505,7 +505,9 @@ class Town:
         lines = [f"at {self.now / S:.3f} s, leaders {self.leaders()}"]
         for name, worker in self.workers.items():
             missing = missing_parts(status_of(worker, self.now))
-            lines.append(f"{name} epoch {worker.epoch} lead {worker.lead is not None}: {missing}")
+            lines.append(
+                f"{name} epoch {worker.epoch} lead {worker.oversight.lead is not None}: {missing}"
+            )
         lines += [f"{at / S:.3f} {name}: {note.text}" for at, name, note in self.notes[-15:]]
         return "\n".join(lines)
 

@@ -71,8 +71,8 @@ from interrex.elections.interface import (
 )
 from interrex.elections.registry import times_problem
 from interrex.orchestration.fleet import Fleet
-from interrex.orchestration.healing import Healer, Remedy
-from interrex.orchestration.leader import Give, GrantVote, Leader, ProposeChange, vote_change
+from interrex.orchestration.healing import Remedy
+from interrex.orchestration.leader import Give, GrantVote, ProposeChange, vote_change
 from interrex.supervision import interface as supervision_interface
 from interrex.supervision.host import Supervisor
 from interrex.supervision.lateness import GRAIN, Lateness
@@ -107,6 +107,7 @@ from interrex.worker.leaving import Leaving
 from interrex.worker.looks import Looks
 from interrex.worker.losses import losses
 from interrex.worker.obstacles import Obstacles
+from interrex.worker.oversight import Heal, Oversight
 from interrex.worker.peers import News, Peers, pulse
 from interrex.worker.probation import Probation
 from interrex.worker.reporting import Reporter
@@ -151,8 +152,6 @@ class Worker:
         self.supervisor = Supervisor(random, self._lateness)
         self.peers = Peers(me, host, member, now)
         self.acquaintances = Acquaintances(state.spec, stored, kept)
-        self.lead: Leader | None = None
-        self._issued = (0, 0)
         self._gate = EpochGate(stored.facts)
         self._reporter = Reporter(now)
         self._balancers = Balancers(self._reporter.change)
@@ -161,7 +160,7 @@ class Worker:
         self._disk_full = False
         self._timing = state.spec.timing
         self._pulse = pulse(self._timing)
-        self._healer = Healer(me, self._timing)
+        self.oversight = Oversight(me, host, election, self._timing)
         self._leaving: Leaving | None = None
         self.founding = Founding(probation, self._elect, self._emit, self._persist)
         self._effects: list[WorkerEffect] = []
@@ -285,8 +284,9 @@ class Worker:
         if event.proved_dead and self._reporter.latest is not None:
             # It wakes those whose own proof waits for a CPU that the dying process is using.
             self._effects.append(Send(None, Alive(self._reporter.latest.version)))
-        if self.lead is not None:
-            self.lead.worker_lost(event.peer)
+        lead = self.oversight.lead
+        if lead is not None:
+            lead.worker_lost(event.peer)
             if was_connected and not self.leaving:
                 how = "is dead" if event.proved_dead else "is disconnected"
                 self._note("worker.lost", f"{event.peer} {how}", worker=event.peer)
@@ -323,7 +323,7 @@ class Worker:
 
     def _take_report(self, sender: WorkerName, report: Report) -> News:
         news = self.peers.reported(sender, report)
-        leads = self.lead is not None
+        leads = self.oversight.lead is not None
         self._looks.changed |= news is News.REPLICAS or (leads and news is News.BALANCERS)
         return news
 
@@ -381,7 +381,7 @@ class Worker:
             return []
         self._timing = timing
         self._pulse = pulse(timing)
-        self._healer.retime(timing)
+        self.oversight.retime(timing)
         if problem := times_problem(self.state.spec):
             self._note("times.refused", f"the election keeps its times: {problem}", worker=self.me)
             return []
@@ -405,13 +405,9 @@ class Worker:
 
     def _on_leader_changed(self, effect: LeaderChanged) -> list[ElectionEvent]:
         self._looks.changed = True
-        lead, self.lead = self.lead, None
-        if lead is not None:
-            self._issued = (lead.epoch, lead.issued)
-            if (effect.leader, effect.epoch) != (self.me, lead.epoch):
-                text = f"no longer the leader: {effect.reason}"
-                self._note("leader.ended", text, epoch=lead.epoch)
-        self._healer = Healer(self.me, self.state.spec.timing)
+        ended = self.oversight.leader_changed(effect, self.state.spec.timing)
+        if ended is not None:
+            self._note("leader.ended", f"no longer the leader: {effect.reason}", epoch=ended)
         self._requests.leader_changed()
         if effect.leader != self.me:
             return []
@@ -421,15 +417,15 @@ class Worker:
 
     def _on_read_confirmed(self, effect: ReadConfirmed) -> None:
         mine = self._requests.read_confirmed(effect.read, effect.confirmed, self.state.index)
-        if mine and effect.confirmed and self.lead is None and self.election.leader == self.me:
-            epoch, issued = self._issued
-            issued = issued if epoch == self.election.epoch else 0
-            self.lead = Leader(self.me, self.host, self.election.epoch, self.state, issued)
+        acts = self.oversight.lead is not None
+        if mine and effect.confirmed and not acts and self.election.leader == self.me:
+            self.oversight.begin(self.state)
             self._looks.changed = True
 
     def _on_settled(self, effect: ProposalSettled) -> None:
-        if self.lead is not None:
-            self._looks.changed |= self.lead.proposal_settled(effect.change)
+        lead = self.oversight.lead
+        if lead is not None:
+            self._looks.changed |= lead.proposal_settled(effect.change)
         self._requests.settled(effect, self._now)
 
     def _on_request(self, event: UserRequest) -> None:
@@ -556,41 +552,27 @@ class Worker:
         self._looks.appoint(self._balancers.wake_at)
         if self.leaving:
             return
-        fleet = self.fleet()
-        self._cut_silent(fleet)
-        if self.lead is not None:
-            # As of its own last step the election leads: this one may come after its deadline.
-            if self.election.leading and self._now < (self.election.deadline or 0):
-                self._lead(self.lead, fleet)
-        else:
-            for worker, remedy in self._healer.remedies(fleet, self.host, False, self._now):
-                (self._launch if remedy is Remedy.LAUNCH else self._kill)(worker)
-            self._looks.appoint_calmly(self._healer.wake_at, self._now)
-
-    def _cut_silent(self, fleet: Fleet) -> None:
-        """A silent peer on another host may be gone without a word: its connection is ended, and
-        the next hello starts anew. (One on this host is killed and replaced instead.)"""
-        patience = seconds(self.state.spec.timing.silent_worker)
-        silent, next_at = fleet.silent_elsewhere(self.host, patience, self._now)
-        self._effects += [Disconnect(worker, "silent") for worker in silent]
-        self._looks.appoint_calmly(next_at, self._now)
-
-    def _lead(self, lead: Leader, fleet: Fleet) -> None:
-        for effect in lead.step(self.state, fleet, self._now):
+        care = self.oversight.look(self.state, self.fleet(), self._now)
+        self._looks.appoint_calmly(self.oversight.wake_at, self._now)
+        for effect in care:
             match effect:
-                case ProposeChange():
-                    self._elect(Propose(effect.change.id, encode_change(effect.change)))
                 case Give():
                     if effect.worker == self.me:
                         self._on_command(self.me, effect.command)
                     else:
                         self._effects.append(Send(effect.worker, effect.command))
+                case ProposeChange():
+                    self._elect(Propose(effect.change.id, encode_change(effect.change)))
                 case GrantVote():
                     change = vote_change(self.election.epoch, effect.worker)
                     self._elect(ReplaceMember(change, effect.worker, effect.member))
+                case Heal():
+                    heal = self._launch if effect.remedy is Remedy.LAUNCH else self._kill
+                    heal(effect.worker)
+                case Disconnect():
+                    self._effects.append(effect)
                 case _:
                     assert_never(effect)
-        self._looks.appoint_calmly(lead.wake_at, self._now)
 
     def _emit(self, effect: WorkerEffect) -> None:
         self._effects.append(effect)

@@ -6,6 +6,7 @@ _BALANCERS = "interrex.worker.balancers"
 _GATE = "interrex.worker.gate"
 _HEALING = "interrex.orchestration.healing"
 _LEAVING = "interrex.worker.leaving"
+_OVERSIGHT = "interrex.worker.oversight"
 _PEERS = "interrex.worker.peers"
 _STATE = "interrex.core.state"
 _WORKER = "interrex.worker.worker"
@@ -56,15 +57,14 @@ COMMANDS = (
         "A leader acts when a majority has confirmed that it knows all; here when it is elected.",
         _WORKER,
         "        return [*self._requests.entrusted(), self._requests.new_read(None)]\n",
-        "        self.lead = Leader(self.me, self.host, self.election.epoch, self.state, 0)\n"
-        "        return []\n",
+        "        self.oversight.begin(self.state)\n        return []\n",
     ),
     bug(
         "numbers-begin-again",
         "A leader that leads on in its epoch numbers its commands on; here it begins anew.",
-        _WORKER,
-        "            issued = issued if epoch == self.election.epoch else 0\n",
-        "            issued = 0\n",
+        _OVERSIGHT,
+        "        issued = issued if epoch == self._election.epoch else 0\n",
+        "        issued = 0\n",
     ),
     bug(
         "stored-snapshot-decoded",
@@ -101,7 +101,7 @@ COMMANDS = (
         "lost-command-not-repeated",
         "What was sent to a worker that was lost is sent again; here it counts as obeyed.",
         _WORKER,
-        "            self.lead.worker_lost(event.peer)\n",
+        "            lead.worker_lost(event.peer)\n",
         "",
     ),
     bug(
