@@ -1,9 +1,12 @@
 """A host's processes under test: performs effects, waits for their answers, leaves nothing."""
 
 import asyncio
+import contextlib
 import os
+import resource
 import select
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -45,6 +48,19 @@ def service(*command: str, **fields: Any) -> ServiceSpec:
 def check(kind: CheckKind, **fields: Any) -> Check:
     """A check with a patient time-out."""
     return Check(kind=kind, **({"timeout": PATIENCE_S} | fields))
+
+
+@contextlib.contextmanager
+def no_more_descriptors(but: int = 0) -> Iterator[None]:
+    """This process may open so many files more, and then none."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free + but, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 class Ear:

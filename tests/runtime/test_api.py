@@ -155,8 +155,15 @@ async def test_questions_behind_one_that_waits_are_not_taken_in_without_end(
             + b"x" * 2_000_000,
             b"HTTP/1.1 413",
         ),
+        (
+            b"POST /v1/changes HTTP/1.1\r\nHost: x\r\nContent-Length: 25\r\n\r\n"
+            b'{"id":"","operations":[]}',
+            b"HTTP/1.1 400",
+        ),
+        (get("/v1/leader?above=the-last"), b"HTTP/1.1 400"),
+        (get("/v1/leader?above=" + 5000 * "9"), b"HTTP/1.1 400"),
     ],
-    ids=["no HTTP", "no change", "too long"],
+    ids=["no HTTP", "no change", "too long", "no id", "no epoch", "an endless epoch"],
 )
 async def test_what_makes_no_sense_is_answered_and_counted(
     talker: Talker, sent: bytes, answer: bytes

@@ -35,6 +35,7 @@ from tests.runtime.haproxy_harness import (
     sockets_of,
     until,
 )
+from tests.runtime.host_harness import no_more_descriptors
 
 
 @pytest.fixture
@@ -140,6 +141,16 @@ async def test_a_dead_process_is_told_by_publish_and_probe(scene: Scene) -> None
     assert "does not answer" in followed.problem
     with pytest.raises(HaproxyUnreachable):
         await scene.balancer().drained(SlotName("web.0"))
+
+
+async def test_a_process_that_cannot_be_asked_for_want_of_descriptors_is_not_called_dead(
+    scene: Scene,
+) -> None:
+    await scene.serve()
+    balancer = scene.balancer()
+    with no_more_descriptors(), pytest.raises(OSError, match="Too many open files"):
+        await balancer.probe()
+    assert await balancer.probe() is None
 
 
 async def test_a_hung_process_hangs_nobody(scene: Scene) -> None:

@@ -1,6 +1,7 @@
 """Probes against real sockets and programs: each is answered exactly once, whatever is asked."""
 
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -16,10 +17,19 @@ from interrex.core.spec import CheckKind
 from interrex.runtime.probes import MAX_DRAINED_BYTES, MAX_STATUS_LINE_BYTES
 from interrex.runtime.procfs import all_pids, instance_of
 from interrex.supervision.interface import Probe, Probed
-from tests.runtime.host_harness import SLOT, Host, check, record_fields, service
+from tests.runtime.host_harness import (
+    SLOT,
+    Host,
+    check,
+    no_more_descriptors,
+    record_fields,
+    service,
+)
 
 BRIEF_S = 0.05
 """A time-out that is meant to run out."""
+
+NOBODYS_PORT = 1
 
 
 @pytest.fixture
@@ -345,6 +355,34 @@ async def test_admin_probes_are_delegated(
     probed = await host.probe(check(CheckKind.ADMIN, timeout=timeout))
     assert (probed.ok, probed.detail, probed.timed_out) == (ok, detail, timed_out)
     host.kill_all()
+
+
+def no_descriptor() -> OSError:
+    return OSError(errno.EMFILE, "Too many open files")
+
+
+async def short_of_descriptors(_: SlotName) -> str | None:
+    raise no_descriptor()
+
+
+async def test_an_admin_probe_without_a_descriptor_is_unasked(tmp_path: Path) -> None:
+    host = Host(tmp_path, admin_probe=short_of_descriptors)
+    await host.spawn(service("sleep", "1000"))
+    probed = await host.probe(check(CheckKind.ADMIN))
+    assert (probed.ok, probed.unasked) == (False, True)
+    host.kill_all()
+
+
+@pytest.mark.parametrize("kind", [CheckKind.HTTP, CheckKind.TCP, CheckKind.EXEC])
+async def test_without_a_descriptor_nothing_is_asked_and_it_is_said(
+    host: Host, kind: CheckKind
+) -> None:
+    what = check(kind, command=("true",))
+    with no_more_descriptors():
+        probed = await host.probe(what, NOBODYS_PORT)
+    assert (probed.ok, probed.unasked) == (False, True)
+    assert "ulimit -n" in probed.detail
+    assert not (await host.probe(what, NOBODYS_PORT)).unasked
 
 
 async def test_a_probe_of_what_is_not_held_is_answered_too(tmp_path: Path) -> None:

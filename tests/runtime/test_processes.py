@@ -17,7 +17,7 @@ from interrex.runtime.procfs import environ_of, instance_of, read_stat
 from interrex.runtime.spawning import inherited_environment
 from interrex.supervision.interface import ClaimOutcome, Forget, Spawned, SpawnFailed
 from tests.privileges import NOBODY, may_become
-from tests.runtime.host_harness import SLOT, Host, record_fields, service
+from tests.runtime.host_harness import SLOT, Host, no_more_descriptors, record_fields, service
 
 LIBC_SIGNALS = 1 << 31 | 1 << 32
 """Signals 32 and 33, which the C library keeps to itself and which some parents leave ignored."""
@@ -226,29 +226,17 @@ async def test_limits_beyond_the_hosts_are_refused_and_no_process_is_left(host: 
 
 async def test_too_few_descriptors_are_told_and_got_over(host: Host) -> None:
     await host.claim()
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    lowest_free = os.dup(0)
-    os.close(lowest_free)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, limits[1]))
-    try:
+    with no_more_descriptors():
         host.start(service(*FOREVER))
         failed = await host.next(SpawnFailed)
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert "open files" in failed.reason
     assert "ulimit -n" in failed.reason
     await host.spawn(service(*FOREVER), incarnation=2)
 
 
 async def test_a_claim_that_cannot_look_for_the_process_is_put_off(host: Host) -> None:
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    lowest_free = os.dup(0)
-    os.close(lowest_free)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free + 1, limits[1]))
-    try:
+    with no_more_descriptors(but=1):
         claimed = await host.claim()
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert claimed.outcome is ClaimOutcome.LOCKED
     assert (await host.claim()).outcome is ClaimOutcome.ABSENT
 
@@ -418,6 +406,15 @@ async def test_a_late_remnant_of_an_earlier_incarnation_is_killed(host: Host) ->
     assert stat is not None
     assert not stat.dead
     reap_by_tidying(host, late)
+
+
+async def test_looking_for_orphans_without_a_descriptor_is_put_off_in_one_line(
+    host: Host, caplog: pytest.LogCaptureFixture
+) -> None:
+    with no_more_descriptors():
+        host.processes.tidy()
+    assert [record.exc_info for record in caplog.records] == [None]
+    assert "ulimit -n" in caplog.text
 
 
 async def test_an_orphan_that_dies_later_is_reaped(host: Host) -> None:

@@ -90,6 +90,21 @@ def test_a_time_out_counts_unless_the_worker_was_away_for_a_quarter_of_it(
     assert asked.failures == counted
 
 
+def test_a_question_that_the_worker_could_not_put_says_nothing_however_often() -> None:
+    asked = Asked()
+    asked.become_ready()
+    asked.time_out(0)
+    for _ in range(10 * FORGIVEN_IN_A_ROW):
+        assert asked.core.wake_at is not None
+        now = asked.core.wake_at
+        [(number, _)] = asked.core.due(now)
+        asked.core.answered(number, Answer(False, detail="no descriptor", unasked=True), now)
+    assert asked.failures == 1
+    assert asked.core.ready
+    asked.time_out(0)
+    assert asked.failures == 2
+
+
 def test_time_that_was_lost_before_a_probe_was_sent_excuses_nothing() -> None:
     asked = Asked()
     asked.become_ready()

@@ -1,7 +1,6 @@
 """A listening socket whose callers cost little until they have greeted."""
 
 import asyncio
-import errno
 import socket
 import ssl
 from collections.abc import Callable
@@ -9,10 +8,10 @@ from contextlib import suppress
 from functools import partial
 
 from interrex.runtime.link import Limits, Link
+from interrex.runtime.means import lacks_means
 from interrex.runtime.peer_socket import Credentials, peer_credentials
 
 _AT_ONCE = 16
-_NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _PAUSE_S = 0.1
 
 
@@ -59,7 +58,7 @@ class Acceptor:
 
     def _on_accept_error(self, error: OSError) -> None:
         """Out of descriptors, the socket stays readable: wait, rather than spin."""
-        if error.errno not in _NO_DESCRIPTORS:
+        if not lacks_means(error):
             return
         self._on_fault("accept_errors", f"a caller could not be accepted: {error.strerror}")
         self._loop.remove_reader(self._sock)

@@ -28,6 +28,8 @@ MAX_BODY = 1024 * 1024
 MAX_UNREAD = 64 * 1024
 """How much (bytes) may come while a request is answered, before no more is taken."""
 EVENTS_POLL_S = 0.1
+MAX_DIGITS = 20
+"""Of an epoch, which has 64 bits."""
 
 
 class Backend(Protocol):
@@ -156,6 +158,7 @@ class ApiConnection(asyncio.Protocol):
                 status, body = await self._respond(method, target)
                 self._send(status, body)
         except _RefusedError as refused:
+            self._faults["bad_requests"] += refused.status == 400
             self._send(refused.status, _json(Outcome(ok=False, text=str(refused))))
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             self._faults["bad_requests"] += 1
@@ -194,7 +197,7 @@ class ApiConnection(asyncio.Protocol):
 
     async def _leader(self, query: str) -> tuple[int, bytes]:
         _, _, above = query.partition("above=")
-        if query and not above.isdecimal():
+        if query and not (above.isdecimal() and len(above) <= MAX_DIGITS):
             raise _RefusedError(400, "ask for /v1/leader?above=EPOCH, a whole number")
         found = await self._backend.leader_above(int(above or -1))
         return 200, msgspec.json.encode(found)

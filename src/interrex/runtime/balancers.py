@@ -45,7 +45,11 @@ class HostBalancers:
         return await asyncio.to_thread(driver.command, spec)
 
     async def probe(self, slot: SlotName) -> str | None:
-        """What is wrong with a balancer's process; None when nothing is."""
+        """What is wrong with a balancer's process; None when nothing is.
+
+        Raises:
+            OSError: it could not be asked, for want of means of this worker's own.
+        """
         return await self._driver(slot).probe()
 
     async def follow(self, effect: FollowRoutes, spec: BalancerSpec) -> None:

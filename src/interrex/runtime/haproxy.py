@@ -45,6 +45,7 @@ from interrex.runtime.haproxy_socket import (
     ask_once,
     conversation,
 )
+from interrex.runtime.means import lacks_means
 
 PUBLISH_TIMEOUT_S = 2.0
 PROBE_TIMEOUT_S = 4.0
@@ -174,13 +175,20 @@ class Balancer:
         return followed
 
     async def probe(self) -> str | None:
-        """None when the process works, else what is wrong; a hung one answers nothing for long."""
+        """None when the process works, else what is wrong; a hung one answers nothing for long.
+
+        Raises:
+            OSError: it could not be asked, for want of means of this worker's own.
+        """
         try:
             async with conversation(self.admin_socket, PROBE_TIMEOUT_S / 2) as talk:
                 if parse_shape(await talk.ask("show info")) is None:
                     return f"{self.admin_socket} answers, but is none of ours"
             await ask_once(self._folder / MASTER_SOCKET, "show proc", PROBE_TIMEOUT_S / 2)
         except HaproxyUnreachable as error:
+            cause = error.__cause__
+            if cause is not None and lacks_means(cause):
+                raise cause from None
             return str(error)
         self._let_siblings_start()
         return None

@@ -3,7 +3,8 @@
 A probe to a port is a fresh connection to 127.0.0.1, so that it also finds a server that still
 serves old connections and accepts no new one. TCP says only that the kernel accepts: a stopped
 process passes it. HTTP reads the status line and nothing else. Where it matters who answers, a
-good answer counts only when no stranger certainly listens there.
+good answer counts only when no stranger certainly listens there. A probe for which this worker has
+no descriptor, port or memory is answered as unasked.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ import msgspec
 from interrex.core.errors import InterrexError
 from interrex.core.ids import SlotName
 from interrex.core.spec import CheckKind
+from interrex.runtime.means import lacks_means
 from interrex.runtime.pidfd import reap, signal_group
 from interrex.runtime.spawning import CannotSpawn, Child, Output, Place, reason_of, spawn
 from interrex.runtime.strangers import Family, listens_itself, stranger_at
@@ -132,7 +134,8 @@ class Prober:
         try:
             sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         except OSError as error:
-            answer(_probed(probe, False, reason_of(error, "the probe")))
+            unasked = lacks_means(error)
+            answer(_probed(probe, False, reason_of(error, "the probe"), unasked))
             return
         _Connection(self._loop, probe, answer, self._asking, sock).connect()
 
@@ -140,7 +143,7 @@ class Prober:
         try:
             child = spawn(probe.check.command, probe.spec, place, Output(self._null, self._null))
         except CannotSpawn as error:
-            self._answer(_probed(probe, False, error.reason))
+            self._answer(_probed(probe, False, error.reason, lacks_means(error.__cause__)))
             return
         self._children.add(child.pid)
         _Command(self._loop, probe, self._answer, self._asking, child, self._children)
@@ -156,7 +159,8 @@ class Prober:
             self._answer(_too_late(probe))
             return
         except (OSError, InterrexError) as error:
-            wrong = str(error)
+            self._answer(_probed(probe, False, str(error), lacks_means(error)))
+            return
         self._answer(_probed(probe, wrong is None, wrong or ""))
 
 
@@ -188,7 +192,8 @@ class _Connection:
         turn of the loop is spent on waiting for it (a third of a probe's cost)."""
         code = self._sock.connect_ex(("127.0.0.1", self._probe.port))
         if code not in {0, errno.EINPROGRESS}:
-            self._finish(False, f"connecting: {os.strerror(code)}")
+            unasked = lacks_means(OSError(code, ""))
+            self._finish(False, f"connecting: {os.strerror(code)}", unasked)
         elif not self._go_on():
             self._loop.add_writer(self._descriptor, self._connected)
 
@@ -254,9 +259,9 @@ class _Connection:
         self._close()
         self._say(_too_late(self._probe))
 
-    def _finish(self, ok: bool, detail: str) -> None:
+    def _finish(self, ok: bool, detail: str, unasked: bool = False) -> None:
         self._close()
-        self._say(_probed(self._probe, ok, detail))
+        self._say(_probed(self._probe, ok, detail, unasked))
 
     def _say(self, probed: Probed) -> None:
         if not self._answered:
@@ -341,8 +346,8 @@ def _status_of(line: bytes) -> int | None:
     return int(code) if version.startswith(b"HTTP/1.") and code.isdigit() else None
 
 
-def _probed(probe: Probe, ok: bool, detail: str = "") -> Probed:
-    return Probed(probe.slot, probe.incarnation, probe.probe, ok, detail)
+def _probed(probe: Probe, ok: bool, detail: str = "", unasked: bool = False) -> Probed:
+    return Probed(probe.slot, probe.incarnation, probe.probe, ok, detail, unasked=unasked)
 
 
 def _too_late(probe: Probe) -> Probed:

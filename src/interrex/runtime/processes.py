@@ -15,9 +15,11 @@ from interrex.core.errors import ensure
 from interrex.core.ids import BALANCER, SlotName, service_of
 from interrex.runtime.adoption import open_recorded, rebuild_record
 from interrex.runtime.held_slot import HeldSlot, ReleasedChildren
+from interrex.runtime.means import lacks_means
 from interrex.runtime.pidfd import (
     ProcessIdentity,
     become_subreaper,
+    group_signals_by_pidfd,
     let_children_default_signals,
     reap,
     send_signal,
@@ -105,6 +107,7 @@ class HostProcesses:
         self._sweeper = Sweeper(loop, self._children)
         self._prober = Prober(loop, self._tell, self._children, self._null, admin_probe)
         become_subreaper()
+        group_signals_by_pidfd()  # asked of the kernel while there are descriptors to do it with
         let_children_default_signals()
         self._closed = False
         self._ticks = 0
@@ -136,7 +139,12 @@ class HostProcesses:
 
     def tidy(self) -> None:
         """Reaps and kills what sweeps could not see; the tick calls it every 10 s."""
-        self._sweeper.tidy(self._is_stale)
+        try:
+            self._sweeper.tidy(self._is_stale)
+        except OSError as error:
+            if not lacks_means(error):
+                raise
+            _log.warning("%s", reason_of(error, "looking for orphans"))
 
     def close(self) -> None:
         """Lets go of everything: locks fall, watches end, the replicas live on, nothing more is

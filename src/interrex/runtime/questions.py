@@ -1,5 +1,7 @@
 """What users may ask a worker over its HTTP socket, and the answer. Light: no HTTP in here."""
 
+from typing import Annotated
+
 import msgspec
 
 from interrex.core.ids import ChangeId, WorkerName
@@ -9,7 +11,7 @@ from interrex.core.state import Operation
 class ChangeBody(msgspec.Struct, forbid_unknown_fields=True):
     """``POST /v1/changes``. The id makes a retry harmless."""
 
-    id: ChangeId
+    id: Annotated[ChangeId, msgspec.Meta(min_length=1)]
     operations: tuple[Operation, ...]
 
 

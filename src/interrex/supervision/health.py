@@ -14,6 +14,8 @@ that a hundred replicas started together are not asked together.
 nothing of the replica and is not counted. But five of them in a row are followed by one that is,
 so that a hung replica is also found on a host that is overloaded for good. And the time to start
 counts only while the worker runs.
+
+*Unasked*: a question that the worker could not put, for want of descriptors, say, is never counted.
 """
 
 from collections.abc import Iterator
@@ -187,6 +189,7 @@ class Answer(NamedTuple):
     timed_out: bool = False
     detail: str = ""
     stranger: bool = False
+    unasked: bool = False
 
 
 class Health:
@@ -330,8 +333,9 @@ class Health:
         else:
             return None
         poll.in_flight = None
-        if answer.timed_out and poll.was_starved(self._lateness.lost):
-            poll.forgiven += 1
+        starved = answer.timed_out and poll.was_starved(self._lateness.lost)
+        if starved or answer.unasked:
+            poll.forgiven += starved
             for tally in self._tallies:
                 tally.counts = tally.counts and tally.poll is not poll
         else:

@@ -96,7 +96,8 @@ class Probed(msgspec.Struct, frozen=True):
     """The answer to ``Probe``; ``detail`` says what was wrong.
 
     ``timed_out`` tells a replica that does not answer (hung) from one that answers badly;
-    ``stranger`` that another program answered in its place, which ``detail`` names.
+    ``stranger`` that another program answered in its place, which ``detail`` names; ``unasked``
+    that the worker lacked what it takes to ask, which says nothing of the replica.
     """
 
     slot: SlotName
@@ -106,6 +107,7 @@ class Probed(msgspec.Struct, frozen=True):
     detail: str = ""
     timed_out: bool = False
     stranger: bool = False
+    unasked: bool = False
 
 
 class WakeUp(msgspec.Struct, frozen=True):

@@ -201,7 +201,7 @@ class Slot(Standing):
         if health is None or event.incarnation != self.incarnation:
             return
         started, ready = health.started, health.ready
-        answer = Answer(event.ok, event.timed_out, event.detail, event.stranger)
+        answer = Answer(event.ok, event.timed_out, event.detail, event.stranger, event.unasked)
         poll = health.answered(event.probe, answer, now)
         if poll is None:
             return
