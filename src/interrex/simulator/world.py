@@ -426,6 +426,8 @@ class World:
             if home == host.name:
                 if worker in self.disks:
                     self.disks[worker].disown()
+                else:
+                    self._welcome(worker, home, self._new_member())
                 self.agenda.after(self._starts.below(S), self.launch, worker, home)
 
     def _cut_machine(self, host: HostName, act: object) -> None:
