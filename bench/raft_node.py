@@ -14,7 +14,8 @@ from typing import assert_never
 
 import uvloop
 
-from interrex.core.ids import ChangeId, WorkerName
+from interrex.core.ids import ChangeId, HostName, WorkerName
+from interrex.core.messages import Known
 from interrex.core.spec import LOCAL_HOST
 from interrex.elections.interface import (
     Ask,
@@ -157,6 +158,12 @@ class RaftNode:
 
     def not_known(self, index: int) -> None:
         """All three began together."""
+
+    def introduction(self) -> None:
+        """All know each other from the beginning."""
+
+    def introduced(self, worker: WorkerName, host: HostName, known: Known) -> None:
+        """They do."""
 
     def peer_refuses(self, worker: WorkerName, reason: str) -> None:
         """It may not be there yet."""

@@ -6,12 +6,14 @@ import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import trustme
 
 from interrex.core.errors import InterrexError
 from interrex.core.ids import HostName, WorkerName
-from interrex.core.spec import Tls
+from interrex.core.messages import Known
+from interrex.core.spec import HostSpec, Tls
 from interrex.runtime.frames import encode_frame
 from interrex.runtime.greeting import encode_greeting
 from interrex.runtime.link import Limits
@@ -157,6 +159,42 @@ async def test_a_caller_of_another_ca_is_refused(town: Town, tmp_path: Path) -> 
     await counted(b, "failed_handshakes")
     assert a.listener.is_idle
     assert b.listener.is_idle
+
+
+WHOM = Known(53, 0, tuple(HostSpec(name=host, address=f"{host}:7000") for host in (NORTH, SOUTH)))
+
+
+def _strangers(town: Town, index: int, files: Tls | None = None) -> tuple[Node, Node]:
+    """The first, whose state is of index 11, does not know the second; that one calls it."""
+    a, b = town.node(A), town.node(B, files)
+    a.transport.peers_as_of, b.transport.peers_as_of = 11, index
+    b.listener.whom = msgspec.structs.replace(WHOM, index=index)
+    b.transport.set_peers({A: TcpAddress("127.0.0.1", town.ports[A], NORTH)})
+    return a, b
+
+
+async def test_who_is_not_known_yet_says_whom_there_is_and_is_let_in_once_it_is(town: Town) -> None:
+    """It joined while the other was away, and nobody else may be left to tell that one."""
+    a, b = _strangers(town, 53)
+    assert await a.listener.introductions.get() == (B, SOUTH, WHOM)
+    assert a.listener.is_idle
+    town.introduce()
+    assert (await a.next("connected")).hello == b.transport.hello
+    assert (await b.next("connected")).hello == a.transport.hello
+
+
+async def test_who_is_of_an_older_state_may_have_been_removed_and_says_nothing(town: Town) -> None:
+    a, b = _strangers(town, 10)
+    for _ in range(3):
+        assert await b.listener.refusals.get() == 11
+    assert a.listener.introductions.empty()
+
+
+async def test_who_does_not_prove_where_it_is_is_not_heard(town: Town) -> None:
+    a, b = _strangers(town, 53, town.authority.files("west"))
+    for _ in range(3):
+        assert await b.listener.refusals.get() == 11
+    assert a.listener.introductions.empty()
 
 
 def _client(town: Town) -> ssl.SSLContext:

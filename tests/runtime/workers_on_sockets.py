@@ -15,6 +15,7 @@ from typing import NamedTuple
 import uvloop
 
 from interrex.core.ids import HostName, WorkerName
+from interrex.core.messages import Known
 from interrex.core.spec import Tls
 from interrex.runtime.greeting import Hello
 from interrex.runtime.link import Limits
@@ -65,6 +66,9 @@ class Listener:
         self.reasons: asyncio.Queue[tuple[WorkerName, str]] = asyncio.Queue()
         self.beginnings: asyncio.Queue[bytes] = asyncio.Queue()
         self.is_late = False
+        self.whom: Known | None = None
+        """What it tells a peer that does not know it."""
+        self.introductions: asyncio.Queue[tuple[WorkerName, HostName, Known]] = asyncio.Queue()
         self.ended: asyncio.Queue[Hello] = asyncio.Queue()
         """Apart: the end of a process comes when the kernel has cleared up, after anything."""
 
@@ -79,6 +83,12 @@ class Listener:
 
     def not_known(self, index: int) -> None:
         self.refusals.put_nowait(index)
+
+    def introduction(self) -> Known | None:
+        return self.whom
+
+    def introduced(self, worker: WorkerName, host: HostName, known: Known) -> None:
+        self.introductions.put_nowait((worker, host, known))
 
     def peer_refuses(self, worker: WorkerName, reason: str) -> None:
         self.reasons.put_nowait((worker, reason))
@@ -177,6 +187,12 @@ class _Echo:
         pass
 
     def not_known(self, index: int) -> None:
+        pass
+
+    def introduction(self) -> Known | None:
+        return None
+
+    def introduced(self, worker: WorkerName, host: HostName, known: Known) -> None:
         pass
 
     def peer_refuses(self, worker: WorkerName, reason: str) -> None:

@@ -20,7 +20,7 @@ from interrex.core.time import S
 from interrex.elections.replicated.payload import change_data
 from interrex.orchestration.fleet import Fleet, WorkerView
 from interrex.worker.acquaintances import Acquaintances, was_removed
-from interrex.worker.interface import Remember, Send
+from interrex.worker.interface import Introduced, Remember, Send
 
 ONE = ClusterSpec(name="joining", workers=1)
 THREE = msgspec.structs.replace(ONE, workers=3)
@@ -110,6 +110,27 @@ def test_of_several_hosts_the_workers_of_a_removed_one_do_not_keep_each_other() 
     fleet = Fleet(WorkerName("b-1"), views, {})
     assert not was_removed(fleet, b, _state(0), 4, 10 * S)
     assert was_removed(fleet, b, _state(0), 4, 11 * S)
+
+
+def test_one_that_joined_meanwhile_introduces_itself_by_a_newer_state() -> None:
+    """Found by the simulator: a voter was away when a host joined. All others whom it knew lost
+    their logs, and it refused the host's workers, with which it was a majority."""
+    hosts = tuple(HostSpec(name=HostName(name), address=f"{name}:7000") for name in "abc")
+    two = ClusterSpec(name="joining", hosts=hosts[:2])
+    state = genesis(two)
+    known = Known(9, 1, hosts)
+    acquaintances = Acquaintances(two, Stored())
+    for worker, host in (("c-1", "a"), ("d-1", "d")):
+        acquaintances.introduced(Introduced(WorkerName(worker), HostName(host), known), state)
+        assert acquaintances.workers(state) == state.workers
+    introduced = Introduced(WorkerName("c-1"), HostName("c"), known)
+    state.index = 9
+    acquaintances.introduced(introduced, state)
+    assert acquaintances.workers(state) == state.workers
+    state.index = 8
+    acquaintances.introduced(introduced, state)
+    assert acquaintances.workers(state) == state.workers | {introduced.worker: introduced.host}
+    assert acquaintances.spec(state).hosts == hosts
 
 
 def test_who_has_fallen_behind_hears_from_any_peer_whom_else_to_look_for() -> None:

@@ -100,6 +100,10 @@ class Process:
         """It always knows the same."""
         return 0
 
+    @property
+    def introduction(self) -> None:
+        """Nobody ever joins."""
+
     def knows(self, worker: WorkerName) -> bool:
         """Whether it looks for this one."""
         return worker in self._neighbours

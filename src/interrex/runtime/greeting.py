@@ -4,13 +4,15 @@ The one who dials says ``Hello``. The other answers with its own, or with ``Refu
 The dialer answers that with ``Welcome``, or ``Refused``. Only then is the connection up on both
 sides. A dialer whose Hello has ``knock`` asks to be dialed itself: the answer is Welcome, and
 the end of that connection. Whoever would begin a cluster that has begun without it is answered
-with ``Began``.
+with ``Began``. Who is refused because the other's state, which is older, does not name it says in
+its next Hello whom there is.
 """
 
 import msgspec
 
 from interrex.core.digest import digest
 from interrex.core.ids import HostName, WorkerName
+from interrex.core.messages import Known
 from interrex.runtime.lifeline import NO_LIFELINE
 from interrex.runtime.pidfd import ProcessIdentity
 
@@ -30,7 +32,8 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):
     ``member`` is the identity under which its log votes; ``incarnation`` tells one start of a
     worker from its next; ``boot_id`` and ``pid_namespace`` say where the pid counts; ``lifeline``
     is the descriptor that this host's others may wait at for its death; ``begins`` is a digest of
-    how the speaker would begin the cluster, empty once anything was written to its log.
+    how the speaker would begin the cluster, empty once anything was written to its log; ``known``
+    is said to one that does not know the speaker, and by an older state.
     """
 
     version: int = VERSION
@@ -47,6 +50,7 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):
     knock: bool = False
     lifeline: int = NO_LIFELINE
     begins: str = ""
+    known: Known | None = None
 
     @property
     def process(self) -> ProcessIdentity:

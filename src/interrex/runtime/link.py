@@ -55,6 +55,9 @@ class LinkOwner(Protocol):
     def hello(self) -> Hello:
         """What this worker says of itself."""
 
+    def hello_to(self, peer: WorkerName | None) -> Hello:
+        """What it says to a peer that it calls."""
+
     @property
     def limits(self) -> Limits: ...
 
@@ -144,7 +147,8 @@ class Link(asyncio.Protocol):
         )
         if self.role is not Role.ACCEPTOR:
             knock = self.role is Role.KNOCKER
-            self._greet(msgspec.structs.replace(self._owner.hello, knock=knock))
+            hello = self._owner.hello_to(self.expected)
+            self._greet(msgspec.structs.replace(hello, knock=knock))
 
     def data_received(self, data: bytes) -> None:
         if self._ended:
@@ -197,7 +201,7 @@ class Link(asyncio.Protocol):
             self._greet(self._owner.refusal(self, hello, reason))
             self.fault("refused", reason)
             return False
-        self.peer = hello
+        self.peer = msgspec.structs.replace(hello, known=None)
         return True
 
     def _answer(self, hello: Hello) -> None:

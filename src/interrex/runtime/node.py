@@ -19,7 +19,7 @@ from interrex.core.contests import Contests
 from interrex.core.errors import InterrexError, InvariantViolation
 from interrex.core.ids import BALANCER, HostName, WorkerName, service_of
 from interrex.core.journal import Note
-from interrex.core.messages import encode
+from interrex.core.messages import Known, encode
 from interrex.core.state import genesis as genesis_state
 from interrex.core.state import workers_of
 from interrex.core.time import MS
@@ -63,6 +63,7 @@ from interrex.worker.interface import (
     EndWorker,
     FollowRoutes,
     HandOverAsked,
+    Introduced,
     Leave,
     LeaveAsked,
     MessageReceived,
@@ -411,6 +412,12 @@ class Node:
 
     def not_known(self, index: int) -> None:
         self.post(NotKnown(index))
+
+    def introduction(self) -> Known | None:
+        return self.core.acquaintances.introduction(self.core.state)
+
+    def introduced(self, worker: WorkerName, host: HostName, known: Known) -> None:
+        self.post(Introduced(worker, host, known))
 
     def peer_refuses(self, worker: WorkerName, reason: str) -> None:
         self._refusals[worker] = reason

@@ -26,11 +26,20 @@ from typing import Protocol
 import msgspec
 
 from interrex.core.errors import InterrexError
-from interrex.core.ids import WorkerName
+from interrex.core.ids import HostName, WorkerName
+from interrex.core.messages import Known
 from interrex.core.spec import Tls
 from interrex.runtime.accepting import Acceptor
 from interrex.runtime.dialing import Dialer
-from interrex.runtime.greeting import Began, Hello, Refused, digest_of, objection
+from interrex.runtime.greeting import (
+    MAX_GREETING,
+    Began,
+    Hello,
+    Refused,
+    digest_of,
+    encode_greeting,
+    objection,
+)
 from interrex.runtime.link import Limits, Link, Role
 from interrex.runtime.peer_process import PeerProcesses, is_trusted
 from interrex.runtime.peer_socket import (
@@ -66,6 +75,13 @@ class TransportListener(Protocol):
 
     def not_known(self, index: int) -> None:
         """A peer's state, as of this index, names no worker of this worker's name."""
+
+    def introduction(self) -> Known | None:
+        """Whom there is by this worker's state, for a peer that does not know this worker."""
+
+    def introduced(self, worker: WorkerName, host: HostName, known: Known) -> None:
+        """A stranger, by its certificate of the cluster and on this host, says whom there is by a
+        newer state."""
 
     def peer_refuses(self, worker: WorkerName, reason: str) -> None:
         """A peer that was called does not believe this worker."""
@@ -115,6 +131,8 @@ class Transport:
         self._dialers: dict[WorkerName, Dialer] = {}
         self.peers_as_of = -1
         """The index of the state that says who the others are: whoever it does not name is told."""
+        self._unknown_to: set[WorkerName] = set()
+        """Peers that refused this worker as a stranger, by an older state than its own."""
         self.began = b""
         """How the cluster began, once it has: whoever would begin it otherwise is told."""
         self._links: dict[WorkerName, Link] = {}
@@ -267,6 +285,14 @@ class Transport:
 
     # What links, acceptors and dialers ask and tell.
 
+    def hello_to(self, peer: WorkerName | None) -> Hello:
+        """What this worker says of itself to a peer that it calls; and whom there is, to one whose
+        older state does not name it, unless that is too long for a greeting."""
+        if peer not in self._unknown_to:
+            return self.hello
+        hello = msgspec.structs.replace(self.hello, known=self._listener.introduction())
+        return hello if len(encode_greeting(hello)) <= MAX_GREETING else self.hello
+
     @property
     def client_context(self) -> ssl.SSLContext | None:
         """For dialing over TCP."""
@@ -332,8 +358,13 @@ class Transport:
                 )
             if not self._doubt(link, hello) and len(self.began) < self.limits.frame_bytes // 2:
                 return Began(self.began)
-        known = hello.worker in self._dialers or objection(self.hello, hello)
-        return Refused(reason, -1 if known else self.peers_as_of)
+        if hello.worker in self._dialers or objection(self.hello, hello):
+            return Refused(reason)
+        known, certificate = hello.known, link.certificate
+        proved = certificate is not None and names_host(certificate, hello.host)
+        if proved and known is not None and known.index > self.peers_as_of:
+            self._listener.introduced(hello.worker, hello.host, known)
+        return Refused(reason, self.peers_as_of)
 
     def link_refused(self, link: Link, refusal: Refused) -> None:
         """A peer does not believe this worker, or does not know it."""
@@ -345,6 +376,8 @@ class Transport:
             self._listener.comes_late()
         if refusal.unknown_at >= 0:
             self._listener.not_known(refusal.unknown_at)
+            if link.expected is not None and refusal.unknown_at < self.peers_as_of:
+                self._unknown_to.add(link.expected)
 
     def link_told(self, link: Link, began: Began) -> None:
         """Believed of the host alone that was called, as its certificate says."""
@@ -366,6 +399,7 @@ class Transport:
             return
         old = self._links.get(worker)
         self._links[worker] = link
+        self._unknown_to.discard(worker)
         self._known[worker] = hello
         if link.credentials:
             pid = link.credentials.pid
@@ -386,7 +420,7 @@ class Transport:
         current = self._links.get(hello.worker)
         begins = current.peer.begins if current and current.peer else ""
         same = current and current.peer == msgspec.structs.replace(
-            hello, knock=False, begins=begins
+            hello, knock=False, begins=begins, known=None
         )
         if not (current and current.is_young and same):
             self._dialers[hello.worker].poke()

@@ -11,11 +11,19 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from interrex.core.ids import HostName, WorkerName
+from interrex.core.messages import Known
 from interrex.core.time import MS, S
 from interrex.simulator.agenda import Agenda
 from interrex.simulator.chance import Chance
 from interrex.simulator.plan import Conditions
-from interrex.worker.interface import MessageReceived, NotKnown, PeerJoined, PeerLeft, WorkerEvent
+from interrex.worker.interface import (
+    Introduced,
+    MessageReceived,
+    NotKnown,
+    PeerJoined,
+    PeerLeft,
+    WorkerEvent,
+)
 
 FIRST_PAUSE = 5 * MS
 LONGEST_PAUSE = 1 * S
@@ -45,6 +53,10 @@ class Peer(Protocol):
     @property
     def known_as_of(self) -> int:
         """The index of the state that says whom it looks for."""
+
+    @property
+    def introduction(self) -> Known | None:
+        """Whom there is by its state."""
 
     def knows(self, worker: WorkerName) -> bool:
         """Whether this is the name of a worker that it looks for."""
@@ -320,12 +332,16 @@ class Network:
         self._try_soon(pair, self._pause(pair))
 
     def _refused(self, one: Peer, other: Peer) -> bool:
-        """Whether one of them does not know the other, which is told so if it asks for it."""
+        """Whether one of them does not know the other, which is told so if it asks for it, and then
+        says whom there is: between machines its certificate proves that it is of this cluster."""
         if one.knows(other.worker):
             return False
         if other.knows(one.worker):
             delay = self._pairs[one.worker][other.worker].lanes[one.worker].typical
             self._agenda.after(delay, other.post, NotKnown(one.known_as_of))
+            known = other.introduction
+            if known is not None and known.index > one.known_as_of and other.host != one.host:
+                self._agenda.after(2 * delay, one.post, Introduced(other.worker, other.host, known))
         return True
 
     def _is_whole(self, pair: Pair, one: Peer, other: Peer) -> bool:

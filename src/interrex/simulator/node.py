@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from interrex.core.ids import HostName, WorkerName
 from interrex.core.journal import Note
-from interrex.core.messages import ElectionMail, encode
+from interrex.core.messages import ElectionMail, Known, encode
 from interrex.core.time import MS
 from interrex.elections.interface import Ask, Persist, Persisted
 from interrex.simulator.agenda import StandsStill
@@ -143,6 +143,11 @@ class Node:
     def known_as_of(self) -> int:
         """The index of the state that says whom it looks for."""
         return self.core.state.index if self.core is not None else -1
+
+    @property
+    def introduction(self) -> Known | None:
+        """Whom there is by its state."""
+        return self.core.acquaintances.introduction(self.core.state) if self.core else None
 
     def knows(self, worker: WorkerName) -> bool:
         """Whether it looks for a worker of this name."""

@@ -6,7 +6,8 @@ elect that leader. So until the state has come as far as the log once went, whoe
 that log asks for is looked for and let in as well; an entry that was never agreed on names at
 worst somebody who is not there. And one whose log was lost knows only those that the cluster began
 with: whoever joins it tells it who there is, since the leader may be none of them. Where none of
-those is left, it is what the workers of its host have kept (``Remember``) that it goes by.
+those is left, it is what the workers of its host have kept (``Remember``) that it goes by; or what
+a stranger says that proves to be of this cluster, and whose state is newer (``Introduced``).
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,7 +23,7 @@ from interrex.core.time import seconds
 from interrex.elections.interface import Member
 from interrex.elections.registry import contents
 from interrex.orchestration.fleet import Fleet
-from interrex.worker.interface import Remember, Send
+from interrex.worker.interface import Introduced, Remember, Send
 
 
 class Acquaintances:
@@ -49,19 +50,30 @@ class Acquaintances:
         if kept is not None and kept.index > self._until:
             self._take(kept, spec)
 
+    def introduced(self, event: Introduced, state: ClusterState) -> None:
+        """One that joined while this worker was away says which workers there are, itself among
+        them: nobody else may be left who knows of both, and it may take both to elect a leader."""
+        if workers_of(_spec_of(event.known, state.spec)).get(event.worker) == event.host:
+            self.heard(event.known, state)
+
     def heard(self, known: Known, state: ClusterState) -> None:
         """A peer that joined says which workers there are."""
         if known.index > max(state.index, self._until):
             self._take(known, state.spec)
 
     def _take(self, known: Known, spec: ClusterSpec) -> None:
-        self._spec = msgspec.structs.replace(spec, workers=known.workers, hosts=known.hosts)
+        self._spec = _spec_of(known, spec)
         self._workers = workers_of(self._spec)
         self._until = known.index
 
     def tell(self, peer: WorkerName, state: ClusterState) -> list[Send]:
         """What to say to a peer that joins; nothing before the first change is agreed on."""
-        return [Send(peer, _known(state))] if state.index else []
+        known = self.introduction(state)
+        return [] if known is None else [Send(peer, known)]
+
+    def introduction(self, state: ClusterState) -> Known | None:
+        """Whom there is by this worker's state; None before the first change is agreed on."""
+        return _known(state) if state.index else None
 
     def news(self, state: ClusterState) -> list[Send | Remember]:
         """What to say to all peers once the state has another file, and to keep: whoever joined
@@ -108,6 +120,10 @@ def _known(state: ClusterState) -> Known:
         for host in spec.hosts
     )
     return Known(state.index, max(spec.workers, last.get(LOCAL_HOST, 0)), hosts)
+
+
+def _spec_of(known: Known, spec: ClusterSpec) -> ClusterSpec:
+    return msgspec.structs.replace(spec, workers=known.workers, hosts=known.hosts)
 
 
 def _with_hosts(spec: ClusterSpec, others: tuple[HostSpec, ...]) -> ClusterSpec:

@@ -47,6 +47,15 @@ class NotKnown(msgspec.Struct, frozen=True):
     index: int
 
 
+class Introduced(msgspec.Struct, frozen=True):
+    """A stranger proves to be of this cluster and on ``host``, and says whom there is by its state.
+    It is refused still; once it is known, it is let in."""
+
+    worker: WorkerName
+    host: HostName
+    known: Known
+
+
 class DiskFull(msgspec.Struct, frozen=True):
     """The disk takes no more: what is to be written waits, in order. The next ``Persisted`` says
     that there is space again."""
@@ -109,6 +118,7 @@ WorkerEvent = (
     | Noticed
     | DiskFull
     | NotKnown
+    | Introduced
     | SupervisionEvent
     | RoutesFollowed
     | UserRequest

@@ -87,6 +87,7 @@ from interrex.worker.interface import (
     DiskFull,
     EndWorker,
     HandOverAsked,
+    Introduced,
     Leave,
     LeaveAsked,
     MessageReceived,
@@ -250,6 +251,8 @@ class Worker:
             case NotKnown():
                 if was_removed(self.fleet(), self.host, self.state, event.index, self._now):
                     self._effects.append(Leave("the cluster no longer knows this worker"))
+            case Introduced():
+                self.acquaintances.introduced(event, self.state)
             case RoutesFollowed():
                 self._effects += self._balancers.notes(event)
                 self._balancers.followed(event, self._now)
