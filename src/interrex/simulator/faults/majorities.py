@@ -3,7 +3,8 @@
 What a leader took that was cut off, the majority without it never saw. Either the next majority has
 as few in common with that one as majorities can: it knows from those alone what was agreed on. Or
 the old leader leads again, and what it was answered before arrives only now. Or one that followed
-it still writes what that leader sent when the next one's entries take its place.
+it still writes what that leader sent when the next one's entries take its place. Or one whose disk
+takes nothing any more learns what is agreed on, tells the next leader, and dies.
 """
 
 from typing import TYPE_CHECKING
@@ -11,9 +12,10 @@ from typing import TYPE_CHECKING
 from interrex.core.ids import ServiceName, WorkerName
 from interrex.core.state import Scale
 from interrex.core.time import seconds
-from interrex.simulator.faults.kind import Drawn, Scene, Undo
+from interrex.simulator.faults.kind import Drawn, Scene, Undo, node_of
 from interrex.simulator.faults.users import CLIENT
 from interrex.simulator.network import Lane
+from interrex.simulator.observation import Cause
 from interrex.simulator.plan import Fault
 
 if TYPE_CHECKING:
@@ -222,4 +224,49 @@ def overwrite(world: "World", fault: Fault) -> Undo | None:
     ask()
     world.agenda.after(stage - stage // 8, ask)
     world.agenda.after(stage, meet)
+    return undo
+
+
+def draw_unwritten(scene: Scene) -> Drawn:
+    """The leader has to be asked, and the next one elected, within some election time-outs."""
+    chance = scene.chance
+    stage = chance.between(2, 6) * seconds(scene.spec.timing.election_timeout)
+    values = {"stage": stage, "changes": chance.between(1, 4)}
+    return Drawn(3 * stage, (chance.pick(scene.services), *chance.shuffled(scene.workers)), values)
+
+
+def leave_unwritten(world: "World", fault: Fault) -> Undo | None:
+    """The leader takes changes, and one that follows it writes them; that they are agreed on it
+    only hears, as its disk is full then. Another one is made leader, hears from it how far it is,
+    and goes on when it dies: it knows less when it comes back."""
+    leader = world.leader()
+    if leader is None or len(world.homes) < 3:
+        return None
+    follower, heir, *_ = _others(world, fault, leader.worker)
+    disk, stage = world.disks[follower], fault.values["stage"]
+    if disk.full:
+        return None
+    over = filled = False
+
+    def fill() -> None:
+        nonlocal filled
+        if not over and not disk.full:
+            disk.full = filled = True
+            world.clients.hand_over(CLIENT, leader, heir)
+
+    def die() -> None:
+        node = node_of(world, follower)
+        if node is not None and not over:
+            world.end(node, Cause.FAULT, "killed, and its disk took nothing")
+        undo()
+
+    def undo() -> None:
+        nonlocal over
+        over = True
+        if filled:
+            disk.full = False
+
+    _ask_leader(world, fault)
+    world.agenda.after(stage, fill)
+    world.agenda.after(3 * stage - 1, die)
     return undo

@@ -21,6 +21,8 @@ from interrex.simulator.faults.majorities import (
     draw_late_answers,
     draw_majorities,
     draw_overwritten,
+    draw_unwritten,
+    leave_unwritten,
     overwrite,
 )
 from interrex.simulator.network import Lane
@@ -237,6 +239,7 @@ NETWORK = Family(
         Kind("majorities", draw_majorities, change_majorities, weight=6, least=3),
         Kind("late-answers", draw_late_answers, answer_late, weight=20, least=5),
         Kind("overwritten", draw_overwritten, overwrite, weight=3, least=5),
+        Kind("unwritten", draw_unwritten, leave_unwritten, weight=3, least=3),
     ),
     weight=6,
 )
