@@ -154,6 +154,7 @@ def test_a_host_joins_and_leaves_as_the_file_that_is_applied_says(hosts: Hosts) 
     assert before.items() <= running_on(a).items(), a.fleet.logs()
 
 
+@EVERY_ELECTION
 def test_a_founder_that_is_taken_from_the_file_leaves_and_nothing_else_is_touched(
     hosts: Hosts,
 ) -> None:
