@@ -4,7 +4,7 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import count
 from pathlib import Path
 
@@ -123,6 +123,32 @@ async def test_a_reset_begins_another_session(zookeeper: Asker) -> None:
     assert news == q.Lost()
     assert isinstance(await zookeeper.next_news(), q.Connected)
     assert await zookeeper.ask(q.List("line")) == q.Names(())
+
+
+async def test_servers_that_have_lost_everything_take_in_who_has_seen_more(folder: str) -> None:
+    """ZooKeeper refuses a client that has seen a later zxid than its own: it waits for another."""
+    with ZooKeeperEnsemble() as ensemble:
+        ensemble.wait_serving()
+        begin_again(ensemble, lambda server: None)  # its zxids begin with a later epoch from now on
+        mine = asker(ensemble, folder, session_s=1.0)
+        assert isinstance(await mine.next_news(), q.Connected)
+        assert isinstance(await mine.ask(q.Read("line")), q.Found)
+        begin_again(ensemble, ensemble.lose_data)
+        while not isinstance(await mine.next_news(), q.Connected):
+            pass
+        assert isinstance(await mine.ask(q.Read("line")), q.Found)
+        await mine.client.close()
+
+
+def begin_again(ensemble: ZooKeeperEnsemble, change: Callable[[int], None]) -> None:
+    """All servers are killed and, once something was done to each one's disk, started."""
+    servers = list(ensemble.alive)
+    for server in servers:
+        ensemble.kill(server)
+    for server in servers:
+        change(server)
+        ensemble.start(server)
+    ensemble.wait_serving()
 
 
 async def test_servers_that_are_too_old_get_no_session(folder: str) -> None:

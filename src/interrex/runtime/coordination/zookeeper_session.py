@@ -114,6 +114,7 @@ class ZooKeeperConnection:
         self.kazoo.add_listener(self._state_changed)
         self._is_introduced = False
         self._beginning: asyncio.Task[None] | None = None
+        self._forgetting: asyncio.TimerHandle | None = None
 
     def join(self, client: Follower) -> None:
         """Let an election hear of the session, beginning with the one that there is.
@@ -148,6 +149,7 @@ class ZooKeeperConnection:
     async def close(self) -> None:
         """End the session."""
         self._closed = True
+        self._remember()
         if self._beginning is not None:
             self._beginning.cancel()
             await asyncio.gather(self._beginning, return_exceptions=True)
@@ -247,12 +249,25 @@ class ZooKeeperConnection:
 
     def _connected(self, session: int, granted_ms: int) -> None:
         self._session, self._refusal = session, ""
+        self._remember()
         for client in list(self._clients):
             client.connected(session, granted_ms)
 
     def _suspended(self) -> None:
         _log.warning("the connection with ZooKeeper is lost; it is tried again")
         self._tell(q.Suspended())
+        self._remember()
+        self._forgetting = self._loop.call_later(self.granted_ms / 1000, self._forget)
+
+    def _forget(self) -> None:
+        """Servers that have lost data refuse whoever has seen more, for good. Whether what they
+        have is older is for elections to see, which remember what was acknowledged."""
+        self.kazoo.last_zxid = 0
+
+    def _remember(self) -> None:
+        if self._forgetting is not None:
+            self._forgetting.cancel()
+            self._forgetting = None
 
     def _lost(self, is_refused: bool) -> None:
         self._session = 0
