@@ -53,6 +53,9 @@ class Talker:
     async def step_down(self, body: StepDownBody) -> Outcome:
         return Outcome(ok=True, text="")
 
+    async def begin_anew(self) -> Outcome:
+        return Outcome(ok=True, text="")
+
     async def leave(self) -> Outcome:
         return Outcome(ok=True, text="")
 

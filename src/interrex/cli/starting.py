@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from interrex.cli.command_lock import only_command
 from interrex.cli.exits import CommandError, Exit
+from interrex.cli.lost_data import begin_service_anew
 from interrex.cli.majority import explained, lost_majority
 from interrex.cli.names import meant
 from interrex.cli.preflight import check_machine, check_resources
@@ -15,7 +16,7 @@ from interrex.cli.taking_down import anything_runs, end_all, see_out
 from interrex.cli.terminal import say
 from interrex.config import ConfigError, check
 from interrex.core.ids import HostName, WorkerName
-from interrex.core.spec import ClusterSpec, hosts_of
+from interrex.core.spec import COORDINATED, ClusterSpec, hosts_of
 from interrex.core.state import workers_of
 from interrex.runtime.beginning_anew import begin_anew, objection
 from interrex.runtime.founding import found_cluster
@@ -108,7 +109,7 @@ def begin(plan: Plan, anew: bool = False) -> Begun:
 
     Args:
         plan: what to start.
-        anew: although so many logs are lost that nobody can be elected: go on with what is left.
+        anew: although so much is lost that nobody can be elected: go on with what is left.
 
     Raises:
         InterrexError: it cannot be started here; what runs goes on running.
@@ -180,7 +181,11 @@ def _begin_anew(plan: Plan, running: list[WorkerProcess]) -> None:
     """Raises CommandError where it cannot be, or where nothing is lost that would ask for it."""
     layout = plan.layout
     genesis = known_genesis(layout)
-    reason = objection(plan.spec if genesis is None else genesis.spec)
+    spec = plan.spec if genesis is None else genesis.spec
+    if spec.election in COORDINATED:
+        begin_service_anew(layout, spec.election, [process.worker for process in running])
+        return
+    reason = objection(spec)
     if reason:
         raise CommandError(reason)
     if genesis is not None and not lost_majority(layout):

@@ -52,8 +52,9 @@ def up(
             (1); the fleet goes on in both cases.
         guard: Stay, print nothing, and start the workers again should all of them die at once;
             what `interrex install` lets systemd run.
-        anew: Go on although so many workers' logs are lost that no majority is left: from what
-            the file and other logs still tell, with what runs. Later changes are forgotten.
+        anew: Go on although so many workers' logs are lost that no majority is left, from what
+            the file and other logs still tell, or although a coordination service has lost all,
+            from what the workers know; with what runs. Later changes are forgotten.
         timeout: How long --detach waits.
         host: Which of the file's hosts this machine is; by default the one of its own name.
         state: The folder of all clusters' states; by default $INTERREX_STATE or the user's own.

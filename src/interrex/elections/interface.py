@@ -14,6 +14,8 @@ from interrex.core.spec import Timing
 from interrex.core.storage import Record
 from interrex.elections.guarantees import Guarantees
 
+NOTHING_LOST = "nothing is lost that it could not go on without"
+
 
 class MalformedPayload(Exception):  # noqa: N818
     """A peer sent bytes that are no message of this election: end the connection."""
@@ -115,6 +117,11 @@ class EpochObeyed(msgspec.Struct, frozen=True):
     epoch: int
 
 
+class BeginAnew(msgspec.Struct, frozen=True):
+    """A person says to go on without what the coordination service has lost: put what this worker
+    knows in its place. Only ``Renewable`` elections take it, and only without an objection."""
+
+
 class WakeUp(msgspec.Struct, frozen=True):
     """The time in ``wake_at`` has come."""
 
@@ -133,6 +140,7 @@ ElectionEvent = (
     | Told
     | Noticed
     | EpochObeyed
+    | BeginAnew
     | WakeUp
 )
 
@@ -322,3 +330,13 @@ class Explaining(Protocol):
     def obstacle(self) -> str:
         """Why no change can be made before somebody acts, also by a leader, and what to do; empty
         where nothing is, or where it may pass by itself."""
+
+
+@runtime_checkable
+class Renewable(Protocol):
+    """An election whose log may be lost while workers run that know it."""
+
+    @property
+    def objection(self) -> str:
+        """Why the log cannot be begun anew from what this worker knows, and what can be done;
+        ``NOTHING_LOST`` where it need not be, empty where it can."""

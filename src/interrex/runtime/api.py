@@ -5,6 +5,7 @@
     GET  /v1/spec: the cluster file as this worker knows it; ?confirmed as above
     GET  /v1/leader   with ?above=EPOCH: answered as soon as a leader of a later epoch is known
     POST /v1/changes  POST /v1/step-down  POST /v1/leave
+    POST /v1/begin-anew: go on without what the coordination service has lost
 
 HTTP is spoken by h11; this file only routes. It is imported after the replicas were adopted,
 since nothing that heals waits for it.
@@ -52,6 +53,8 @@ class Backend(Protocol):
     async def change(self, body: ChangeBody) -> Outcome: ...
 
     async def step_down(self, body: StepDownBody) -> Outcome: ...
+
+    async def begin_anew(self) -> Outcome: ...
 
     async def leave(self) -> Outcome: ...
 
@@ -171,6 +174,7 @@ class ApiConnection(asyncio.Protocol):
             ("GET", "/v1/healthz"): self._healthz,
             ("POST", "/v1/changes"): self._change,
             ("POST", "/v1/step-down"): self._step_down,
+            ("POST", "/v1/begin-anew"): self._begin_anew,
             ("POST", "/v1/leave"): self._leave,
         }
         path, _, query = target.partition("?")
@@ -209,6 +213,9 @@ class ApiConnection(asyncio.Protocol):
     async def _step_down(self) -> tuple[int, bytes]:
         body = msgspec.json.decode(self._body or b"{}", type=StepDownBody)
         return _outcome(await self._backend.step_down(body))
+
+    async def _begin_anew(self) -> tuple[int, bytes]:
+        return _outcome(await self._backend.begin_anew())
 
     async def _leave(self) -> tuple[int, bytes]:
         return _outcome(await self._backend.leave())

@@ -53,9 +53,8 @@ def objection(spec: ClusterSpec) -> str:
     """Why such a cluster cannot be begun anew, and what can be done; empty where it can."""
     if spec.election in COORDINATED:
         return (
-            f"{spec.name} cannot be begun anew: what is asked for stands in {spec.election}, in no "
-            "log of its own\nwhere that has lost it, put it back, or go on without it: "
-            f'docs/{spec.election}.md, "has lost data"'
+            f"{spec.name} cannot be begun anew from its files: what is asked for stands in "
+            f'{spec.election}\nwhere that has lost it see docs/{spec.election}.md, "has lost data"'
         )
     if spec.hosts or spec.election not in ELECTIONS:
         return (

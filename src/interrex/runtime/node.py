@@ -57,6 +57,7 @@ from interrex.supervision.interface import (
 )
 from interrex.worker.interface import (
     Answer,
+    BeginAnewAsked,
     ChangeAsked,
     Disconnect,
     DiskFull,
@@ -505,6 +506,9 @@ class Node:
 
     async def step_down(self, body: StepDownBody) -> Outcome:
         return await self._ask(lambda n: HandOverAsked(n, body.successor))
+
+    async def begin_anew(self) -> Outcome:
+        return await self._ask(BeginAnewAsked)
 
     def contests(self) -> tuple[Contests, int]:
         return self.core.state.contests, self.core.state.index

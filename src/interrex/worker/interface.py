@@ -96,6 +96,12 @@ class HandOverAsked(msgspec.Struct, frozen=True):
     successor: WorkerName | None
 
 
+class BeginAnewAsked(msgspec.Struct, frozen=True):
+    """A user says to go on without what the coordination service has lost."""
+
+    request: int
+
+
 class LeaveAsked(msgspec.Struct, frozen=True):
     """Stop everything supervised here, then end."""
 
@@ -106,7 +112,7 @@ class WakeUp(msgspec.Struct, frozen=True):
     """The time in ``wake_at`` has come."""
 
 
-UserRequest = ChangeAsked | ReadAsked | HandOverAsked | LeaveAsked
+UserRequest = ChangeAsked | ReadAsked | HandOverAsked | BeginAnewAsked | LeaveAsked
 
 WorkerEvent = (
     Started

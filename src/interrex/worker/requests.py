@@ -21,16 +21,26 @@ from interrex.core.state import (
 )
 from interrex.core.time import S
 from interrex.elections.interface import (
+    NOTHING_LOST,
+    BeginAnew,
     ConfirmRead,
     Election,
     ElectionEvent,
     Foreseeing,
     ProposalSettled,
     Propose,
+    Renewable,
     StepDown,
 )
 from interrex.elections.registry import times_problem
-from interrex.worker.interface import Answer, ChangeAsked, HandOverAsked, Send, WorkerEffect
+from interrex.worker.interface import (
+    Answer,
+    BeginAnewAsked,
+    ChangeAsked,
+    HandOverAsked,
+    Send,
+    WorkerEffect,
+)
 from interrex.worker.obstacles import Obstacles
 from interrex.worker.submissions import Submissions
 
@@ -217,10 +227,16 @@ class Requests:
         self._emit(Answer(request, confirmed, text, index))
         return False
 
-    # Handing over
+    # What only the election does
 
-    def hand_over(self, event: HandOverAsked) -> None:
-        """A user wants another leader."""
+    def for_the_election(self, event: HandOverAsked | BeginAnewAsked) -> None:
+        """A user wants another leader, or to go on without what is lost."""
+        if isinstance(event, HandOverAsked):
+            self._hand_over(event)
+        else:
+            self._begin_anew(event)
+
+    def _hand_over(self, event: HandOverAsked) -> None:
         leader = self._election.leader
         if leader is None:
             self._emit(Answer(event.request, False, "nobody leads just now"))
@@ -230,6 +246,15 @@ class Requests:
         else:
             self._emit(Send(leader, HandOver(event.successor)))
         self._emit(Answer(event.request, True, f"asked {leader} to step down"))
+
+    def _begin_anew(self, event: BeginAnewAsked) -> None:
+        """Whether it worked the status says."""
+        election = self._election
+        reason = election.objection if isinstance(election, Renewable) else NOTHING_LOST
+        if not reason:
+            self._elect(BeginAnew())
+        text = reason or f"begins anew from what {self._me} knows"
+        self._emit(Answer(event.request, not reason, text, refused=bool(reason)))
 
 
 def _objection(event: ChangeAsked, state: ClusterState) -> str:

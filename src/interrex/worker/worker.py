@@ -82,6 +82,7 @@ from interrex.worker.founding import Founding
 from interrex.worker.gate import EpochGate
 from interrex.worker.interface import (
     Answer,
+    BeginAnewAsked,
     ChangeAsked,
     Disconnect,
     DiskFull,
@@ -257,7 +258,7 @@ class Worker:
                 self._effects += self._balancers.notes(event)
                 self._balancers.followed(event, self._now)
                 self._looks.changed = True  # and what has changed meanwhile is told
-            case ChangeAsked() | ReadAsked() | HandOverAsked() | LeaveAsked():
+            case ChangeAsked() | ReadAsked() | HandOverAsked() | BeginAnewAsked() | LeaveAsked():
                 self._on_request(event)
             case _:
                 self._supervise(event)
@@ -437,14 +438,12 @@ class Worker:
                 self._requests.change(event, self.state, self._now)
             case ReadAsked():
                 self._elect(self._requests.new_read(event.request))
-            case HandOverAsked():
-                self._requests.hand_over(event)
             case LeaveAsked():
                 self._leaving = self._leaving or Leaving(event.request, self._now)
                 self._reporter.change()
                 self._note("worker.leaving", f"{self.me} stops everything it supervises")
             case _:
-                assert_never(event)
+                self._requests.for_the_election(event)
 
     def _on_command(self, sender: WorkerName, command: Command) -> None:
         """The one gate for every command, the leader's own to itself included."""

@@ -11,7 +11,13 @@ from interrex.core.storage import Stored
 from interrex.core.time import MS, S
 from interrex.elections.coordinated.desk import Desk
 from interrex.elections.coordinated.memory import Memory
-from interrex.elections.interface import Explaining, Persist
+from interrex.elections.interface import (
+    NOTHING_LOST,
+    BeginAnew,
+    Explaining,
+    Persist,
+    Renewable,
+)
 from tests.elections.coordinated.world import Fate, World
 from tests.elections.etcd.world import World as EtcdWorld
 from tests.elections.zookeeper.world import World as ZooKeeperWorld
@@ -39,7 +45,7 @@ def put_back(world: AnyWorld, kept: dict[str, Any]) -> None:
         for server in world.servers.values():
             world.lose_watch(server)
     if isinstance(world, ZooKeeperWorld):
-        world.store.sessions.clear()
+        world.begin_again()
 
 
 def lose_everything(world: AnyWorld) -> None:
@@ -222,3 +228,145 @@ def test_who_runs_on_while_etcd_loses_its_data_leads_nobody_either(changes: int)
     world.run(40 * S)
     assert world.epochs == led
     assert all("lost changes" in hindrance(world, name) for name in world.servers)
+
+
+def lose_while_they_run(world: AnyWorld, kept: dict[str, Any] | None = None) -> None:
+    """The servers are all away for a while, and come back with nothing, or with a backup."""
+    world.fate = lambda worker, question: Fate(there=None)
+    if isinstance(world, ZooKeeperWorld):
+        for server in world.servers.values():
+            server.cut = True
+    world.run(30 * S)
+    put_back(world, dict(vars(type(world.store)())) if kept is None else kept)
+    if isinstance(world, ZooKeeperWorld):
+        for server in world.servers.values():
+            server.cut = False
+    world.fate = lambda worker, question: Fate()
+    world.run(30 * S)
+
+
+def objection(world: AnyWorld, name: str) -> str:
+    core = world[name].election
+    assert isinstance(core, Renewable)
+    return core.objection
+
+
+def test_a_lost_snapshot_that_held_every_change_is_missed_by_those_who_run(new: New) -> None:
+    """An emptied etcd's revisions may lie below the snapshot's, and above all that was current."""
+    world = new(snapshot_after=3)
+    agree(world, "a", "b", "c", "d")
+    epochs = dict(world.epochs)
+    lose_while_they_run(world)
+    assert world.epochs == epochs
+    for name in world.servers:
+        assert "lost changes: 4 were acknowledged, it has 0" in hindrance(world, name)
+
+
+def goes_on_from(world: AnyWorld, name: str, *changes: str) -> None:
+    """What a worker knows is put in place of what was lost, and everybody goes on from it."""
+    newest = max(world.epochs)
+    assert objection(world, name) == ""
+    world.step(world[name], BeginAnew())
+    world.elect()
+    world.run(10 * S)
+    leader = world.elect()
+    assert max(world.epochs) > newest
+    world.propose(leader.name, "after")
+    world.run(S)
+    expected = [*(change.encode() for change in changes), b"after"]
+    assert [server.log for server in world.servers.values()] == [expected] * len(world.servers)
+    assert {objection(world, name) for name in world.servers} == {NOTHING_LOST}
+    assert {hindrance(world, name) for name in world.servers} == {""}
+
+
+def test_what_a_worker_knows_is_put_in_place_of_what_was_lost_when_a_person_says_so(
+    new: New,
+) -> None:
+    """Every epoch from then on is above all before, and also after everything was restarted."""
+    world = new()
+    agree(world, "a", "b", "c")
+    lose_while_they_run(world)
+    goes_on_from(world, "w2", "a", "b", "c")
+    for _ in world.servers:
+        leader = world.elect().name
+        world.kill(leader)
+        world.elect()
+        world.restart(leader)
+    restart_all(world)
+    world.elect()
+    world.run(S)
+    assert {objection(world, name) for name in world.servers} == {NOTHING_LOST}
+    assert world["w1"].log == [b"a", b"b", b"c", b"after"]
+
+
+def test_what_was_lost_twice_is_begun_anew_twice(new: New) -> None:
+    world = new()
+    agree(world, "a")
+    lose_while_they_run(world)
+    goes_on_from(world, "w1", "a")
+    lose_while_they_run(world)
+    assert world.leader is None
+    goes_on_from(world, "w3", "a", "after")
+
+
+def test_a_service_that_was_set_back_is_gone_on_from_what_was_known_after(new: New) -> None:
+    world = new()
+    agree(world, "a", "b")
+    older = backup(world)
+    agree(world, "c", "d")
+    lose_while_they_run(world, older)
+    assert world.leader is None
+    goes_on_from(world, "w1", "a", "b", "c", "d")
+    put_back(world, older)
+    restart_all(world)
+    world.run(30 * S)
+    assert world.leader is None
+
+
+def test_snapshots_after_a_new_beginning_keep_epochs_above_all_before(new: New) -> None:
+    world = new(snapshot_after=3)
+    agree(world, "a", "b", "c", "d")
+    lose_while_they_run(world)
+    goes_on_from(world, "w2", "a", "b", "c", "d")
+    newest = max(world.epochs)
+    agree(world, "e", "f", "g", "h")
+    restart_all(world)
+    world.elect()
+    world.run(S)
+    assert max(world.epochs) > newest
+    assert len({tuple(server.log) for server in world.servers.values()}) == 1
+
+
+def test_who_does_not_know_all_that_anybody_remembers_begins_nothing_anew(new: New) -> None:
+    world = new()
+    agree(world, "a", "b", "c")
+    lose_while_they_run(world)
+    world.kill("w1")
+    world.restart("w1")
+    world.run(5 * S)
+    assert "w1 knows 0 of 3 changes" in objection(world, "w1")
+    world.step(world["w1"], BeginAnew())
+    world.run(10 * S)
+    assert world.leader is None
+    goes_on_from(world, "w3", "a", "b", "c")
+
+
+def test_two_that_begin_anew_at_once_begin_the_same(new: New) -> None:
+    world = new()
+    agree(world, "a", "b", "c")
+    lose_while_they_run(world)
+    world.step(world["w1"], BeginAnew())
+    world.step(world["w1"], BeginAnew())
+    goes_on_from(world, "w2", "a", "b", "c")
+
+
+def test_nothing_is_begun_anew_where_nothing_is_lost(new: New) -> None:
+    world = new()
+    agree(world, "a")
+    epochs = dict(world.epochs)
+    for name in world.servers:
+        assert objection(world, name) == NOTHING_LOST
+        world.step(world[name], BeginAnew())
+    world.run(10 * S)
+    assert world.epochs == epochs
+    assert all(server.restored == 0 for server in world.servers.values())

@@ -108,6 +108,11 @@ class World(world.World[Server, ZooKeeperStore, q.Question]):
         if crumb is not None and crumb.released:
             self._released.add(crumb.node)
 
+    def begin_again(self) -> None:
+        """The servers have begun again, with what the store holds now: no session lives."""
+        self.store.sessions.clear()
+        self._seen = len(self.store.history)
+
     def tell_watchers(self) -> None:
         self._notice_release()
         news, self._seen = self.store.history[self._seen :], len(self.store.history)

@@ -35,6 +35,7 @@ from interrex.elections.bully.server import Server
 from interrex.elections.bully.settings import BullySettings
 from interrex.elections.guarantees import BULLY, BULLY_WITH_QUORUM, Guarantees
 from interrex.elections.interface import (
+    BeginAnew,
     ConfirmRead,
     ElectionEffect,
     ElectionEvent,
@@ -206,7 +207,7 @@ class Bully:
             case SnapshotTaken():
                 server.node.snapshot_taken(event)
                 server.role.on_snapshot()
-            case Told() | Noticed():
+            case Told() | Noticed() | BeginAnew():
                 ensure(False, "Bully asks no coordination service")
             case _:
                 assert_never(event)

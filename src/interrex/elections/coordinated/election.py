@@ -28,9 +28,12 @@ from interrex.elections.coordinated.payload import (
     decode_payload,
     encode_payload,
 )
+from interrex.elections.coordinated.script import Script, follow
 from interrex.elections.coordinated.settings import CoordinatedSettings
 from interrex.elections.guarantees import Guarantees
 from interrex.elections.interface import (
+    NOTHING_LOST,
+    BeginAnew,
     ConfirmRead,
     ElectionEffect,
     ElectionEvent,
@@ -50,6 +53,7 @@ from interrex.elections.interface import (
     SendPayload,
     SnapshotTaken,
     StepDown,
+    TakeSnapshot,
     TimesChanged,
     Told,
     WakeUp,
@@ -107,6 +111,8 @@ class CoordinatedElection(ABC, Generic[Answer]):
         self._led = 0
         """The last epoch in which this worker led."""
         self._claiming = False
+        self._begins_anew = False
+        self._knew_of_loss = False
         self._backoff = Backoff(settings.first_retry, settings.last_retry, random)
         self.wake_at: int | None = 0
         """When to send ``WakeUp`` (ns), None for never."""
@@ -167,9 +173,18 @@ class CoordinatedElection(ABC, Generic[Answer]):
         """Look at what stands there again: there should be more than was read."""
 
     @property
+    def _lost(self) -> str:
+        """What is gone of what was acknowledged; empty where nothing is."""
+        return self._log.problem
+
+    @property
     def _problem(self) -> str:
         """Why nobody may lead by what stands there; empty where nothing is wrong with it."""
-        return self._log.problem
+        return self._lost
+
+    @abstractmethod
+    def _beginning_anew(self, taken: SnapshotTaken) -> Script[Answer]:
+        """Put this in place of what stands there; where that is not done all is as before."""
 
     @property
     def _refusal(self) -> str:
@@ -235,9 +250,25 @@ class CoordinatedElection(ABC, Generic[Answer]):
         """Why no change can be made before somebody acts, also by a leader, and what to do."""
         if not self._is_served:
             return ""
-        if self._log.problem:
-            return f"{self._log.problem}; {self._way_out}"
+        if self._lost:
+            return f"{self._lost}; {self._way_out}"
         return self._problem or self._refusal
+
+    @property
+    def objection(self) -> str:
+        """Why the log cannot be begun anew from what this worker knows, and what can be done;
+        ``NOTHING_LOST`` where it need not be, empty where it can."""
+        known, acknowledged = self._log.applied, self._memory.index
+        if not self._is_served:
+            return self._unserved
+        if not self._lost:
+            return NOTHING_LOST
+        if known < acknowledged:
+            return (
+                f"{self._me} knows {known} of {acknowledged} changes: who has run since before "
+                "they were lost knows more"
+            )
+        return ""
 
     @property
     def leading(self) -> bool:
@@ -281,6 +312,7 @@ class CoordinatedElection(ABC, Generic[Answer]):
             if not self._wanted.stands:
                 self._leading.hand_over(self._wanted.successor)
             self._leading.go_on()
+        self._tell_of_loss()
         known = (self.leader, self.epoch)
         if known != self._announced:
             self._announced = known
@@ -313,6 +345,12 @@ class CoordinatedElection(ABC, Generic[Answer]):
             case SnapshotTaken():
                 if self._leading is not None:
                     self._leading.snapshot_taken(event)
+                elif self._begins_anew:
+                    follow(self._desk, self._begin_anew(event))
+            case BeginAnew():
+                if not self.objection and not self._begins_anew:
+                    self._begins_anew = True
+                    effects.append(TakeSnapshot(self._log.applied))
             case StepDown(successor):
                 if leading is not None and successor != self._me:
                     leading.hand_over(successor)
@@ -332,6 +370,11 @@ class CoordinatedElection(ABC, Generic[Answer]):
             case _:
                 assert_never(event)
 
+    def _begin_anew(self, taken: SnapshotTaken) -> Script[Answer]:
+        yield from self._beginning_anew(taken)
+        self._begins_anew = False
+        self._read_anew()
+
     def _why(self, leader: WorkerName | None) -> str:
         if leader is None and self._problem:
             return self._problem
@@ -346,9 +389,7 @@ class CoordinatedElection(ABC, Generic[Answer]):
         self._members[peer] = member
         self._marks.pop(peer, None)
         self._tell(peer)
-        memory = self._memory
-        if memory.index or memory.epoch:
-            self._send(peer, Remembered(memory.index, memory.epoch))
+        self._tell_what_is_remembered(peer)
         self._fencing.joined(peer, self.epoch)
 
     def _on_peer_lost(self, peer: WorkerName, proved_dead: bool) -> None:
@@ -386,6 +427,18 @@ class CoordinatedElection(ABC, Generic[Answer]):
             for peer in peers:
                 self._send(peer, MarkTold(self._mark))
 
+    def _tell_what_is_remembered(self, *peers: WorkerName) -> None:
+        memory = self._memory
+        if memory.index or memory.epoch:
+            for peer in peers:
+                self._send(peer, Remembered(memory.index, memory.epoch))
+
+    def _tell_of_loss(self) -> None:
+        """Who may be asked to begin anew has to know of all that anybody remembers."""
+        if self._lost and not self._knew_of_loss:
+            self._tell_what_is_remembered(*sorted(self._connected))
+        self._knew_of_loss = bool(self._lost)
+
     def _send(self, to: WorkerName, message: MarkTold | Remembered) -> None:
         self._desk.effects.append(SendPayload(to, encode_payload(message)))
 
@@ -409,7 +462,7 @@ class CoordinatedElection(ABC, Generic[Answer]):
 
     def _begin(self, leading: Leading[Answer], reason: str) -> None:
         self._leading = leading
-        self._led = leading.epoch
+        self._led = self._log.above + leading.epoch
         self._reason = reason
 
     def _end(self, reason: str) -> None:

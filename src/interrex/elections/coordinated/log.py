@@ -23,11 +23,13 @@ class LogEntry(msgspec.Struct, frozen=True, array_like=True):
 
 
 class SnapshotHead(msgspec.Struct, frozen=True):
-    """The state after ``index`` is in so many parts, whose names begin with ``id``."""
+    """The state after ``index`` is in so many parts, whose names begin with ``id``. Epochs are the
+    service's own numbers and ``above``, which every later snapshot repeats."""
 
     index: int = 0
     id: str = ""
     parts: int = 0
+    above: int = 0
 
 
 class NotTaken(Exception):  # noqa: N818
@@ -54,6 +56,11 @@ class Log:
     def least(self) -> int:
         """The index that what is read from now on reaches, unless something was lost."""
         return max(self.applied, self.memory.index)
+
+    @property
+    def above(self) -> int:
+        """What is added to the service's own numbers: since the log was begun anew they are low."""
+        return self.head.above
 
     def check(self, index: int, encoded: bytes) -> None:
         """Raises NotTaken where another change was acknowledged at this index."""

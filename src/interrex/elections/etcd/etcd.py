@@ -28,7 +28,9 @@ from interrex.core.errors import ensure
 from interrex.core.ids import WorkerName
 from interrex.core.storage import Stored
 from interrex.core.time import earliest
+from interrex.elections.coordinated.anew import new_beginning
 from interrex.elections.coordinated.election import CoordinatedElection
+from interrex.elections.coordinated.script import Script
 from interrex.elections.etcd import questions as q
 from interrex.elections.etcd.advice import advice
 from interrex.elections.etcd.keys import (
@@ -41,7 +43,7 @@ from interrex.elections.etcd.keys import (
     candidate_key,
     log_key,
 )
-from interrex.elections.etcd.leading import EtcdLeading
+from interrex.elections.etcd.leading import EtcdLeading, Snapshot
 from interrex.elections.etcd.line import EtcdLine, mark_of
 from interrex.elections.etcd.place import Place
 from interrex.elections.etcd.reader import Reader
@@ -49,6 +51,7 @@ from interrex.elections.etcd.session import Session
 from interrex.elections.etcd.settings import EtcdSettings
 from interrex.elections.etcd.view import UNREADABLE, Held, View
 from interrex.elections.guarantees import ETCD
+from interrex.elections.interface import SnapshotTaken
 
 
 class Etcd(CoordinatedElection[q.Answer]):
@@ -57,8 +60,8 @@ class Etcd(CoordinatedElection[q.Answer]):
     guarantees = ETCD
     _holds = "holds the leader's key in etcd"
     _way_out = (
-        "put back what stood there, from a newer backup, or go on without it: "
-        'docs/etcd.md, "When etcd has lost data"'
+        "put back what stood there, from a newer backup, or go on without it: interrex up FILE "
+        '--anew (docs/etcd.md, "When etcd has lost data")'
     )
 
     def __init__(
@@ -85,7 +88,7 @@ class Etcd(CoordinatedElection[q.Answer]):
     @property
     def epoch(self) -> int:
         """The newest epoch this worker has seen."""
-        return self._view.epoch
+        return self._log.above + self._view.epoch
 
     @property
     def _line(self) -> EtcdLine:
@@ -206,7 +209,7 @@ class Etcd(CoordinatedElection[q.Answer]):
         elif leading is not None and self._log.problem:
             self._session.give_up(self._log.problem)
         if self._leading is None and held is not None and held.lease == lease:
-            if held.epoch <= self._led:
+            if self._log.above + held.epoch <= self._led:
                 self._session.give_up("a leadership that has ended does not begin again")
             elif not self._reader.is_current(held.epoch):
                 if not self._claiming:  # its answer brings the log
@@ -246,6 +249,24 @@ class Etcd(CoordinatedElection[q.Answer]):
 
         leading = EtcdLeading(self._desk, self._settings, self._view, self._me, epoch, deposed)
         return leading
+
+    def _beginning_anew(self, taken: SnapshotTaken) -> Script[q.Answer]:
+        """Done if the snapshot's key is as it was; whoever leads by what stands is deposed."""
+        newest, drawn = max(self.epoch, self._memory.epoch), self._desk.random.getrandbits(32)
+        head, parts = new_beginning(taken, newest, self._settings.part_bytes, drawn)
+        (stands,) = yield (q.Transact((), (q.Get(SNAPSHOT),)),)
+        if not isinstance(stands, q.Transacted):
+            return
+        found = stands.got[0][0].modified if stands.got[0] else 0
+        snapshot, is_done = Snapshot(head, parts), False
+        while not is_done:
+            compares, operations = snapshot.next_step(found)
+            if compares:
+                operations = (*operations, q.Delete(LEADER))
+            (answer,) = yield (q.Transact(compares, operations),)
+            if not isinstance(answer, q.Transacted) or not answer.succeeded:
+                return
+            is_done = snapshot.step_done()
 
     def _claim(self) -> None:
         """Lead, if nobody does; of one that is certainly dead the lease is ended first."""
@@ -287,7 +308,7 @@ class Etcd(CoordinatedElection[q.Answer]):
             return
         head, entries = answer.got
         at = answer.revision
-        if at <= newest:
+        if self._log.above + at <= newest:
             self._reader.read_anew()
             self._session.give_up(f"etcd was set back: somebody has led in epoch {newest}")
             return

@@ -98,7 +98,10 @@ class EtcdLeading(Leading[q.Answer]):
     # Snapshots
 
     def _begin_snapshot(self, taken: SnapshotTaken) -> None:
-        self._snapshot = Snapshot(taken, self.epoch, self._settings.part_bytes)
+        parts = pieces(taken.data, self._settings.part_bytes)
+        name = snapshot_id(taken.index, self.epoch)
+        head = SnapshotHead(taken.index, name, len(parts), self._log.above)
+        self._snapshot = Snapshot(head, parts)
 
     @property
     def _has_snapshot(self) -> bool:
@@ -106,8 +109,9 @@ class EtcdLeading(Leading[q.Answer]):
 
     def _write_snapshot(self) -> None:
         assert self._snapshot is not None
-        compares, operations = self._snapshot.next_step(self._guard, self._view.head_revision)
-        self._ask(q.Transact(compares, operations, _LEADER_NOW), self._wrote_part)
+        compares, operations = self._snapshot.next_step(self._view.head_revision)
+        question = q.Transact((self._guard, *compares), operations, _LEADER_NOW)
+        self._ask(question, self._wrote_part)
 
     def _wrote_part(self, answer: q.Answer) -> None:
         """Where only the head before was another one, an attempt whose answer was lost did it."""
@@ -132,21 +136,20 @@ class Snapshot:
     no answer came could otherwise land late, and put an old head over parts that are gone.
     """
 
-    def __init__(self, taken: SnapshotTaken, epoch: int, part_bytes: int) -> None:
-        self._parts = pieces(taken.data, part_bytes)
-        self._index = taken.index
-        self._id = snapshot_id(taken.index, epoch)
+    def __init__(self, head: SnapshotHead, parts: list[bytes]) -> None:
+        self._parts = parts
+        self._index = head.index
+        self._id = head.id
         self._done = 0
-        head = SnapshotHead(taken.index, self._id, len(self._parts))
         self.head_put = q.Put(SNAPSHOT, msgspec.json.encode(head))
 
     def next_step(
-        self, guard: q.Compare, head_revision: int
+        self, head_revision: int
     ) -> tuple[tuple[q.Compare, ...], tuple[q.Operation, ...]]:
-        """The next transaction's comparisons and operations."""
+        """The next transaction's comparisons, of which only the last has one, and operations."""
         if self._done < len(self._parts):
             part = q.Put(part_key(self._id, self._done), self._parts[self._done])
-            return (guard,), (part,)
+            return (), (part,)
         mine = f"{PARTS}{self._id}/"
         operations = (
             self.head_put,
@@ -154,7 +157,7 @@ class Snapshot:
             q.Delete(PARTS, mine),
             q.Delete(after(mine), after(PARTS)),
         )
-        return (guard, q.Compare(SNAPSHOT, modified=head_revision)), operations
+        return (q.Compare(SNAPSHOT, modified=head_revision),), operations
 
     def step_done(self) -> bool:
         """One more is in etcd; returns whether it was the last."""

@@ -123,8 +123,8 @@ class Reader:
 
     def _least(self) -> Least:
         view, memory = self._view, self._view.log.memory
-        revision = max(self.current_at, view.revision, view.epoch, memory.epoch)
-        return Least(revision, view.log.least)
+        revision = max(self.current_at, view.revision, view.epoch)
+        return Least(revision, view.log.least, memory.epoch)
 
     def _read(self, least: Least, answer: q.Answer) -> None:
         self._asking = False
@@ -139,8 +139,10 @@ class Reader:
         self.has_read = True
         self._doubts = self._must_read  # what was asked for meanwhile is still to come
         (found,) = answer.got
+        above = self._view.log.above
         self._view.load(found, answer.revision, least)
-        self.current_at = max(self.current_at, answer.revision)
+        is_begun_anew = self._view.log.above != above
+        self.current_at = max(0 if is_begun_anew else self.current_at, answer.revision)
 
     def _failed(self, answer: q.Answer) -> None:
         self._failures += 1

@@ -47,11 +47,12 @@ class Standing(NamedTuple):
 
 
 class Least(NamedTuple):
-    """What etcd has at least, unless it was set back or has lost data: its revision, and the index
-    of the last change."""
+    """What etcd has at least, unless it was set back or has lost data: its revision, the index of
+    the last change, and the newest epoch."""
 
     revision: int = 0
     changes: int = 0
+    epoch: int = 0
 
 
 class View:
@@ -80,10 +81,16 @@ class View:
         keys = {entry.key: entry for entry in found}
         log = self.log
         log.problem = ""
-        if revision < least.revision:
+        stands = keys.get(SNAPSHOT)
+        if self._is_begun_anew(stands):
+            self.epoch = self.head_revision = self._leader_as_of = 0
+            self.saw_snapshot(stands)
+            least = least._replace(revision=0)
+        least_revision = max(least.revision, least.epoch - log.above)
+        if revision < least_revision:
             self._leader_as_of = 0
             log.problem = (
-                f"etcd was set back, from revision {least.revision} or later to {revision}: what "
+                f"etcd was set back, from revision {least_revision} or later to {revision}: what "
                 f"was acknowledged since is lost"
             )
         self.has_gap = False
@@ -93,20 +100,19 @@ class View:
         for entry in found:
             self._take_small(entry.key, entry.value, entry.created, entry.lease)
         self.saw_leader(keys.get(LEADER), revision)
-        stands = keys.get(SNAPSHOT)
         if revision >= self.head_revision > (0 if stands is None else stands.modified):
             log.problem = "the snapshot that stood in etcd is gone"
         self.saw_snapshot(stands)
         entries = [entry for entry in found if entry.key.startswith(LOG)]
         newest = max(map(_index, entries), default=0)
-        base = log.head.index
-        if max(newest, base) < least.changes:
+        reached = max(newest, 0 if stands is None else log.head.index)
+        if reached < least.changes:
             log.problem = (
-                f"etcd has lost changes: {least.changes} were acknowledged, it has "
-                f"{max(newest, base)}"
+                f"etcd has lost changes: {least.changes} were acknowledged, it has {reached}"
             )
         if log.problem:
             return
+        base = log.head.index
         if base > log.applied:
             data = _assembled(log.head, keys)
             if data is None:
@@ -132,7 +138,11 @@ class View:
             if event.key == LEADER:
                 self.saw_leader(_written(event), event.modified)
             elif event.key == SNAPSHOT:
-                self.saw_snapshot(_written(event))
+                stands = _written(event)
+                if self._is_begun_anew(stands):
+                    self.has_gap = True
+                else:
+                    self.saw_snapshot(stands)
             elif event.key.startswith(LOG):
                 written = _written(event)
                 self.add([] if written is None else [written])
@@ -201,12 +211,20 @@ class View:
         if found is None or found.modified <= self.head_revision:
             return
         try:
-            head = msgspec.json.decode(found.value, type=SnapshotHead)
+            head = _head_in(found)
         except msgspec.MsgspecError as error:
             self.log.problem = f"{SNAPSHOT} in etcd is unreadable: {error}"
         else:
             self.head_revision = found.modified
             self.log.saw_head(head)
+
+    def _is_begun_anew(self, stands: KeyValue | None) -> bool:
+        """Whether revisions count for other epochs than before, by this key of the snapshot's."""
+        try:
+            head = SnapshotHead() if stands is None else _head_in(stands)
+        except msgspec.MsgspecError:
+            return False
+        return head.above > self.log.above
 
     def _take_small(self, key: str, value: bytes | None, created: int, lease: int) -> None:
         """Candidates and successor: nonsense there is as good as nothing."""
@@ -228,6 +246,10 @@ def _written(event: Event) -> KeyValue | None:
     if event.value is None:
         return None
     return KeyValue(event.key, event.value, event.created, event.modified, event.lease)
+
+
+def _head_in(found: KeyValue) -> SnapshotHead:
+    return msgspec.json.decode(found.value, type=SnapshotHead)
 
 
 def _index(entry: KeyValue) -> int:

@@ -9,6 +9,7 @@ from typing import Any, Protocol, assert_never
 from interrex.core.errors import ensure
 from interrex.core.ids import WorkerName
 from interrex.elections.interface import (
+    BeginAnew,
     ConfirmRead,
     ElectionEffect,
     ElectionEvent,
@@ -179,7 +180,7 @@ class ReplicatedElection:
                 server.retime(timing)
             case SnapshotTaken():
                 server.node.snapshot_taken(event)
-            case Told() | Noticed():
+            case Told() | Noticed() | BeginAnew():
                 ensure(False, "an election that replicates a log asks no coordination service")
             case _:
                 assert_never(event)

@@ -6,6 +6,7 @@ from typing import Generic, TypeVar, assert_never
 from interrex.core.ids import WorkerName
 from interrex.elections.guarantees import Guarantees
 from interrex.elections.interface import (
+    BeginAnew,
     ConfirmRead,
     ElectionEffect,
     ElectionEvent,
@@ -121,7 +122,7 @@ class Lesson(Generic[Message]):
                 self._effects.append(ReadConfirmed(read, confirmed=False))
             case StepDown() | Persisted() | SnapshotTaken() | TimesChanged():
                 pass
-            case Told() | Noticed() | EpochObeyed():
+            case Told() | Noticed() | EpochObeyed() | BeginAnew():
                 pass
             case _:
                 assert_never(event)

@@ -135,7 +135,7 @@ class ZooKeeperLeading(Leading[q.Answer]):
         name = snapshot_id(taken.index, self.epoch)
         for number, piece in enumerate(parts):
             self._jobs.append((q.Create(part_path(name, number), piece),))
-        head = SnapshotHead(taken.index, name, len(parts))
+        head = SnapshotHead(taken.index, name, len(parts), self._log.above)
         old = self._log.head
         write = q.Write(SNAPSHOT, msgspec.json.encode(head), self._reader.head_version)
         self._jobs.append((write,))

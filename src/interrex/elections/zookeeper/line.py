@@ -40,6 +40,12 @@ class ZooKeeperLine(Line):
             if not self.crumb.released:
                 self.epoch = max(self.epoch, active.stat.modified)
 
+    def begun_anew(self) -> None:
+        """ZooKeeper's numbers count for other epochs than before: what was seen says nothing."""
+        self.crumb, self.stat = None, Stat(0, 0)
+        self.epoch = self.fenced = 0
+        self._is_known = self._is_blank = False
+
     def won(self, crumb: Crumb, stat: Stat) -> None:
         """This worker has written itself into the breadcrumb."""
         self.crumb, self.stat = crumb, stat

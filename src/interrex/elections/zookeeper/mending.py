@@ -24,9 +24,15 @@ def mending(active: q.Answer, names: q.Answer, fenced: q.Answer) -> tuple[q.Oper
     return (*removed, *made, q.Create(ACTIVE, msgspec.json.encode(NOBODY)))
 
 
-def set_back(active: q.Found, least: int) -> str:
-    """What is wrong where somebody is known to have led in this epoch; empty where nothing is."""
-    if active.stat.modified >= least:
+def set_back(active: q.Found, above: int, least: int) -> str:
+    """What is wrong where somebody is known to have led in this epoch; empty where nothing is.
+
+    Args:
+        active: the breadcrumb as it stands.
+        above: what epochs are above ZooKeeper's own numbers.
+        least: the epoch.
+    """
+    if above + active.stat.modified >= least:
         return ""
     return (
         f"ZooKeeper was set back: somebody has led in epoch {least}, and what stands there is older"

@@ -68,6 +68,13 @@ class Reader:
             log.problem = f"what stands in ZooKeeper is unreadable: {error}"
             self._end(failed=True)
             return
+        if newest.above > log.head.above:
+            epoch = self.wanted_for = 0
+            self.read_for = -1
+        elif newest.above < log.head.above:
+            log.problem = "what was begun anew in ZooKeeper is gone"
+            self._end(failed=True)
+            return
         if newest != log.head:
             log.saw_head(newest)
         self.head_version, self.tip_version = head.stat.version, tip.stat.version
@@ -75,7 +82,7 @@ class Reader:
         if last < least:
             log.problem = f"ZooKeeper has lost changes: {least} were acknowledged, it has {last}"
         for entry in found_own:
-            if isinstance(entry, q.Found) and not log.problem:
+            if isinstance(entry, q.Found) and own > newest.index and not log.problem:
                 self._compare(own, entry.data)
         if log.problem:
             self._end(failed=True)

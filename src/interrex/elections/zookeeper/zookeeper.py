@@ -31,10 +31,12 @@ import msgspec
 from interrex.core.ids import WorkerName
 from interrex.core.storage import Stored
 from interrex.core.time import MS, earliest
+from interrex.elections.coordinated.anew import new_beginning
 from interrex.elections.coordinated.candidacy import Who
 from interrex.elections.coordinated.election import CoordinatedElection
 from interrex.elections.coordinated.script import Script, follow
 from interrex.elections.guarantees import ZOOKEEPER
+from interrex.elections.interface import SnapshotTaken
 from interrex.elections.zookeeper import questions as q
 from interrex.elections.zookeeper.leading import ZooKeeperLeading
 from interrex.elections.zookeeper.line import ZooKeeperLine
@@ -43,9 +45,13 @@ from interrex.elections.zookeeper.nodes import (
     ACTIVE,
     FENCED,
     LINE,
+    NOBODY,
+    SNAPSHOT,
     TIP,
     Crumb,
     Place,
+    Tip,
+    part_path,
     place_of,
     place_prefix,
 )
@@ -63,8 +69,8 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
     guarantees = ZOOKEEPER
     _holds = "is the active one in ZooKeeper"
     _way_out = (
-        "put back what stood there, or go on without it: "
-        'docs/zookeeper.md, "When ZooKeeper has lost data"'
+        "put back what stood there, or go on without it: interrex up FILE --anew "
+        '(docs/zookeeper.md, "When ZooKeeper has lost data")'
     )
 
     def __init__(
@@ -99,11 +105,15 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
         """Why there will be no session, where the servers say so."""
         self._damage = ""
         """What is wrong with the nodes that say who leads."""
+        self._set_back = ""
+        """Why ZooKeeper is known to have been set back."""
+        self._above = 0
+        """What epochs were above ZooKeeper's own numbers when they were looked at last."""
 
     @property
     def epoch(self) -> int:
         """The newest epoch this worker has seen."""
-        return self._line.epoch
+        return self._log.above + self._line.epoch
 
     @property
     def _line(self) -> ZooKeeperLine:
@@ -140,6 +150,10 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
         if self._session is None or not self._has_looked:
             return 0
         return self._settings.believed(self._session.granted_ms)
+
+    @property
+    def _lost(self) -> str:
+        return super()._lost or self._set_back
 
     @property
     def _problem(self) -> str:
@@ -180,6 +194,9 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
         if not self._is_connected:
             return
         now = self._desk.now
+        if self._above != self._log.above:
+            self._above, self._must_look = self._log.above, True
+            self._line.begun_anew()
         if self._backoff.is_due(now):
             if self._must_stand_up:
                 self._stand_up()
@@ -342,8 +359,9 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
             self._damage = f"somebody deleted {gone} in ZooKeeper, which is made again"
             yield (q.Transact(mends),)
         elif isinstance(active, q.Found):
-            self._damage = set_back(active, least)
-        if self._damage or not isinstance(active, q.Found) or not isinstance(names, q.Names):
+            self._damage, self._set_back = "", set_back(active, self._log.above, least)
+        is_amiss = bool(self._damage or self._set_back)
+        if is_amiss or not isinstance(active, q.Found) or not isinstance(names, q.Names):
             self._line.unsure()
             self._is_looking, self._must_look = False, True
             self._backoff.failed(self._desk.now)
@@ -382,7 +400,7 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
         if crumb is None or session is None or crumb.released or crumb.node != self._node:
             self._fencing.over()
             return
-        if not self._node or stat.modified <= self._led:
+        if not self._node or self._log.above + stat.modified <= self._led:
             return
         if self._reader.read_for < stat.modified:
             if self._reader.wanted_for < stat.modified:
@@ -421,8 +439,9 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
 
     def _fence(self, epoch: int) -> None:
         """Let nobody be obeyed that the breadcrumb has named before; then write that it is so."""
-        self._fencing.begin(epoch, self._connected)
-        if self._fencing.is_done(epoch):
+        public = self._log.above + epoch
+        self._fencing.begin(public, self._connected)
+        if self._fencing.is_done(public):
             self._confirm(q.Write(FENCED, b"%d" % epoch, q.ANY))
 
     def _confirm(self, *writes: q.Write) -> None:
@@ -457,6 +476,28 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
             super()._end(reason)
             self._must_look = True
             self._reader.read()
+
+    def _beginning_anew(self, taken: SnapshotTaken) -> Script[q.Answer]:
+        """Done if the nodes are as they were; whoever leads by what stands is deposed."""
+        newest, drawn = max(self.epoch, self._memory.epoch), self._desk.random.getrandbits(32)
+        head, parts = new_beginning(taken, newest, self._settings.part_bytes, drawn)
+        for number, part in enumerate(parts):
+            (answer,) = yield (q.Transact((q.Create(part_path(head.id, number), part),)),)
+            if not isinstance(answer, q.Transacted):
+                return
+        contents = {SNAPSHOT: head, TIP: Tip(head.index), ACTIVE: NOBODY}
+        _, *stand = yield (q.Sync(), *(q.Read(path) for path in contents))
+        writes: list[q.Operation] = []
+        for (path, content), found in zip(contents.items(), stand, strict=True):
+            data = msgspec.json.encode(content)
+            match found:
+                case q.Found():
+                    writes.append(q.Write(path, data, found.stat.version))
+                case q.Missing():
+                    writes.append(q.Create(path, data))
+                case _:
+                    return
+        yield (q.Transact(tuple(writes)),)
 
     def _claim(self) -> None:
         """Write this worker into the breadcrumb; the node of one that is certainly dead goes."""

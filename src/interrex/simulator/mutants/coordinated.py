@@ -124,7 +124,7 @@ OF_ZOOKEEPER = (
         "zk-epoch-from-the-node",
         "The epoch is the zxid of the winning write; here it is made of its node's number.",
         _ZOOKEEPER,
-        "        return self._line.epoch\n",
+        "        return self._log.above + self._line.epoch\n",
         "        crumb = self._line.crumb\n"
         "        return min(self._line.epoch, 0 if crumb is None else int(crumb.node[-10:]) + 1)\n",
         "",
