@@ -1,5 +1,6 @@
 """Real processes: started, signalled, dead, swept; every answer is waited for."""
 
+import asyncio
 import os
 import resource
 import select
@@ -13,7 +14,9 @@ import pytest
 
 from interrex.core.ids import SlotName
 from interrex.core.spec import Limits, ServiceSpec
+from interrex.runtime import processes
 from interrex.runtime.procfs import environ_of, instance_of, read_stat
+from interrex.runtime.rotation import Rotator
 from interrex.runtime.spawning import inherited_environment
 from interrex.supervision.interface import ClaimOutcome, Forget, Spawned, SpawnFailed
 from tests.privileges import NOBODY, may_become
@@ -443,3 +446,16 @@ async def test_answers_come_after_all_effects_were_performed(host: Host) -> None
     host.signal("SIGKILL")
     await host.next(Spawned)
     assert await host.exited() == -signal.SIGKILL
+
+
+async def test_the_house_is_kept_with_what_else_wakes_the_worker(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    monkeypatch.setattr(Rotator, "check", lambda rotator: kept.set_result(None))
+    host.processes._tick_from = asyncio.get_running_loop().time()
+    monkeypatch.setattr(processes, "_TICK_S", 3600.0)
+    host.processes.pass_by()
+    assert not kept.done()
+    await kept
+    assert host.processes._tick_from > asyncio.get_running_loop().time()

@@ -28,10 +28,14 @@ def test_what_was_written_long_ago_is_no_sign_of_life_now() -> None:
     assert reporter.due(lambda: [A], S, S) == [A]
 
 
-def test_nobody_needs_one_twice_in_an_interval() -> None:
+def test_one_comes_an_eighth_of_its_interval_early_with_what_else_wakes_the_worker() -> None:
     reporter = Reporter(0)
+    reporter.report(lambda version: Report(HostName("host"), 1, version, (), (), leaving=False), 0)
     assert reporter.due(lambda: [A], S, 0) == [A]
-    assert reporter.due(lambda: [A], S, S - 1) == []
+    assert (reporter.ready_at, reporter.wake_at) == (S - S // 8, S)
+    assert reporter.due(lambda: [A], S, reporter.ready_at - 1) == []
+    assert reporter.due(lambda: [A], S, reporter.ready_at) == [A]
+    assert (reporter.ready_at, reporter.wake_at) == (2 * S - 2 * (S // 8), 2 * S - S // 8)
 
 
 def test_a_report_that_would_say_what_the_last_one_did_is_not_sent() -> None:

@@ -136,8 +136,9 @@ class Disk:
 def _assert_remembers_rightly(worker: Worker) -> None:
     """What a worker keeps instead of counting it anew at every step is what it stands for."""
     reporter = worker._reporter
-    due = min(reporter._pulse_at, reporter._report_at) if reporter._changed else reporter._pulse_at
-    assert reporter.wake_at == due
+    report = [reporter._report_at] if reporter._changed else []
+    assert reporter.wake_at == min([reporter._pulse_at, *report])
+    assert reporter.ready_at == min([reporter._pulse_from, *report])
     assert worker._pulse == pulse(worker.state.spec.timing)
     assert worker._requests.open is worker._requests._submissions.open
     if isinstance(worker.election, Bully):

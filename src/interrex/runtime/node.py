@@ -22,13 +22,12 @@ from interrex.core.journal import Note
 from interrex.core.messages import Known, encode
 from interrex.core.state import genesis as genesis_state
 from interrex.core.state import workers_of
-from interrex.core.time import MS
 from interrex.elections.guarantees import guarantees_of
 from interrex.elections.interface import Ask, Persist, Persisted
 from interrex.elections.registry import new_election
 from interrex.runtime.addresses import addresses_of, listening_place, tls_files
 from interrex.runtime.balancers import HostBalancers
-from interrex.runtime.clock import now_ns
+from interrex.runtime.clock import delay_s, now_ns
 from interrex.runtime.coming_late import HeldQuestions
 from interrex.runtime.coordination.registry import new_client
 from interrex.runtime.disk import Writer
@@ -225,6 +224,7 @@ class Node:
                 self._stop("an internal error left the worker's state in doubt", again=True)
         self._tell_leader()
         self._arm()
+        self._processes.pass_by()
 
     def _post_and_write(self, event: WorkerEvent) -> None:
         """Post an event, and write at once what it makes the core send."""
@@ -333,10 +333,7 @@ class Node:
             self._timer = None
         self._timer_at = wake_at
         if wake_at is not None and not self._ended.done():
-            # Whole milliseconds, as the loop counts them, and rounded up: a timer that comes too
-            # early is set again and again (two in three were, and a third of an idle CPU's time).
-            delay_ms = -(-max(0, wake_at - now_ns()) // MS)
-            self._timer = self._loop.call_later(delay_ms / 1000, self._wake_up)
+            self._timer = self._loop.call_later(delay_s(wake_at), self._wake_up)
 
     def _wake_up(self) -> None:
         self._timer = None

@@ -57,6 +57,8 @@ from interrex.supervision.interface import (
 ProcessEffect = Claim | Release | Forget | Spawn | Signal | Sweep | Probe
 
 _TICK_S = 1.0
+_LATEST_TICK_S = 1.1
+"""Where the worker is not awake anyway between the two."""
 _TICKS_PER_TIDYING = 10
 _TICKS_PER_PRUNING = 3600
 _FIRST_PRUNING = 60
@@ -111,7 +113,8 @@ class HostProcesses:
         let_children_default_signals()
         self._closed = False
         self._ticks = 0
-        self._timer = loop.call_later(_TICK_S, self._tick)
+        self._tick_from = loop.time() + _TICK_S
+        self._timer: asyncio.Handle = loop.call_later(_LATEST_TICK_S, self._tick)
 
     def perform(self, effect: ProcessEffect) -> None:
         """Does what an effect asks; what comes of it is told to ``emit``."""
@@ -136,6 +139,13 @@ class HostProcesses:
     def log_path(self, slot: SlotName) -> Path:
         """Where a slot's output goes; rotated files stand beside it."""
         return self._logs / f"{slot}.log"
+
+    def pass_by(self) -> None:
+        """The worker is awake: if the house is to be kept soon, that is done in the loop's next
+        turn, so that nothing has to be woken for it alone."""
+        if not self._closed and self._loop.time() >= self._tick_from:
+            self._timer.cancel()
+            self._timer = self._loop.call_soon(self._tick)
 
     def tidy(self) -> None:
         """Reaps and kills what sweeps could not see; the tick calls it every 10 s."""
@@ -401,7 +411,8 @@ class HostProcesses:
             self._loop.call_exception_handler(context)
 
     def _tick(self) -> None:
-        self._timer = self._loop.call_later(_TICK_S, self._tick)
+        self._tick_from = self._loop.time() + _TICK_S
+        self._timer = self._loop.call_later(_LATEST_TICK_S, self._tick)
         self._rotator.check()
         self._ticks += 1
         if self._ticks % _TICKS_PER_TIDYING == 0:

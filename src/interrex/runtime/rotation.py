@@ -88,11 +88,12 @@ class Rotator:
     def check(self) -> None:
         """Starts rotating what has grown too big: call it about every second (3 us a log)."""
         for path, logs in self._logs.items():
-            rest = self._resting.get(path, 0)
-            if rest:
-                self._resting[path] = rest - 1
-            elif path not in self._busy and _bytes_on_disk(path) > logs.max_bytes:
-                self._start(path, logs)
+            if _bytes_on_disk(path) > logs.max_bytes and path not in self._busy:
+                rest = self._resting.get(path, 0)
+                if rest:
+                    self._resting[path] = rest - 1
+                else:
+                    self._start(path, logs)
 
     def prune(self, logs: Path, records: Path) -> None:
         """Starts deleting what slots that are gone for good left in a folder of logs."""

@@ -10,6 +10,8 @@ from interrex.core.time import MS
 
 SPACING = 5 * MS
 """Reports that change in a burst are sent at most this often (ns)."""
+EARLY_SHARE = 8
+"""A pulse may come by this share of its interval early, with what else wakes the worker."""
 
 
 class Reporter:
@@ -23,15 +25,24 @@ class Reporter:
         self.latest: Report | None = None
         self.wake_at = now
         """When to speak next (ns)."""
+        self.ready_at = now
+        """From when on (ns) to speak where the worker is awake anyway."""
         self._changed = True
         self._report_at = now
         self._pulse_at = now
+        self._pulse_from = now
         self._spoke: dict[WorkerName, int] = {}
 
     def change(self) -> None:
         """What the next report would say may differ from the last."""
         self._changed = True
-        self.wake_at = min(self._pulse_at, self._report_at)
+        self._appoint()
+
+    def _appoint(self) -> None:
+        self.wake_at, self.ready_at = self._pulse_at, self._pulse_from
+        if self._changed:
+            self.wake_at = min(self.wake_at, self._report_at)
+            self.ready_at = min(self.ready_at, self._report_at)
 
     def report(self, make: Callable[[int], Report], now: int) -> Report | None:
         """The report that is due, made with its number; None where none is due, or it would say
@@ -39,7 +50,7 @@ class Reporter:
         if not self._changed or now < self._report_at:
             return None
         self._changed = False
-        self.wake_at = self._pulse_at
+        self._appoint()
         said = self.latest.version if self.latest is not None else 0
         report = make(said)
         if report == self.latest:
@@ -57,10 +68,11 @@ class Reporter:
     ) -> list[WorkerName]:
         """Which of the peers need a sign of life now: those that were sent nothing of late, looked
         at once in an interval (ns)."""
-        if now < self._pulse_at:
+        if now < self._pulse_from:
             return []
         self._pulse_at = now + interval
-        self.wake_at = min(self._pulse_at, self._report_at) if self._changed else self._pulse_at
+        self._pulse_from = self._pulse_at - interval // EARLY_SHARE
+        self._appoint()
         lately = now - interval // 2
         due = [peer for peer in peers() if self._spoke.get(peer, lately) <= lately]
         self._spoke.clear()

@@ -509,7 +509,7 @@ class Worker:
     def _follow_up(self) -> None:
         if self._leaving is not None:
             self._go_on_leaving(self._leaving)
-        if self._now >= self._reporter.wake_at:
+        if self._now >= self._reporter.ready_at:
             self._speak_up()
         if self._requests.open:
             self._requests.go_on(self.state, self._now)

@@ -198,13 +198,12 @@ class LeaderRole:
     def _is_calm(self) -> bool:
         """Whether everybody has answered what they were last asked, nothing is under way, nothing
         comes late."""
-        heartbeat, progress = self._node.settings.heartbeat, self.replication.progress
-        slowest = max((one.round_trips.bound for one in progress.values()), default=0)
+        replication = self.replication
         return (
             not self._reads
-            and 2 * self._lateness + 4 * slowest <= heartbeat
-            and self._lease.is_answered_by(progress)
-            and self.replication.is_done
+            and 2 * self._lateness + 4 * replication.slowest <= self._node.settings.heartbeat
+            and self._lease.is_answered_by(replication.progress.keys())
+            and replication.is_done
         )
 
     def _in_turn(self) -> list[int]:

@@ -10,7 +10,7 @@ Source: thesis 6.2 and 6.4.1.
 """
 
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Set
 
 import msgspec
 
@@ -41,6 +41,8 @@ class Lease:
         """When the newest round was sent (ns)."""
         self._asked: dict[int, int] = {}
         """The newest round that each member was asked to answer."""
+        self._owing: set[int] = set()
+        """Those who have not answered it."""
         self._answers: dict[int, int] = {}
         self._groups: Collection[Collection[int]] = ()
         self._is_settled = False
@@ -54,6 +56,7 @@ class Lease:
         self._rounds.append(Round(self.number, now, timeout))
         for member in asked:
             self._asked[member] = self.number
+            self._owing.add(member)
 
     def answer(self, member: int, number: int) -> int | None:
         """A member has answered a round, and with it all before.
@@ -64,6 +67,8 @@ class Lease:
         if self._answers.get(member, 0) < number <= self.number:
             self._answers[member] = number
             self._is_settled = self._is_settled and number <= self.answered
+            if number >= self._asked.get(member, 0):
+                self._owing.discard(member)
         rounds = self._rounds
         position = number - rounds[0].number if rounds else -1
         return rounds[position].sent_at if 0 <= position < len(rounds) else None
@@ -73,12 +78,9 @@ class Lease:
         answers = self._answers
         return [member for member in members if answers.get(member, 0) >= number]
 
-    def is_answered_by(self, members: Iterable[int]) -> bool:
+    def is_answered_by(self, members: Set[int]) -> bool:
         """Whether all of these have been asked, and have answered what they were last asked."""
-        return all(
-            member in self._asked and self._answers.get(member, 0) >= self._asked[member]
-            for member in members
-        )
+        return members <= self._asked.keys() and self._owing.isdisjoint(members)
 
     def settle(self, leader: int, groups: Collection[Collection[int]]) -> Round | None:
         """The newest round that a majority of every group of voters has answered, where that is

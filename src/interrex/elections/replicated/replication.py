@@ -46,6 +46,14 @@ class LogReplication(ABC, Generic[AnyProgress]):
         last = self.last_proposed()
         return all(progress.match >= last for progress in self.progress.values())
 
+    @property
+    def slowest(self) -> int:
+        """What the round trip of the slowest seldom exceeds (ns)."""
+        slowest = 0
+        for progress in self.progress.values():
+            slowest = max(slowest, progress.round_trips.bound)
+        return slowest
+
     @abstractmethod
     def reconnected(self, member: int) -> None:
         """Nothing that was under way arrives any more."""
