@@ -54,6 +54,21 @@ def test_hung_workers_are_killed_and_their_services_stopped(fleet: RealFleet) ->
     assert fleet.processes() == []
 
 
+def test_what_runs_on_after_its_folder_was_removed_is_seen_stopped_and_begun_anew(
+    fleet: RealFleet,
+) -> None:
+    fleet.up()
+    fleet.layout.home.rename(fleet.layout.root / "removed")
+    shown = fleet.run("status").stdout
+    assert [line.split()[1] for line in shown.splitlines() if "worker-" in line] == ["silent"] * 3
+    done = fleet.run("down")
+    assert done.returncode == 0, done
+    assert "stopping web.1" in done.stdout
+    assert fleet.processes() == []
+    fleet.up()
+    assert fleet.ask() == 200
+
+
 def test_an_interrupted_down_is_finished_by_the_next(fleet: RealFleet) -> None:
     fleet.up()
     fleet.kill_workers()

@@ -6,9 +6,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from interrex.balancer.configuration import configuration
 from interrex.core.errors import InterrexError
-from interrex.core.ids import HostName, WorkerName
-from interrex.core.spec import LOCAL_HOST, ClusterSpec, HostSpec
+from interrex.core.ids import HostName, SlotName, WorkerName
+from interrex.core.routes import RouteTable
+from interrex.core.spec import LOCAL_HOST, BalancerSpec, ClusterSpec, HostSpec, hosts_of
 from interrex.runtime.founding import found_cluster
 from interrex.runtime.genesis import (
     find_genesis,
@@ -18,6 +20,7 @@ from interrex.runtime.genesis import (
     read_genesis,
     write_genesis,
 )
+from interrex.runtime.haproxy_files import BalancerFiles
 from interrex.runtime.layout import Layout
 
 ME = WorkerName("worker-1")
@@ -82,3 +85,15 @@ def spread() -> ClusterSpec:
         for number, name in enumerate("ab", start=1)
     )
     return ClusterSpec(name="shop", hosts=hosts, ports=(22000, 22099))
+
+
+@pytest.mark.parametrize(("spec", "kept"), [(ClusterSpec(name="shop"), False), (spread(), True)])
+def test_a_cluster_of_one_host_begins_without_the_routes_of_an_earlier_one(
+    tmp_path: Path, spec: ClusterSpec, kept: bool
+) -> None:
+    layout, host = Layout(tmp_path, "shop"), hosts_of(spec)[0].name
+    balancer = BalancerFiles(layout.balancer(host, SlotName("balancer.0")))
+    table = RouteTable(epoch=7, version=1)
+    balancer.write(configuration(table, BalancerSpec(), SlotName("balancer.0")), 7, 1)
+    assert found_cluster(layout, spec, host)
+    assert (balancer.followed() == (7, 1)) is kept

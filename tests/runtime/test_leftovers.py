@@ -184,6 +184,19 @@ def test_a_process_of_a_corrupt_record_is_found_by_its_slot(host: Host) -> None:
     assert host.ended_by(0) == -signal.SIGTERM
 
 
+def test_a_process_whose_records_folder_is_lost_is_found_by_its_instance(host: Host) -> None:
+    host.start("web.0")
+    shutil.rmtree(host.layout.home)
+    assert host.stop() == []
+    assert host.ended_by(0) == -signal.SIGTERM
+
+
+def test_what_was_stopped_leaves_no_record_to_be_found_dead_by(host: Host) -> None:
+    host.start("web.0")
+    assert host.stop() == []
+    assert recorded_replicas(host.layout) == []
+
+
 def test_a_replica_that_a_worker_holds_is_left_to_it(host: Host) -> None:
     host.start("web.0")
     lock = lock_record(host.records, SlotName("web.0"))

@@ -115,6 +115,14 @@ def test_a_worker_that_lives_and_does_not_answer_is_silent(
     ]
 
 
+def test_a_worker_that_lives_is_shown_also_where_no_file_tells_of_it(
+    layout: Layout, child: ProcessIdentity
+) -> None:
+    alive = WorkerProcess("shop", WorkerName("worker-3"), HOST, child)
+    names = [one.name for one in status_from_files(layout, SPEC, [alive]).workers]
+    assert names == ["worker-1", "worker-2", "worker-3"]
+
+
 def test_a_worker_was_heard_of_when_it_last_noted_something(layout: Layout) -> None:
     events = layout.events(WorkerName("worker-1"))
     events.parent.mkdir(parents=True)

@@ -17,12 +17,14 @@ def only_command(layout: Layout, name: str) -> Iterator[None]:
     The kernel drops it with its holder: a killed command blocks nobody.
 
     Args:
-        layout: its folder exists.
+        layout: its folder is made where it is missing.
         name: of this command, for those who wait for it.
 
     Raises:
         CommandError: the folder cannot be written.
+        InterrexError: it cannot be made.
     """
+    layout.make()
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
     try:
         descriptor = os.open(layout.command_lock, flags, 0o600)

@@ -41,10 +41,11 @@ def take_down(layout: Layout, host: HostName | None, tell: Tell) -> list[str]:
         What could not be stopped, a sentence each; the ``stopping`` marker then stays.
     """
     _mark(layout.stopping)
+    hosts = {host} if host is not None else set(hosts_here(layout))
     while processes := _workers_here(layout, host):
+        hosts |= {process.host for process in processes}  # also where their folder was removed
         see_out(layout, processes, tell)
-    hosts = [host] if host is not None else hosts_here(layout)
-    problems = [problem for name in hosts for problem in stop_leftovers(layout, name, tell)]
+    problems = [problem for name in sorted(hosts) for problem in stop_leftovers(layout, name, tell)]
     if problems:
         return problems
     if worker_processes(layout.root, layout.cluster):  # another host's, in the same folder

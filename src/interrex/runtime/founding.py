@@ -7,6 +7,7 @@ from interrex.core.ids import HostName
 from interrex.core.spec import ClusterSpec
 from interrex.core.state import workers_of
 from interrex.runtime.genesis import new_genesis, write_genesis
+from interrex.runtime.haproxy_files import BalancerFiles
 from interrex.runtime.layout import Layout
 from interrex.runtime.opening import create_log
 
@@ -31,12 +32,21 @@ def found_cluster(layout: Layout, spec: ClusterSpec, host: HostName) -> bool:
     layout.check_socket_paths(list(workers_of(spec)))
     if layout.genesis.exists():
         return False
+    if not spec.hosts:  # with several the cluster may be an old one that this host has forgotten
+        _forget_routes(layout, host)
     genesis = new_genesis(spec, new_cluster_id(spec))
     for worker, home in workers_of(spec).items():
         if home == host:
             create_log(layout, genesis, worker)
     write_genesis(layout.genesis, genesis)
     return True
+
+
+def _forget_routes(layout: Layout, host: HostName) -> None:
+    """An earlier cluster of this name counted its epochs for itself: its balancers' files, left
+    behind by workers whose folder was removed under them, would refuse the new one's routes."""
+    for folder in layout.host(host).glob("balancer/*/"):
+        BalancerFiles(folder).configuration.unlink(missing_ok=True)
 
 
 def new_cluster_id(spec: ClusterSpec) -> str:

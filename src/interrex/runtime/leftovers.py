@@ -23,7 +23,7 @@ from interrex.runtime.pidfd import (
     send_signal,
     signal_group,
 )
-from interrex.runtime.procfs import all_pids, find_instances, instance_of
+from interrex.runtime.procfs import all_instances, all_pids, find_instances, instance_of
 from interrex.runtime.records import (
     CorruptRecord,
     Instances,
@@ -58,7 +58,9 @@ class _Leftover(msgspec.Struct):
 
 
 def stop_leftovers(layout: Layout, host: HostName, tell: Callable[[str], None]) -> list[str]:
-    """Stop every recorded replica of a host that no worker holds: balancers first.
+    """Stop every replica of a host that no worker holds: balancers first.
+
+    Those of which the records are lost are found by their instance ids.
 
     Blocks for at most the longest stop time-out and a little more. Interrupted, it can be called
     again.
@@ -72,9 +74,10 @@ def stop_leftovers(layout: Layout, host: HostName, tell: Callable[[str], None]) 
         What could not be stopped, a sentence each.
     """
     folder = layout.host(host) / "replicas"
-    if not folder.is_dir():
+    slots = _slots(layout, host)
+    if not slots:
         return []
-    slots = sorted((SlotName(path.name) for path in folder.iterdir()), key=slot_order)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     locks: dict[SlotName, LockedRecord] = {}
     problems = []
     try:
@@ -85,12 +88,26 @@ def stop_leftovers(layout: Layout, host: HostName, tell: Callable[[str], None]) 
             else:
                 locks[slot] = lock
         _stop_all(layout, host, locks, tell)
+        if not problems:  # a worker's processes are its own to stop
+            problems += _sweep(layout, host)
+        if not problems:  # what ended because it was asked to is not found dead by the next worker
+            for lock in locks.values():
+                lock.delete()
     finally:
         for lock in locks.values():
             lock.close()
-    if not problems:  # a worker's processes are its own to stop
-        problems += _sweep(layout, host)
     return problems
+
+
+def _slots(layout: Layout, host: HostName) -> list[SlotName]:
+    """Those that have a record here, and those of which something runs."""
+    folder = layout.host(host) / "replicas"
+    mark = Instances(layout.host(host)).prefix(SlotName(""))
+    recorded = {SlotName(path.name) for path in folder.iterdir()} if folder.is_dir() else set()
+    running = {
+        SlotName(instance.partition(mark)[0]) for _, instance in all_instances() if mark in instance
+    }
+    return sorted(recorded | running, key=slot_order)
 
 
 def _stop_all(
@@ -115,10 +132,10 @@ def _find(slot: SlotName, lock: LockedRecord, instances: Instances, logs: Path) 
     """The process that a record speaks of; where it names none, found by its instance id."""
     try:
         record = lock.read()
-        prefix = record.instance if record is not None else ""
     except CorruptRecord:
-        record, prefix = None, instances.prefix(slot)
-    if prefix and (record is None or record.process is None):
+        record = None
+    if record is None or record.process is None:
+        prefix = record.instance if record is not None else instances.prefix(slot)
         found = find_instances(prefix)
         record = rebuild_record(slot, found, instances, logs / f"{slot}.log") or record
     if record is None or record.process is None:

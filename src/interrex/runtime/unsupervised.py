@@ -89,6 +89,7 @@ def status_from_files(
     """
     replicas = recorded_replicas(layout)
     at = time.time() if now is None else now
+    workers = workers_of(spec) | {process.worker: process.host for process in processes}
     return Status(
         cluster=spec.name,
         election=spec.election,
@@ -98,8 +99,7 @@ def status_from_files(
         source=None,
         supervised=False,
         workers=[
-            _worker(layout, name, host, processes, at)
-            for name, host in sorted(workers_of(spec).items())
+            _worker(layout, name, host, processes, at) for name, host in sorted(workers.items())
         ],
         services=_services(spec, replicas),
         balancer=[_balancer(found) for found in replicas if _service_of(found) == BALANCER],
