@@ -39,7 +39,9 @@ def refused(said: Said, code: Exit, *words: str, lines: int = 2) -> None:
         (["restart"], "requires an argument"),
         (["logs"], "requires an argument"),
         (["logs", "web", "-n", "all"], '"all"'),
+        (["logs", "web", "-n", "-1"], "-1 lines"),
         (["events", "-n", ""], "-n"),
+        (["events", "-n", "-5"], "-5 lines"),
         (["step-down", "worker-1"], "worker-1"),
         (["install"], "FILE requires an argument"),
         (["demo", "--seed", "x"], '"x"'),
@@ -49,6 +51,11 @@ def test_wrong_words_are_refused_with_where_to_look(
     interrex: Interrex, words: list[str], hint: str
 ) -> None:
     refused(interrex(*words), Exit.USAGE, hint, "see: interrex")
+
+
+def test_up_cannot_both_stay_and_return(interrex: Interrex, file: Path) -> None:
+    said = interrex("up", str(file), "--guard", "--detach")
+    refused(said, Exit.USAGE, "--guard stays and --detach returns")
 
 
 @pytest.mark.parametrize(

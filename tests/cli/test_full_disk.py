@@ -41,6 +41,7 @@ def test_up_on_a_full_disk_says_so_and_leaves_nothing_running(fleet: RealFleet, 
     done = fleet.run("up", fleet.file, "--detach")
     assert done.returncode == 1
     assert "no space" in done.stderr.lower()
+    assert "\ninterrex: free some" in done.stderr
     assert str(Layout(disk, "shop").home) in done.stderr
     assert fleet.processes() == []
     (disk / "filler").unlink()

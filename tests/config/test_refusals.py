@@ -320,12 +320,12 @@ SYNTAX = {
         "4: this table is complete already; put its keys together",
     ),
     "nested too deeply": (
-        "a = " + "[" * 100_000,
-        "1: lists or tables are nested too deeply",
+        HEAD + "a = " + "[" * 100_000 + "\n\n",
+        "3: lists or tables are nested too deeply",
     ),
     "an endless number": (
-        "a = " + "9" * 5000,
-        "1: holds a number or date that no computer can hold",
+        HEAD + "a = " + "9" * 5000 + "\n\n",
+        "3: holds a number or date that no computer can hold",
     ),
 }
 

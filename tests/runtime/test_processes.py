@@ -1,7 +1,9 @@
 """Real processes: started, signalled, dead, swept; every answer is waited for."""
 
 import asyncio
+import errno
 import os
+import pwd
 import resource
 import select
 import signal
@@ -14,10 +16,10 @@ import pytest
 
 from interrex.core.ids import SlotName
 from interrex.core.spec import Limits, ServiceSpec
-from interrex.runtime import processes
+from interrex.runtime import processes, spawning
 from interrex.runtime.procfs import environ_of, instance_of, read_stat
 from interrex.runtime.rotation import Rotator
-from interrex.runtime.spawning import inherited_environment
+from interrex.runtime.spawning import inherited_environment, reason_of
 from interrex.supervision.interface import ClaimOutcome, Forget, Spawned, SpawnFailed
 from tests.privileges import NOBODY, may_become
 from tests.runtime.host_harness import SLOT, Host, no_more_descriptors, record_fields, service
@@ -152,6 +154,40 @@ async def test_limits_are_set_on_the_process(host: Host) -> None:
     assert os.getpriority(os.PRIO_PROCESS, pid) == 5
 
 
+@pytest.mark.parametrize("may_limit_others", [False, True])
+async def test_limits_are_set_on_another_users_process(
+    host: Host, may_limit_others: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Most containers' root lacks CAP_SYS_RESOURCE: then the process has to limit itself."""
+    itself = not (may_limit_others and spawning.may_limit_others())
+    monkeypatch.setattr(spawning, "may_limit_others", lambda: not itself)
+    limits = Limits(memory_bytes=1 << 30, open_files=123, processes=4567, core_bytes=0, nice=5)
+    user = "nobody" if may_become(NOBODY) else pwd.getpwuid(os.geteuid()).pw_name
+    pid = await host.spawn(service(*FOREVER, limits=limits, user=user))
+    shown = limits_of(pid)
+    assert shown["Max data size"] == [str(1 << 30)] * 2
+    assert shown["Max open files"] == ["123", "123"]
+    assert shown["Max processes"] == ["4567", "4567"]
+    assert shown["Max core file size"] == ["0", "0"]
+    assert os.getpriority(os.PRIO_PROCESS, pid) == 5
+
+
+async def test_another_user_with_limits_beyond_the_hosts_is_refused(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spawning, "may_limit_others", lambda: False)
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    limits = Limits(open_files=1 << 31)
+    failed = await host.fail_to_spawn(service(*FOREVER, limits=limits, user=user))
+    assert "service.web.limits" in failed.reason
+
+
+def limits_of(pid: int) -> dict[str, list[str]]:
+    """A process's limits, soft and hard, as /proc shows them to everybody."""
+    lines = Path(f"/proc/{pid}/limits").read_text().splitlines()[1:]
+    return {line[:26].strip(): line[26:].split()[:2] for line in lines}
+
+
 async def test_what_the_worker_ignores_or_blocks_a_replica_does_not(tmp_path: Path) -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
@@ -278,6 +314,13 @@ async def test_another_user_needs_root(host: Host) -> None:
         assert "nobody" in (await host.fail_to_spawn(spec)).reason
     else:
         assert "root" in (await host.fail_to_spawn(spec)).reason
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_disk_without_space_is_told_with_what_to_do(number: int) -> None:
+    said = reason_of(OSError(number, "no space", "web.0.log"), "starting web.0")
+    assert "web.0.log" in said
+    assert "free some space" in said
 
 
 # Ending (faults, 36)

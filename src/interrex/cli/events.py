@@ -56,7 +56,7 @@ def events(
     shown = [event for event in past if wanted(event)]
     last = LAST_WHEN_FOLLOWING if follow and lines is None else lines
     if last is not None:
-        shown = shown[-last:] if last > 0 else []
+        shown = shown[-last:] if last else []
     _print(shown, json)
     while follow:
         _print((event for event in tails.read(past) if wanted(event)), json)

@@ -99,14 +99,14 @@ class _Output:
 
 def _last_lines(path: Path, last: int | None) -> Iterable[bytes]:
     """The log may grow while it is read: so many lines and no more."""
-    found = read_logs(path, None if last is None else max(last, 0))
-    return found if last is None else deque(found, max(last, 0))
+    found = read_logs(path, last)
+    return found if last is None else deque(found, last)
 
 
 def _reader(path: Path, last: int | None) -> LogReader:
     reader = LogReader(path)
     if last is not None:
-        reader.to_last(max(last, 0))
+        reader.to_last(last)
     return reader
 
 

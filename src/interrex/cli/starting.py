@@ -15,10 +15,12 @@ from interrex.cli.preflight import check_machine, check_resources
 from interrex.cli.taking_down import anything_runs, end_all, see_out
 from interrex.cli.terminal import say
 from interrex.config import ConfigError, check
+from interrex.config.values import show_size
 from interrex.core.ids import HostName, WorkerName
 from interrex.core.spec import COORDINATED, ClusterSpec, hosts_of
 from interrex.core.state import workers_of
 from interrex.runtime.beginning_anew import begin_anew, objection
+from interrex.runtime.disk_file import DiskFull
 from interrex.runtime.founding import found_cluster
 from interrex.runtime.genesis import (
     Genesis,
@@ -127,13 +129,23 @@ def begin(plan: Plan, anew: bool = False) -> Begun:
                 say(f"note: {warning}")
             check_resources(layout, plan.spec, plan.host)
         if new:
-            found_cluster(layout, plan.spec, plan.host)
+            _found(plan)
         else:
             refuse_without_majority(plan)
         for marker in (layout.stopping, layout.stopped):
             marker.unlink(missing_ok=True)
         launched = launch_all(plan)
         return Begun(new, bool(running), launched)
+
+
+def _found(plan: Plan) -> None:
+    try:
+        found_cluster(plan.layout, plan.spec, plan.host)
+    except DiskFull as full:
+        raise CommandError(
+            f"{full.path}: no space for {show_size(full.wanted_bytes)} that the election's log "
+            f"reserves\nfree some on that disk, and start again: interrex up {plan.file}"
+        ) from full
 
 
 def _is_new(plan: Plan) -> bool:

@@ -60,6 +60,8 @@ def up(
         state: The folder of all clusters' states; by default $INTERREX_STATE or the user's own.
     """
     timeout_s = seconds_of("--timeout", timeout)
+    if guard and detach:
+        raise CommandError("--guard stays and --detach returns\nleave one of them out", Exit.USAGE)
     plan = read_plan(file, state, host)
     begun = begin(plan, anew)
     _say_what_began(plan, begun)
@@ -171,7 +173,7 @@ def _reconcile(plan: Plan, begun: Begun, limit_s: float) -> None:
     if refused:
         say("\n".join([f"{plan.file} was not applied:", *(f"  {one}" for one in refused)]))
         return
-    print(f"applying {plan.file}, which has changed since the fleet was last asked:")
+    print(f"applying {plan.file}, which differs from what the fleet was last asked to be:")
     _show(found)
     submit(plan.layout, status, [ApplySpec(plan.spec)])
 

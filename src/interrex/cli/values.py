@@ -20,8 +20,20 @@ def whole_number(_type: Any, tokens: Sequence[Token]) -> int:
     return int(text)
 
 
+def line_count(_type: Any, tokens: Sequence[Token]) -> int:
+    """How many lines to show.
+
+    Raises:
+        ValueError: that is no number of lines; shown by cyclopts with the option's name.
+    """
+    lines = whole_number(_type, tokens)
+    if lines < 0:
+        raise ValueError(f"{lines} lines cannot be shown; say 0 or more")
+    return lines
+
+
 LastLines = Annotated[
-    int | None, Parameter(name=["--lines", "-n"], metavar="N", converter=whole_number)
+    int | None, Parameter(name=["--lines", "-n"], metavar="N", converter=line_count)
 ]
 DurationOption = Annotated[str, Parameter(metavar="DURATION")]
 

@@ -1,5 +1,6 @@
 """From the bytes of a file to plain values; TOML's own errors in plain words, with their line."""
 
+import bisect
 import re
 from typing import Any
 
@@ -48,9 +49,29 @@ def parse(file: str, data: bytes) -> tuple[str, dict[str, Any], Problem | None]:
     except tomllib.TOMLDecodeError as error:
         return text, {}, _problem(file, text, str(error))
     except RecursionError:
-        return text, {}, Problem(file, 1, 1, "", "lists or tables are nested too deeply")
-    except ValueError:  # from the numbers themselves, which carry no place
-        return text, {}, Problem(file, 1, 1, "", "holds a number or date that no computer can hold")
+        message = "lists or tables are nested too deeply"
+    except ValueError:
+        message = "holds a number or date that no computer can hold"
+    return text, {}, Problem(file, _line_without_place(text), 1, "", message)
+
+
+def _line_without_place(text: str) -> int:
+    """Where Python itself gives up on a value, which it tells without a place: the last of the
+    fewest lines with which it does."""
+    import tomllib
+
+    lines = text.split("\n")
+
+    def gives_up(count: int) -> bool:
+        try:
+            tomllib.loads("\n".join(lines[:count]))
+        except tomllib.TOMLDecodeError:
+            return False
+        except (RecursionError, ValueError):
+            return True
+        return False
+
+    return bisect.bisect_left(range(len(lines)), x=True, key=gives_up)
 
 
 def _problem(file: str, text: str, error: str) -> Problem:

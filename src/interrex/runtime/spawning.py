@@ -37,8 +37,10 @@ INHERITED = (
 )  # fmt: skip
 """What a replica gets of the worker's own environment, with every LC_ variable."""
 
+_CAP_SYS_RESOURCE = 24
 _DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 _NO_MORE_FILES = {errno.EMFILE, errno.ENFILE}
+_NO_MORE_SPACE = {errno.ENOSPC, errno.EDQUOT}
 
 
 class CannotSpawn(Exception):  # noqa: N818
@@ -119,8 +121,9 @@ def spawn(command: tuple[str, ...], spec: ServiceSpec, place: Place, output: Out
         )
     arguments = [fill(argument, place.values) for argument in command]
     program = _find_program(arguments, spec, environment)
-    pid = _start(program, arguments, spec, environment, account, output)
-    return _finish(pid, spec)
+    itself = account is not None and spec.limits != Limits() and not may_limit_others()
+    pid = _start(program, arguments, spec, environment, account, output, itself=itself)
+    return _finish(pid, spec, Limits() if itself else spec.limits)
 
 
 def environment_for(
@@ -187,6 +190,8 @@ def reason_of(error: OSError, doing: str) -> str:
             f"({error.strerror}): free some, or raise ulimit -u"
         )
     name = f" {error.filename}" if error.filename else ""
+    if error.errno in _NO_MORE_SPACE:
+        return f"{doing} failed:{name} {error.strerror}: free some space on the state folder's disk"
     return f"{doing} failed:{name} {error.strerror}"
 
 
@@ -252,7 +257,11 @@ def _start(
     environment: dict[str, str],
     account: _Account | None,
     output: Output,
+    *,
+    itself: bool,
 ) -> int:
+    """``itself``: the child limits itself, once it is its user's. That takes a fork, where
+    otherwise a vfork does; nothing but system calls is made in it."""
     try:
         child = subprocess.Popen(
             arguments,
@@ -266,7 +275,10 @@ def _start(
             user=None if account is None else account.uid,
             group=None if account is None else account.gid,
             extra_groups=None if account is None else account.groups,
+            preexec_fn=functools.partial(_limit, 0, spec.limits) if itself else None,
         )
+    except subprocess.SubprocessError as error:
+        raise _too_much(spec) from error
     except PermissionError as error:
         where = f" as {account.name}" if account is not None else ""
         raise CannotSpawn(
@@ -290,12 +302,12 @@ def _start(
     return child.pid
 
 
-def _finish(pid: int, spec: ServiceSpec) -> Child:
+def _finish(pid: int, spec: ServiceSpec, limits: Limits) -> Child:
     """Opens the pidfd and sets the limits; kills the child again if either is refused."""
     try:
         pidfd = os.pidfd_open(pid)
         try:
-            _limit(pid, spec.limits)
+            _limit(pid, limits)
         except BaseException:
             os.close(pidfd)
             raise
@@ -303,23 +315,36 @@ def _finish(pid: int, spec: ServiceSpec) -> Child:
         os.kill(pid, 9)  # our own child, not reaped: the pid is still its own
         os.waitpid(pid, 0)
         if isinstance(error, PermissionError | ValueError):
-            raise CannotSpawn(
-                f"service.{spec.name}.limits asks for more than the worker's own hard limits "
-                "allow: lower them, or raise the worker's (ulimit -H -a)"
-            ) from error
+            raise _too_much(spec) from error
         raise CannotSpawn(reason_of(error, f"starting {spec.name}")) from error
     return Child(pid, pidfd)
 
 
 def _limit(pid: int, limits: Limits) -> None:
+    """Memory last: a forked child that limits itself (``pid`` 0) may need some until then."""
+    if limits.nice is not None:
+        os.setpriority(os.PRIO_PROCESS, pid, limits.nice)
     wanted = (
-        (resource.RLIMIT_DATA, limits.memory_bytes),
         (resource.RLIMIT_NOFILE, limits.open_files),
         (resource.RLIMIT_NPROC, limits.processes),
         (resource.RLIMIT_CORE, limits.core_bytes),
+        (resource.RLIMIT_DATA, limits.memory_bytes),
     )
     for which, value in wanted:
         if value is not None:
             resource.prlimit(pid, which, (value, value))
-    if limits.nice is not None:
-        os.setpriority(os.PRIO_PROCESS, pid, limits.nice)
+
+
+@functools.cache
+def may_limit_others() -> bool:
+    """Whether this process may limit another user's: in most containers root may not."""
+    with open("/proc/self/status") as fields:
+        capabilities = next(line for line in fields if line.startswith("CapEff:"))
+    return bool(int(capabilities.split()[1], 16) >> _CAP_SYS_RESOURCE & 1)
+
+
+def _too_much(spec: ServiceSpec) -> CannotSpawn:
+    return CannotSpawn(
+        f"service.{spec.name}.limits asks for more than the worker's own hard limits "
+        "allow: lower them, or raise the worker's (ulimit -H -a)"
+    )
