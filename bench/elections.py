@@ -13,7 +13,7 @@ from bench.etcd_cluster import EtcdCluster
 from bench.failover import end_leader
 from bench.figures import Beside, Effort, Figure, Goal, at_most
 from bench.fleet import Fleet
-from bench.recipes import take_overs
+from bench.leading_programs import Contender, killed
 from bench.specs import bare
 from bench.statistics import percentile, summary
 from bench.tools import where_installed
@@ -26,6 +26,7 @@ EMBEDDED_MS = 5.0
 COORDINATED_MS = 60.0
 ETCD_TTL_S = 1
 KAZOO_SESSIONS_S = (4, 10)
+SETTLE_S = 0.5
 
 
 def elections(effort: Effort) -> Iterator[Figure]:
@@ -52,8 +53,8 @@ def _etcd(effort: Effort) -> Figure:
         options = Etcd(endpoints=cluster.endpoints, session=SESSION_S)
         spec = msgspec.structs.replace(bare(), election="etcd", etcd=options)
         took = _killed(spec, effort.count(50))
-        peers = list(take_overs("etcd", cluster.endpoints[0], ETCD_TTL_S, effort.count(10)))
-    campaign = Beside(f"etcd's campaign, TTL {ETCD_TTL_S} s asked for", percentile(peers, 0.5))
+        name = f"etcd's campaign, TTL {ETCD_TTL_S} s asked for"
+        campaign = _recipe(name, "etcd", cluster.endpoints[0], ETCD_TTL_S, effort.count(10))
     return _figure("etcd", took, at_most(COORDINATED_MS), campaign)
 
 
@@ -65,10 +66,16 @@ def _zookeeper(effort: Effort) -> Figure:
         took = _killed(spec, effort.count(50))
         peers = []
         for session_s in KAZOO_SESSIONS_S:
-            times = list(take_overs("zookeeper", ensemble.hosts, session_s, effort.count(5)))
-            name = f"kazoo's Election, session {session_s} s"
-            peers.append(Beside(name, percentile(times, 0.5)))
+            name, count = f"kazoo's Election, session {session_s} s", effort.count(5)
+            peers.append(_recipe(name, "zookeeper", ensemble.hosts, session_s, count))
     return _figure("zookeeper", took, at_most(COORDINATED_MS), *peers)
+
+
+def _recipe(name: str, recipe: str, servers: str, session_s: int, count: int) -> Beside:
+    """The service's own; the next one waits until the first has renewed its session."""
+    contender = Contender(name, recipe, servers, str(session_s))
+    settle_s = SETTLE_S + session_s / 2
+    return Beside(name, percentile(list(killed(contender, count, settle_s)), 0.5))
 
 
 def _killed(spec: ClusterSpec, count: int) -> list[float]:

@@ -5,38 +5,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from bench.progress import progress
 from interrex.runtime.clock import now_ns
 
-CANDIDATE = """\
-import asyncio, sys, interrex
-from interrex.runtime.clock import now_ns
 
-async def tell_waiting(election):
-    while election.identity not in election.waiting():
-        await election.standing.changed()
-    print("waiting", flush=True)
+class Contender:
+    """A program that wants to lead.
 
-async def run(url, identity):
-    async with interrex.election(url, identity=identity) as election:
-        telling = asyncio.create_task(tell_waiting(election))
-        async with election.lead() as leadership:
-            print("leads", now_ns(), flush=True)
-            await asyncio.get_running_loop().create_future()
+    Args:
+        name: what it is called.
+        words: as ``bench.candidate`` takes them, but for the name of each.
+    """
 
-asyncio.run(run(*sys.argv[1:3]))
-"""
-
-
-class Contender(NamedTuple):
-    """A program that says ``waiting``, and ``leads NS`` when it does: what it is called, the
-    script, and its first argument; the second is the name of each."""
-
-    name: str
-    script: str
-    where: str
+    def __init__(self, name: str, *words: str) -> None:
+        self.name = name
+        self.command = [sys.executable, "-m", "bench.candidate", *words]
 
 
 def killed(contender: Contender, count: int, settle_s: float) -> Iterator[float]:
@@ -63,7 +47,7 @@ def killed(contender: Contender, count: int, settle_s: float) -> Iterator[float]
 
 
 def _start(contender: Contender, number: int) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-c", contender.script, contender.where, f"candidate-{number}"]
+    command = [*contender.command, f"candidate-{number}"]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from bench.figures import Effort, Figure, at_most
 from bench.fleet import Fleet
-from bench.leading_programs import CANDIDATE, Contender, killed
+from bench.leading_programs import Contender, killed
 from bench.sharing import memory
 from bench.specs import bare
 from bench.statistics import percentile, summary
@@ -56,4 +56,4 @@ def _take_overs(count: int) -> Iterator[float]:
     with Fleet(bare()) as fleet:
         fleet.wait_ready()
         url = f"interrex:///bench/library?state={fleet.root}"
-        yield from killed(Contender("interrex://", CANDIDATE, url), count, SETTLE_S)
+        yield from killed(Contender("interrex://", "library", url), count, SETTLE_S)
