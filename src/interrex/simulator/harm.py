@@ -39,8 +39,7 @@ class Harm:
         service = self._world.coordination
         if service is not None and service.is_emptied:
             return False
-        if self._harmed and self._mends and self._all_vote_again():
-            self._harmed.clear()
+        self._forget_what_is_mended()
         void = dict.fromkeys((*self._harmed, *self._risked, *self._world.departing(), *workers))
         beliefs = self._beliefs()
         return (
@@ -49,6 +48,16 @@ class Harm:
             and all(_outlive(voters, void) for voters in beliefs)
             and not any(worker in self._harmed or worker in self._risked for worker in workers)
         )
+
+    def lets_leave(self, *workers: WorkerName) -> bool:
+        """Whether these may be taken from the file: even all there are, as others are to vote in
+        their place before they go. Who votes beside a harmed disk must stay."""
+        self._forget_what_is_mended()
+        return not (self._harmed or self._risked) or self.allows(*workers)
+
+    def _forget_what_is_mended(self) -> None:
+        if self._harmed and self._mends and self._all_vote_again():
+            self._harmed.clear()
 
     def _has_begun(self) -> bool:
         """On several hosts the founding needs all parts as they were made: the others may already

@@ -428,7 +428,14 @@ class World:
                     self.disks[worker].disown()
                 else:
                     self._welcome(worker, home, self._new_member())
-                self.agenda.after(self._starts.below(S), self.launch, worker, home)
+                self.agenda.after(self._starts.below(S), self._launch_once_named, worker, home)
+
+    def _launch_once_named(self, worker: WorkerName, home: HostName) -> None:
+        """A file that nobody applied, as its change was lost, brings no host."""
+        if worker in self._newest_state().workers:
+            self.launch(worker, home)
+        else:
+            self.agenda.after(GUARD_LOOKS_EVERY, self._launch_once_named, worker, home)
 
     def _cut_machine(self, host: HostName, act: object) -> None:
         assert callable(act)

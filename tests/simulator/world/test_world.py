@@ -11,6 +11,7 @@ import interrex.simulator.world as simulator_world
 from interrex.core.errors import InvariantViolation
 from interrex.core.ids import WorkerName
 from interrex.core.spec import COORDINATED
+from interrex.core.state import workers_of
 from interrex.core.time import MS, S
 from interrex.simulator.checkers import all_checkers
 from interrex.simulator.faults.catalogue import FAMILIES
@@ -173,6 +174,19 @@ def test_a_worker_whose_log_is_damaged_comes_back_as_another_member() -> None:
     members = {member.worker: member.member for member in leader.core.election.members}
     assert members[worker] == world.identity_of(worker) > 3  # type: ignore[operator]
     assert world.harm.allows(WorkerName("worker-1"))
+
+
+def test_a_kind_of_fault_is_drawn_where_it_can_happen() -> None:
+    drawn: dict[str, list[FaultPlan]] = {}
+    for seed in range(1, 120):
+        plan = draw_plan(None, seed, 30 * S, ("users", "network"), COORDINATED[0] * (seed % 4 == 0))
+        for fault in plan.faults:
+            drawn.setdefault(fault.name, []).append(plan)
+    assert all(not plan.spec.hosts for plan in drawn["workers"])
+    for name in ("hosts", "move"):
+        assert all(plan.spec.hosts and plan.spec.election == "raft" for plan in drawn[name])
+    assert all(len(workers_of(plan.spec)) >= 3 for plan in drawn["unwritten"])
+    assert all(len(workers_of(plan.spec)) >= 5 for plan in drawn["late-answers"])
 
 
 KINDS = [(family.name, kind.name) for family in FAMILIES.values() for kind in family.kinds]

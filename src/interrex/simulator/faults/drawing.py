@@ -166,7 +166,7 @@ def _draw_faults(scene: Scene, duration: int, families: list[str]) -> tuple[Faul
     at = QUIET // 4 + chance.below(QUIET)
     faults: list[Fault] = []
     bag = [name for name in families for _ in range(FAMILIES[name].weight)]
-    kinds = {name: FAMILIES[name].bag(len(scene.workers)) for name in families}
+    kinds = {name: FAMILIES[name].bag(scene.spec) for name in families}
     while at < duration:
         family = chance.pick(bag)
         faults.append(_draw_fault(scene, len(faults) + 1, at, family, chance.pick(kinds[family])))

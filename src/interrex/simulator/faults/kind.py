@@ -7,6 +7,7 @@ import msgspec
 
 from interrex.core.ids import HostName, ServiceName, WorkerName
 from interrex.core.spec import ClusterSpec
+from interrex.core.state import workers_of
 from interrex.core.time import MS, S
 from interrex.simulator.chance import Chance
 from interrex.simulator.node import Node
@@ -40,6 +41,18 @@ class Drawn(msgspec.Struct, frozen=True):
 
 
 Undo = Callable[[], None]
+Where = Callable[[ClusterSpec], bool]
+"""Whether something can happen in such a cluster."""
+
+
+def anywhere(spec: ClusterSpec) -> bool:
+    """In every cluster."""
+    return True
+
+
+def at_least(workers: int) -> Where:
+    """In a cluster that begins with so many."""
+    return lambda spec: len(workers_of(spec)) >= workers
 
 
 def over_at_once() -> None:
@@ -50,15 +63,15 @@ class Kind(msgspec.Struct, frozen=True):
     """One kind of fault.
 
     ``begin`` returns what ends it; None where it could not happen just now, and nothing did.
-    ``weight`` is how often it is drawn, beside its family's others; not at all in a cluster of
-    fewer than ``least`` workers, where it could not happen.
+    ``weight`` is how often it is drawn, beside its family's others; not at all but ``where`` it can
+    happen.
     """
 
     name: str
     draw: Callable[[Scene], Drawn]
     begin: Callable[["World", Fault], Undo | None]
     weight: int = 4
-    least: int = 1
+    where: Where = anywhere
 
 
 class Family(msgspec.Struct, frozen=True):
@@ -68,9 +81,9 @@ class Family(msgspec.Struct, frozen=True):
     kinds: tuple[Kind, ...]
     weight: int = 4
 
-    def bag(self, workers: int) -> list[Kind]:
-        """What is drawn from for a cluster of so many workers: each kind as often as it weighs."""
-        return [kind for kind in self.kinds if kind.least <= workers for _ in range(kind.weight)]
+    def bag(self, spec: ClusterSpec) -> list[Kind]:
+        """What is drawn from for such a cluster: each kind as often as it weighs."""
+        return [kind for kind in self.kinds if kind.where(spec) for _ in range(kind.weight)]
 
 
 def a_worker(scene: Scene) -> str:

@@ -12,6 +12,7 @@ from interrex.simulator.faults.kind import (
     Scene,
     Undo,
     a_worker,
+    at_least,
     for_a_while,
     over_at_once,
 )
@@ -236,10 +237,10 @@ NETWORK = Family(
         Kind("reset", _draw_reset, _reset),
         Kind("reset-all", _draw_at_one, _reset_all, weight=2),
         Kind("bad-lanes", _draw_bad_lanes, _bad_lanes),
-        Kind("majorities", draw_majorities, change_majorities, weight=6, least=3),
-        Kind("late-answers", draw_late_answers, answer_late, weight=20, least=5),
-        Kind("overwritten", draw_overwritten, overwrite, weight=3, least=5),
-        Kind("unwritten", draw_unwritten, leave_unwritten, weight=3, least=3),
+        Kind("majorities", draw_majorities, change_majorities, weight=6, where=at_least(3)),
+        Kind("late-answers", draw_late_answers, answer_late, weight=20, where=at_least(5)),
+        Kind("overwritten", draw_overwritten, overwrite, weight=3, where=at_least(5)),
+        Kind("unwritten", draw_unwritten, leave_unwritten, weight=3, where=at_least(3)),
     ),
     weight=6,
 )

@@ -1,5 +1,6 @@
 """What users ask for, at the worst moment: just when a leader ends, or again and again."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -95,36 +96,88 @@ def _workers(world: "World", fault: Fault) -> Undo | None:
     return _ask(world, fault, ApplySpec(msgspec.structs.replace(spec, workers=_near(spec, fault))))
 
 
+def _on_one_machine(spec: ClusterSpec) -> bool:
+    return not spec.hosts
+
+
+def _on_hosts(spec: ClusterSpec) -> bool:
+    """Where the log is outside, a host asks nobody before it is let in: that is the runtime's."""
+    return bool(spec.hosts) and not guarantees_of(spec).coordinated
+
+
 def _draw_hosts(scene: Scene) -> Drawn:
     """One of the hosts, or one more."""
     names = (*scene.hosts, HostName(f"host{len(scene.hosts) + 1}"))
-    return _when(scene, (scene.chance.pick(names),), {"workers": scene.chance.between(1, 2)})
+    values = {"workers": scene.chance.between(1, 2), "another": scene.chance.below(2)}
+    return _when(scene, (scene.chance.pick(names),), values)
 
 
 def _hosts(world: "World", fault: Fault) -> Undo | None:
-    """A file without one of the hosts, or with it again, or with a new one, which is started.
+    """A file without one of the hosts, or with ``another`` one in its place, or with it again, or
+    with a new one. Those that come are started.
 
-    A host that is still being left is not taken back, and one that comes has an empty folder. Where
-    the log is outside, a host asks nobody before it is let in: that is the runtime's doing.
+    A host that is still being left is not taken back, and one that comes has an empty folder.
     """
-    leader, name = world.leader(), HostName(fault.targets[0])
-    if leader is None or leader.core is None or guarantees_of(world.spec).coordinated:
+    if world.leader() is None:
         return None
-    spec = leader.core.state.spec
+    name, spec = HostName(fault.targets[0]), _newest(world)
     others = tuple(host for host in spec.hosts if host.name != name)
-    if not others:
+    if len(others) == len(spec.hosts):
+        return _come(world, fault, others, name)
+    if fault.values.get("another"):
+        return _come(world, fault, others, _new_host(world))
+    if not others or not _may_leave(world, others):
         return None
-    if len(others) < len(spec.hosts):
-        leaving = [worker for worker, home in world.homes.items() if home == name]
-        if not world.harm.allows(*leaving):
-            return None  # a majority might be left of which one has lost its disk
-        return _ask(world, fault, ApplySpec(msgspec.structs.replace(spec, hosts=others)))
+    return _ask(world, fault, ApplySpec(msgspec.structs.replace(spec, hosts=others)))
+
+
+def _draw_move(scene: Scene) -> Drawn:
+    stage = scene.chance.scale(S, 6 * S)
+    return Drawn(2 * stage, (), {"workers": scene.chance.between(1, 2), "stage": stage})
+
+
+def _move(world: "World", fault: Fault) -> Undo | None:
+    """A new host takes the place of all there are; a while later another one takes its place. Who
+    leads then is on a host with which nobody began, and that nobody names any more."""
+    over = False
+
+    def go_on() -> None:
+        if not over:
+            _come(world, fault, (), _new_host(world))
+
+    def undo() -> None:
+        nonlocal over
+        over = True
+
+    if _come(world, fault, (), _new_host(world)) is None:
+        return None
+    world.agenda.after(fault.values["stage"], go_on)
+    return undo
+
+
+def _new_host(world: "World") -> HostName:
+    return HostName(f"host{len(world.machines) + 1}")
+
+
+def _may_leave(world: "World", others: Sequence[HostSpec]) -> bool:
+    stay = {host.name for host in others}
+    leaving = [worker for worker, home in world.homes.items() if home not in stay]
+    return world.harm.lets_leave(*leaving)
+
+
+def _come(
+    world: "World", fault: Fault, others: tuple[HostSpec, ...], name: HostName
+) -> Undo | None:
+    """A file with these hosts, and with one that comes and is started."""
+    workers = fault.values["workers"]
     there = sum(host.workers for host in others)
-    if not world.is_left(name) or there + fault.values["workers"] > MOST_WORKERS:
+    if world.leader() is None or not world.is_left(name) or there + workers > MOST_WORKERS:
         return None
-    number = name.removeprefix("host")
-    new = HostSpec(name=name, address=f"10.0.0.{number}:7000", workers=fault.values["workers"])
-    changed = msgspec.structs.replace(spec, hosts=(*others, new))
+    if not _may_leave(world, others):
+        return None
+    address = f"10.0.0.{name.removeprefix('host')}:7000"
+    new = HostSpec(name=name, address=address, workers=workers)
+    changed = msgspec.structs.replace(_newest(world), hosts=(*others, new))
     asked = _ask(world, fault, ApplySpec(changed))
     if asked is not None:
         world.add_host(new, changed)
@@ -241,8 +294,9 @@ USERS = Family(
         Kind("restart", _draw_restart, _restart),
         Kind("renewal", _draw_renewal, _renewal, weight=2),
         Kind("removal", _draw_restart, _removal, weight=2),
-        Kind("workers", _draw_workers, _workers, weight=2),
-        Kind("hosts", _draw_hosts, _hosts, weight=2),
+        Kind("workers", _draw_workers, _workers, weight=2, where=_on_one_machine),
+        Kind("hosts", _draw_hosts, _hosts, weight=6, where=_on_hosts),
+        Kind("move", _draw_move, _move, weight=4, where=_on_hosts),
         Kind("hand-over", _draw_hand_over, _hand_over, weight=3),
         Kind("leave", _draw_leave, _leave, weight=1),
         Kind("stranded", _draw_stranded, _stranded, weight=3),
