@@ -1,10 +1,12 @@
 """What is decided before anything is started."""
 
+import os
 import socket
 from pathlib import Path
 
 import pytest
 
+from interrex.cli.command_lock import only_command
 from interrex.cli.exits import CommandError
 from interrex.cli.preflight import FILES_EACH_REPLICA, FILES_FOR_ITSELF, check_descriptors
 from interrex.cli.starting import choose_host, workers_here
@@ -86,3 +88,13 @@ def test_a_worker_must_be_able_to_take_all_of_its_hosts_replicas(
         else:
             with pytest.raises(CommandError, match=f"a worker may need {needed} for 22 replicas"):
                 check_descriptors(spec)
+
+
+def test_whoever_may_write_a_folder_may_take_its_lock_whosever_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout = Layout(tmp_path, "shop")
+    layout.make()
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    with only_command(layout, "down"):
+        assert b"interrex down" in layout.command_lock.read_bytes()

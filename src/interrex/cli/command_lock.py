@@ -24,7 +24,8 @@ def only_command(layout: Layout, name: str) -> Iterator[None]:
         CommandError: the folder cannot be written.
         InterrexError: it cannot be made.
     """
-    layout.make()
+    if not layout.home.exists():
+        layout.make()
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
     try:
         descriptor = os.open(layout.command_lock, flags, 0o600)

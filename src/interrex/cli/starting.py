@@ -117,6 +117,7 @@ def begin(plan: Plan, anew: bool = False) -> Begun:
         InterrexError: it cannot be started here; what runs goes on running.
     """
     layout = plan.layout
+    layout.make()
     with only_command(layout, f"up {plan.file}"):
         if layout.stopping.exists():
             _resume(layout, _running(plan))
