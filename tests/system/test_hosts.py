@@ -191,6 +191,7 @@ def running_on(machine: Machine) -> dict[str, int | None]:
     return {name: pid for name, (host, pid) in replicas.items() if host == machine.name}
 
 
+@pytest.mark.timeout(240)
 @EVERY_ELECTION
 def test_a_lost_host_that_is_made_again_from_a_newer_file_leads_on_from_what_the_others_know(
     hosts: Hosts,
