@@ -147,10 +147,14 @@ class ContestServer:
         for process in self._processes.values():
             process.close()
 
-    def moved(self) -> None:
-        """The worker has taken a step: look if that can matter. Cheap when it does not."""
-        _, applied = self.backend.contests()
-        if self._seen != (applied, self.backend.leads_the_cluster()):
+    def moved(self, applied: int, leading: bool) -> None:
+        """The worker has taken a step: look if that can matter. Cheap when it does not.
+
+        Args:
+            applied: the index of the last applied change.
+            leading: whether the worker leads the cluster.
+        """
+        if self._seen != (applied, leading):
             self.look()
 
     def look(self) -> None:

@@ -212,7 +212,7 @@ class Node:
                 effects = self.core.step(self._queue.popleft(), now_ns())
                 if self._contests is not None:
                     # What is applied is on a majority's disks: who leads by it waits for nothing.
-                    self._contests.moved()
+                    self._contests.moved(self.core.state.index, self.core.election.leading)
                 for effect in effects:
                     self._perform(effect)
             sound = True

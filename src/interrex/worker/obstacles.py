@@ -30,6 +30,8 @@ class Obstacles:
     def __init__(self, election: Election, peers: Peers) -> None:
         self._election = election
         self._explaining = election if isinstance(election, Explaining) else None
+        self.explained = self._explaining is not None
+        """Whether the election says what it meets: one that rests on nothing outside does not."""
         self._peers = peers
         self.own = ""
         """What this worker's own election meets; goes into its reports."""

@@ -211,7 +211,8 @@ class Worker:
         if absent > GRAIN:
             if absent > 2 * self._pulse:
                 self.peers.forgive_silence(now)
-            self._notice_lateness(now)
+            if self.wake_at is not None and now - self.wake_at > GRAIN:
+                self._notice_lateness(now)
         self._now = self._last_step = now
         self._dispatch(event)
         self._follow_up()
@@ -375,7 +376,7 @@ class Worker:
                         events += self._on_leader_changed(effect)
                     case _:
                         assert_never(effect)
-        if self.obstacles.have_changed():
+        if self.obstacles.explained and self.obstacles.have_changed():
             self._reporter.change()
 
     def _retime(self) -> list[ElectionEvent]:

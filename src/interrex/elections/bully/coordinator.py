@@ -361,7 +361,7 @@ class Leading:
 
     def _ask_read(self, read: int) -> None:
         """Confirmed by a round that is sent from now on."""
-        under_way = bool(self._reads)
+        under_way = bool(self._reads.waiting)
         self._reads.ask(read, self._rounds.number + 1)
         if not under_way:
             self._beat()

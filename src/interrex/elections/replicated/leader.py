@@ -127,24 +127,22 @@ class LeaderRole:
         noticed_at = self._lease.deadline
         if self._grace_until is not None and self._node.now >= noticed_at:
             noticed_at = self._grace_until
-        return earliest(self._heartbeat_at, noticed_at, self._disk_due_at, self._handover.until)
-
-    @property
-    def _disk_due_at(self) -> int | None:
-        """Until when the disk has to answer; a little later once after a stop of our own."""
         since = self._node.disk.waiting_since
-        if since is None:
-            return None
+        disk_due_at = None if since is None else self._disk_due_at(since)
+        return earliest(self._heartbeat_at, noticed_at, disk_due_at, self._handover.until)
+
+    def _disk_due_at(self, since: int) -> int:
+        """Until when the disk has to answer what it was given then; a little later once after a
+        stop of our own."""
         due_at = since + self._node.settings.election_timeout
         forgiven, until = self._forgiven
         return max(due_at, until) if forgiven == since else due_at
 
     def on_time(self, *, late: bool) -> None:
         node = self._node
-        disk_due_at = self._disk_due_at
-        if disk_due_at is not None and node.now >= disk_due_at:
-            since = node.disk.waiting_since
-            if since is None or not late or self._forgiven[0] == since:
+        since = node.disk.waiting_since
+        if since is not None and node.now >= self._disk_due_at(since):
+            if not late or self._forgiven[0] == since:
                 self.resign("its disk does not answer")
                 return
             self._forgiven = (since, node.now + self._grace)
@@ -200,7 +198,7 @@ class LeaderRole:
         comes late."""
         replication = self.replication
         return (
-            not self._reads
+            not self._reads.waiting
             and 2 * self._lateness + 4 * replication.slowest <= self._node.settings.heartbeat
             and self._lease.is_answered_by(replication.progress.keys())
             and replication.is_done
@@ -267,7 +265,7 @@ class LeaderRole:
         self._lease.deadline = max(self._lease.deadline, settled.sent_at + lease)
         if node.now < self._lease.deadline:
             self._grace_until = None
-        if self._reads:
+        if self._reads.waiting:
             self._confirm(self._reads.confirmed(settled.number))
 
     # Proposals
@@ -323,7 +321,7 @@ class LeaderRole:
 
     def _ask_read(self, read: int) -> None:
         """Waits for the next round; sends it now unless one for reads is still under way."""
-        under_way = bool(self._reads) and self._lease.answered < self._lease.number
+        under_way = bool(self._reads.waiting) and self._lease.answered < self._lease.number
         self._reads.ask(read, self._lease.number + 1)
         if not under_way:
             self._beat()

@@ -14,25 +14,23 @@ class Reads:
     """The reads that wait, with the round that a majority has to answer for each."""
 
     def __init__(self) -> None:
-        self._waiting: deque[tuple[int, int]] = deque()
-
-    def __bool__(self) -> bool:
-        return bool(self._waiting)
+        self.waiting: deque[tuple[int, int]] = deque()
+        """The round that each needs, and the read."""
 
     def ask(self, read: int, needed_round: int) -> None:
         """A read that is confirmed when a majority has answered ``needed_round``."""
-        self._waiting.append((needed_round, read))
+        self.waiting.append((needed_round, read))
 
     @property
     def newest_round(self) -> int:
         """The highest round that a read waits for, 0 for none."""
-        return self._waiting[-1][0] if self._waiting else 0
+        return self.waiting[-1][0] if self.waiting else 0
 
     def confirmed(self, answered_round: int) -> list[int]:
         """The reads that a majority's answer to this round confirms."""
         done = []
-        while self._waiting and self._waiting[0][0] <= answered_round:
-            done.append(self._waiting.popleft()[1])
+        while self.waiting and self.waiting[0][0] <= answered_round:
+            done.append(self.waiting.popleft()[1])
         return done
 
     def abandon(self) -> list[int]:
