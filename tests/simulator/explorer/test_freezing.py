@@ -198,8 +198,8 @@ KNOWN = {
         "_forgiven", "_ended", "_first_index",
     },
     "Lease": {
-        "deadline", "number", "answered", "sent_at", "_rounds", "_asked", "_answers", "_groups",
-        "_is_settled",
+        "deadline", "number", "answered", "sent_at", "_rounds", "_asked", "_owing", "_answers",
+        "_groups", "_is_settled",
     },
     "Replication": {"_node", "_lease", "_appended", "progress", "matched", "order"},
     "Progress": {
