@@ -103,7 +103,10 @@ def test_a_turn_that_does_not_come_in_time_is_given_up() -> None:
     places = Places("raft", count=3)
     with blocking.election(places.url(0), identity="a") as election:
         for _ in range(2):
-            with pytest.raises(TimeoutError), election.lead(timeout=0.01):
+            with (
+                pytest.raises(TimeoutError, match="did not lead within"),
+                election.lead(timeout=0.01),
+            ):
                 raise AssertionError("one of three leads")
 
 

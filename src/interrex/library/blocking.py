@@ -133,9 +133,12 @@ class BlockingElection:
         turn.add_done_callback(lambda done: _tell_failure(done, granted))
         try:
             leadership = granted.result(timeout)
-        except BaseException:
+        except BaseException as error:
+            is_late = isinstance(error, TimeoutError) and not granted.done()
             self._post(left.set)
             turn.cancel()
+            if is_late:
+                raise TimeoutError(f"{self.identity!r} did not lead within {timeout} s") from None
             raise
         try:
             yield leadership

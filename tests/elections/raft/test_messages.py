@@ -73,8 +73,9 @@ def test_what_is_no_message_is_malformed_and_changes_nothing(payload: bytes) -> 
 
 
 def test_settings_say_both_numbers() -> None:
-    with pytest.raises(InterrexError, match=r"is 100, and must be at least 3 heartbeats: 300"):
-        RaftSettings(heartbeat=100, election_timeout=100)
+    words = r"is 0\.1 s, and must be at least 3 heartbeats: 0\.3 s"
+    with pytest.raises(InterrexError, match=words):
+        RaftSettings(heartbeat=100 * MS, election_timeout=100 * MS)
 
 
 def test_a_cluster_files_times_become_settings() -> None:

@@ -2,12 +2,11 @@
 
 import msgspec
 
-from interrex.core.errors import InterrexError
 from interrex.core.ids import WorkerName
 from interrex.core.sizes import MAX_CHANGE_BYTES
 from interrex.core.spec import Bully, Timing
 from interrex.core.time import MS, S, seconds
-from interrex.elections.replicated.settings import KIB, MIB, ElectionTimes
+from interrex.elections.replicated.settings import KIB, MIB, ElectionTimes, at_least, lasts
 
 
 class BullySettings(ElectionTimes, frozen=True, kw_only=True):
@@ -39,11 +38,8 @@ class BullySettings(ElectionTimes, frozen=True, kw_only=True):
     catch_up_timeout: int = 30 * S
 
     def __post_init__(self) -> None:
-        if self.heartbeat < 1 or self.election_timeout < 3 * self.heartbeat:
-            raise InterrexError(
-                f"bully settings: election_timeout is {self.election_timeout}, and must be at "
-                f"least 3 heartbeats: {3 * self.heartbeat}"
-            )
+        at_least("heartbeat", self.heartbeat, "1 ns", 1)
+        lasts("election_timeout", self.election_timeout, "3 heartbeats", 3 * self.heartbeat)
 
 
 def settings_from(

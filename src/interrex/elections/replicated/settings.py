@@ -72,8 +72,8 @@ class ReplicatedSettings(ElectionTimes, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         at_least("heartbeat", self.heartbeat, "1 ns", 1)
         least = self.least_beats * self.heartbeat
-        at_least("election_timeout", self.election_timeout, f"{self.least_beats} heartbeats", least)
-        at_least(
+        lasts("election_timeout", self.election_timeout, f"{self.least_beats} heartbeats", least)
+        lasts(
             f"the lease (election_timeout less {self.clock_error_per_mille} per mille of clock"
             " error)",
             self.lease_of(self.election_timeout),
@@ -131,6 +131,18 @@ class ReplicatedSettings(ElectionTimes, frozen=True, kw_only=True):
 def scaled(number: int, numerator: int, denominator: int) -> int:
     """A number in proportion, at least 1."""
     return max(1, number * numerator // denominator)
+
+
+def lasts(name: str, value: int, what: str, least: int) -> None:
+    """Checks one duration (ns).
+
+    Raises:
+        InterrexError: it is too short.
+    """
+    if value < least:
+        raise InterrexError(
+            f"{name} is {value / S:g} s, and must be at least {what}: {least / S:g} s"
+        )
 
 
 def at_least(name: str, value: int, what: str, least: int) -> None:

@@ -14,6 +14,7 @@ from interrex.library.urls import ElectionUrl, is_place
 
 HEARTBEAT_S = 0.2
 ELECTION_TIMEOUT_S = 1.0
+LEAST_S = 0.001
 """Longer than between workers: a program's loop has other things to do."""
 LEASE_SHARE = 0.9
 MAX_PEERS = 7
@@ -84,8 +85,8 @@ def _own_place(url: ElectionUrl, peers: tuple[WorkerName, ...]) -> int:
 
 
 def _spec(url: ElectionUrl) -> ClusterSpec:
-    heartbeat = url.duration("heartbeat", HEARTBEAT_S, 0)
-    timeout = url.duration("election_timeout", ELECTION_TIMEOUT_S, 0)
+    heartbeat = url.duration("heartbeat", HEARTBEAT_S, LEAST_S)
+    timeout = url.duration("election_timeout", ELECTION_TIMEOUT_S, LEAST_S)
     spec = embedded_spec(url.scheme, url.path[0], heartbeat, timeout)
     problem = times_problem(spec)
     if problem:
