@@ -48,6 +48,8 @@ def test_down_needs_no_worker(fleet: RealFleet) -> None:
 def test_hung_workers_are_killed_and_their_services_stopped(fleet: RealFleet) -> None:
     fleet.up()
     fleet.signal_workers(signal.SIGSTOP)
+    pids = " ".join(map(str, fleet.worker_pids()))
+    assert f"kill -9 {pids}" in fleet.run("status").stdout
     done = fleet.run("down")
     assert done.returncode == 0, done
     assert done.stdout.count("has not answered for 5 s: killed") == 3

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from interrex.config import load
+from interrex.core.ids import WorkerName
 from interrex.core.spec import LOCAL_HOST
 from interrex.runtime.founding import found_cluster
 from tests.cli.real_fleet import RealFleet
@@ -44,6 +45,19 @@ def test_two_ups_at_once_start_one_fleet(fleet: RealFleet) -> None:
         assert program.end() == 0
     assert sorted("is new" in "".join(program.lines) for program in both) == [False, True]
     assert len(fleet.worker_pids()) == 3
+
+
+def test_up_starts_no_worker_that_was_taken_from_the_file(fleet: RealFleet) -> None:
+    fleet.up()
+    fleet.write(cluster="workers = 4")
+    assert fleet.run("apply", fleet.file).returncode == 0
+    fleet.wait_until(lambda: len(fleet.worker_pids()) == 4)
+    fleet.write()
+    assert fleet.run("apply", fleet.file).returncode == 0
+    fleet.wait_until(lambda: len(fleet.worker_pids()) == 3)
+    done = fleet.run("up", fleet.file, "--detach", "--timeout", "45s")
+    assert done.stdout.startswith("shop is running\n"), done
+    assert fleet.layout.worker(WorkerName("worker-4")).is_dir()
 
 
 def test_a_running_fleet_is_told_what_its_file_would_change(fleet: RealFleet) -> None:

@@ -6,6 +6,7 @@ import socket
 from pathlib import Path
 from typing import NamedTuple
 
+from interrex.cli.asking import status_of_cluster
 from interrex.cli.command_lock import only_command
 from interrex.cli.exits import CommandError, Exit
 from interrex.cli.lost_data import begin_service_anew
@@ -213,18 +214,22 @@ def _begin_anew(plan: Plan, running: list[WorkerProcess]) -> None:
 
 
 def launch_all(plan: Plan) -> list[WorkerName]:
-    """Start every worker of this host that does not live.
+    """Start every worker of this host that does not live; of a fleet that has a leader, only those
+    that are asked for.
 
     The workers inherit nothing of this command: no descriptor, no folder, no terminal.
     """
     genesis = read_genesis(plan.layout.genesis)
     alive = {process.worker for process in _running(plan)}
+    missing = [name for name in workers_here(plan.layout, genesis, plan.host) if name not in alive]
+    status = status_of_cluster(plan.layout) if alive and missing else None
+    if status is not None and status.leader is not None:  # the others' folders are remembered
+        asked_for = {worker.name for worker in status.workers}
+        missing = [name for name in missing if name in asked_for]
     _let_go()
-    launched = []
-    for worker in workers_here(plan.layout, genesis, plan.host):
-        if worker not in alive and launch_worker(plan.layout, worker, plan.host) is not None:
-            launched.append(worker)
-    return launched
+    return [
+        worker for worker in missing if launch_worker(plan.layout, worker, plan.host) is not None
+    ]
 
 
 def workers_here(layout: Layout, genesis: Genesis, host: HostName) -> list[WorkerName]:

@@ -77,6 +77,12 @@ def _report(layout: Layout, found: Status) -> list[str]:
         lines += ["start it with: interrex up FILE"]
     elif found.leader is None and (lost := lost_majority(layout)):
         lines += ["", explained(lost)]
+    elif hung := [worker.pid for worker in found.workers if worker.pid and not found.supervised]:
+        pids = " ".join(map(str, sorted(hung)))
+        lines += [
+            "",
+            f"the silent workers hang: kill -9 {pids}, then start them with: interrex up FILE",
+        ]
     elif not found.supervised:
         lines += ["", "start the workers again with: interrex up FILE"]
     return lines
