@@ -198,6 +198,21 @@ def test_slots_of_a_lost_host_go_to_others_after_the_stated_time(
     assert len([p for p in state.placements.values() if p.wanted]) == 6
 
 
+def test_a_slot_that_was_to_be_stopped_on_a_host_that_is_lost_is_placed_elsewhere() -> None:
+    """It was to leave a host that the file names no more, which then died: nobody would ever have
+    said that it had stopped, and its service would have had one replica less."""
+    state = state_of(service("web", 6), hosts=hosts())
+    settle(state, fleet_of(state))
+    leaving = next(slot for slot, p in state.placements.items() if p.host == "b")
+    do(state, Retire(leaving))
+    settle(state, fleet_of(state, {"b-1": 5, "b-2": 5}))
+    assert not state.placements[leaving].wanted
+    settle(state, fleet_of(state, {"b-1": 11, "b-2": 11}))
+    assert state.placements[leaving].wanted
+    assert state.placements[leaving].host != "b"
+    assert leaving in {placement.slot for placement in state.evicted}
+
+
 def test_a_slot_is_not_placed_where_its_evicted_process_may_still_run() -> None:
     state = state_of(service("web", 1), hosts=hosts())
     settle(state, fleet_of(state))

@@ -106,13 +106,15 @@ class Placer:
 
     def _surplus(self) -> Iterator[Operation]:
         for slot, placement in self._state.placements.items():
-            name = service_of(slot)
-            if not placement.wanted or name == BALANCER:
+            if not placement.wanted or service_of(slot) == BALANCER:
                 continue
-            service = self._state.services.get(name)
-            if service is None or number_of(slot) >= service.spec.replicas:
+            if not self._is_asked_for(slot):
                 yield Retire(slot)
         yield from self._surplus_balancers()
+
+    def _is_asked_for(self, slot: SlotName) -> bool:
+        service = self._state.services.get(service_of(slot))
+        return service is not None and number_of(slot) < service.spec.replicas
 
     def _surplus_balancers(self) -> Iterator[Operation]:
         for placement in slots_of(self._state, BALANCER):
@@ -129,7 +131,7 @@ class Placer:
                 worker = self._least_loaded(placement.slot, neighbours)
                 if worker != placement.worker:
                     yield Place(msgspec.structs.replace(placement, worker=worker))
-            elif placement.wanted and self._fleet.host_is_lost(
+            elif self._is_asked_for(placement.slot) and self._fleet.host_is_lost(
                 placement.host, self._timing, self._now
             ):
                 yield from self._to_another_host(placement)
@@ -155,6 +157,7 @@ class Placer:
         return report is not None and report.state is ReplicaState.READY
 
     def _to_another_host(self, placement: Placement) -> Iterator[Operation]:
+        """Also one that was to be stopped there, to be placed anew: nobody can say that it was."""
         if service_of(placement.slot) == BALANCER:
             return
         worker = self._choose(placement.slot, exclude=placement.host)

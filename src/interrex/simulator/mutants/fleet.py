@@ -22,8 +22,8 @@ FLEET = (
         "surplus-not-removed",
         "Replicas that are asked for no more are stopped; here they run on.",
         _PLACEMENT,
-        "            if service is None or number_of(slot) >= service.spec.replicas:\n",
-        "            if service is None:\n",
+        "        return service is not None and number_of(slot) < service.spec.replicas\n",
+        "        return service is not None\n",
     ),
     bug(
         "evicted-not-remembered",
