@@ -7,6 +7,7 @@ _BULLY_NODE = "interrex.elections.bully.node"
 _CANDIDATE = "interrex.elections.bully.candidate"
 _FINDINGS = "interrex.elections.paxos.findings"
 _NODE = "interrex.elections.paxos.node"
+_PROGRESS = "interrex.elections.paxos.progress"
 _PROMISING = "interrex.elections.paxos.promising"
 _QUORUM = "interrex.core.quorum"
 
@@ -55,6 +56,15 @@ OF_PAXOS = (
         "        if found is not None and found.epoch > slots.round_at(index):\n",
         "        if found is not None and found.epoch > slots.round_at(index) > 0:\n",
         "Paxos Made Simple, 2.2",
+        "paxos",
+    ),
+    bug(
+        "paxos-former-answer-believed",
+        "Who knows less after a restart is told again; here what it answered before counts.",
+        _PROGRESS,
+        "        self.match = min(self.match, matched)\n        self.next = received + 1\n",
+        "        self.next = max(received, self.match) + 1\n",
+        "",
         "paxos",
     ),
 )

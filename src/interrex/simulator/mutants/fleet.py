@@ -97,4 +97,11 @@ FLEET = (
         "            if fleet.members.get(worker) != wanted:\n",
         "            if fleet.members.get(worker) != wanted and wanted is None:\n",
     ),
+    bug(
+        "departing-host-forgotten",
+        "A host that is being left stays known until its workers are gone; here with the file.",
+        _STATE,
+        "    state.departing = tuple(host for host in hosts if host.name in there)\n",
+        "    state.departing = tuple(host for host in hosts if host.name in named - there)\n",
+    ),
 )
