@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import sys
 import time
 from collections.abc import Callable, Iterator
 
@@ -213,6 +214,45 @@ def test_a_lost_host_that_is_made_again_from_a_newer_file_leads_on_from_what_the
 
     a.fleet.wait_until(leads)
     replaced_by(hosts, lambda: apply(lost, renewed(newer, "2")))
+
+
+EMPTY = {
+    "etcd": """
+import sys, urllib.request
+everything = b'{"key": "AA==", "range_end": "AA=="}'
+urllib.request.urlopen(f"{sys.argv[1]}/v3/kv/deleterange", everything, timeout=10).read()
+""",
+    "zookeeper": """
+import sys
+from kazoo.client import KazooClient
+client = KazooClient(sys.argv[1])
+client.start()
+(cluster,) = client.get_children(sys.argv[2])
+for node in ("snapshot", "tip", "log"):
+    client.delete(f"{sys.argv[2]}/{cluster}/{node}", recursive=True)
+client.stop()
+""",
+}
+"""What deletes all that the hosts asked for, for good."""
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("election", COORDINATED)
+def test_all_hosts_go_on_from_what_a_worker_of_one_knows_once_the_service_has_lost_it(
+    hosts: Hosts, election: str
+) -> None:
+    """Who leads by ZooKeeper would notice with the next change, and is deposed."""
+    a, before = hosts["a"], [running_on(machine) for machine in hosts.values()]
+    spec, led = a.fleet.spec, leader_of(hosts)
+    knows = next(machine.fleet for machine in hosts.values() if machine is not led)
+    server = (spec.etcd.endpoints if election == "etcd" else spec.zookeeper.hosts)[0]
+    a.inside(sys.executable, "-c", EMPTY[election], server, f"/interrex/{spec.name}")
+    asked = ("POST", "/v1/begin-anew")
+    knows.wait_until(lambda: bool(knows.ask(knows.workers[0], *asked)["ok"]))
+    a.fleet.wait_until(lambda: all_ready(hosts.values()))
+    assert [running_on(machine) for machine in hosts.values()] == before
+    apply(a, scaled(spec, 7))
+    a.fleet.wait_until(lambda: all_ready(hosts.values()))
 
 
 def replaced_by(hosts: Hosts, action: Callable[[], None]) -> None:

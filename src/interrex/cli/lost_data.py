@@ -63,7 +63,10 @@ def _refusal(layout: Layout, election: str, outcomes: list[Outcome]) -> str:
             f"{name} cannot be begun anew here: {reasons[0]}\nask on another host, or {otherwise}"
         )
     if outcomes:
-        return f"{name}: {NOTHING_LOST}\nlook at it with: interrex status"
+        return (
+            f"{name}: {NOTHING_LOST}, as far as this host has seen\n"
+            "look at it with: interrex status; where that knows better, ask on another host"
+        )
     return (
         f"{name} cannot be begun anew here: what {election} has lost only workers know that ran "
         f"when it did,\nand none runs here: {otherwise}"
