@@ -80,7 +80,7 @@ def test_an_emptied_service_is_gone_on_with_from_what_the_workers_know(
     fleet.up()
     assert fleet.run("scale", "web", "3").returncode == 0
     fleet.wait_until(lambda: fleet.status()["services"]["web"]["ready"] == 3)
-    before, epoch = fleet.members(), int(fleet.status()["epoch"])
+    before, epoch = fleet.replica_pids(), int(fleet.status()["epoch"])
     assert NOTHING_LOST in fleet.run(*UP, "--anew").stderr
     service.begin_again(empty=True)
     fleet.wait_until(lambda: lacks_data(fleet))
@@ -88,7 +88,7 @@ def test_an_emptied_service_is_gone_on_with_from_what_the_workers_know(
     done = fleet.run(*UP, "--anew")
     assert done.returncode == 0, done
     assert "begins anew from what worker-" in done.stderr
-    assert fleet.members() == before, fleet.story()
+    assert fleet.replica_pids() == before, fleet.story()
     assert int(fleet.status()["epoch"]) > epoch
     assert fleet.run("scale", "web", "4").returncode == 0
     fleet.wait_until(lambda: fleet.status()["services"]["web"]["ready"] == 4)
