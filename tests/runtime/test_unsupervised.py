@@ -13,6 +13,7 @@ import pytest
 from bench.run_folder import run_folder
 from interrex.core.ids import BALANCER, HostName, ServiceName, SlotName, WorkerName
 from interrex.core.spec import ClusterSpec, Expose, ServiceSpec
+from interrex.runtime.journal import Event
 from interrex.runtime.layout import Layout
 from interrex.runtime.pidfd import ProcessIdentity
 from interrex.runtime.records import ReplicaRecord, lock_record
@@ -129,6 +130,18 @@ def test_a_worker_was_heard_of_when_it_last_noted_something(layout: Layout) -> N
     events.touch()
     status = status_from_files(layout, SPEC, [], now=events.stat().st_mtime + 7)
     assert [one.heard_s for one in status.workers] == [7.0, 0.0]
+
+
+def test_the_epoch_is_the_newest_that_any_file_tells_of(
+    layout: Layout, child: ProcessIdentity
+) -> None:
+    record(layout, "web.0", 5, child)
+    assert status_from_files(layout, SPEC, []).epoch == 5
+    events = layout.events(WorkerName("worker-1"))
+    events.parent.mkdir(parents=True)
+    led = Event(time=1.0, by=WorkerName("worker-1"), kind="leader.elected", text="", epoch=6)
+    events.write_bytes(msgspec.json.encode(led) + b"\n")
+    assert status_from_files(layout, SPEC, []).epoch == 6
 
 
 def test_records_that_make_no_sense_are_left_out(layout: Layout) -> None:

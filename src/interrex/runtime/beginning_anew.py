@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from interrex.core.errors import InterrexError
-from interrex.core.ids import BALANCER, HostName, SlotName, WorkerName, service_of
+from interrex.core.ids import HostName, SlotName, WorkerName, service_of
 from interrex.core.quorum import majority
 from interrex.core.spec import COORDINATED, ClusterSpec
 from interrex.core.state import (
@@ -29,14 +29,12 @@ from interrex.elections.beginning import ELECTIONS, beginning, last_epoch, last_
 from interrex.runtime.disk_file import StoreCorrupt
 from interrex.runtime.founding import new_cluster_id
 from interrex.runtime.genesis import Genesis, known_genesis, new_genesis, write_genesis
-from interrex.runtime.haproxy_files import BalancerFiles
 from interrex.runtime.identity import IDENTITY_NAME, load_identity, save_identity
-from interrex.runtime.journal import read_events
 from interrex.runtime.last_state import read_log, state_in
 from interrex.runtime.layout import Layout, make_private
 from interrex.runtime.log_store import LogStore, quarantine
 from interrex.runtime.opening import identity_of
-from interrex.runtime.unsupervised import Found, recorded_replicas
+from interrex.runtime.unsupervised import Found, highest_epoch, recorded_replicas
 
 EPOCHS_LEFT_OUT = 1000
 """How far the first epoch lies above the highest that is known: the latest may be lost."""
@@ -103,7 +101,7 @@ def begin_anew(layout: Layout, spec: ClusterSpec, host: HostName) -> Adopted:
     replicas = [found for found in recorded_replicas(layout) if found.alive]
     adopted = _place(state, replicas, host)
     genesis = new_genesis(state.spec, new_cluster_id(state.spec))
-    epoch = max(_highest_epoch(layout, host), *map(last_epoch, logs), 0) + EPOCHS_LEFT_OUT
+    epoch = max(highest_epoch(layout), *map(last_epoch, logs), 0) + EPOCHS_LEFT_OUT
     state.index = max(map(last_index, logs), default=0) + 1
     # Those that have lost their logs first: until all is done, what is known is on some disk.
     for worker in sorted(workers_of(state.spec), key=lambda name: stores.get(name) is not None):
@@ -152,17 +150,6 @@ def _place(state: ClusterState, replicas: list[Found], host: HostName) -> Adopte
             newest = state.services[service_of(slot)].generation
             state.placements[slot] = msgspec.structs.replace(placement, target=newest)
     return Adopted(kept, strangers)
-
-
-def _highest_epoch(layout: Layout, host: HostName) -> int:
-    """The highest that replicas, balancers' files or events tell of."""
-    found = [one.record.epoch for one in recorded_replicas(layout)]
-    for path in layout.balancer(host, SlotName(f"{BALANCER}.0")).parent.glob(f"{BALANCER}.*"):
-        followed = BalancerFiles(path).followed()
-        found.append(0 if followed is None else followed[0])
-    events = read_events([layout.events(worker) for worker in layout.worker_names()])
-    found += [event.epoch or 0 for event in events]
-    return max(found, default=0)
 
 
 def _replace_log(

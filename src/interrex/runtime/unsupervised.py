@@ -20,6 +20,8 @@ from interrex.core.spec import ClusterSpec
 from interrex.core.state import workers_of
 from interrex.elections.guarantees import guarantees_of
 from interrex.runtime.adoption import is_recorded_process
+from interrex.runtime.haproxy_files import BalancerFiles
+from interrex.runtime.journal import read_events
 from interrex.runtime.layout import Layout
 from interrex.runtime.records import CorruptRecord, ReplicaRecord, read_record
 from interrex.runtime.worker_processes import WorkerProcess
@@ -76,6 +78,17 @@ def recorded_replicas(layout: Layout) -> list[Found]:
     return sorted(found, key=lambda one: (one.host, slot_order(one.record.slot)))
 
 
+def highest_epoch(layout: Layout) -> int:
+    """The highest that replicas, balancers' files or events tell of."""
+    found = [one.record.epoch for one in recorded_replicas(layout)]
+    for path in layout.home.glob(f"hosts/*/balancer/{BALANCER}.*"):
+        followed = BalancerFiles(path).followed()
+        found.append(0 if followed is None else followed[0])
+    events = read_events([layout.events(worker) for worker in layout.worker_names()])
+    found += [event.epoch or 0 for event in events]
+    return max(found, default=0)
+
+
 def status_from_files(
     layout: Layout, spec: ClusterSpec, processes: list[WorkerProcess], now: float | None = None
 ) -> Status:
@@ -93,7 +106,7 @@ def status_from_files(
     return Status(
         cluster=spec.name,
         election=spec.election,
-        epoch=max((found.record.epoch for found in replicas), default=0),
+        epoch=highest_epoch(layout),
         leader=None,
         age_s=0.0,
         source=None,
