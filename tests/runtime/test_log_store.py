@@ -18,7 +18,7 @@ from interrex.core.storage import (
 )
 from interrex.runtime.disk_file import DiskFailed, DiskFull
 from interrex.runtime.log_dump import dump
-from interrex.runtime.log_format import MAX_SLOT_COPY
+from interrex.runtime.log_format import MAX_SLOT_COPY, SLOT_AT
 from interrex.runtime.log_store import LogStore, quarantine
 from tests.runtime.faulty_disk import Faults
 from tests.runtime.log_samples import SMALL_HALF, Model, append, reload, small_store, vote
@@ -107,6 +107,22 @@ def test_a_batch_larger_than_a_tail_slot_or_than_a_half_is_stored_too(tmp_path: 
         store.write([append(index, b"z" * size)])
     store.close()
     assert [len(entry.data) for entry in reload(tmp_path).entries] == sizes
+
+
+def test_two_power_cuts_that_tear_a_tail_slot_each_harm_nothing(tmp_path: Path) -> None:
+    """The batch of the first one had reached the disk; the second tears the other slot."""
+    store = small_store(tmp_path)
+    store.load()
+    for term in (1, 2):
+        store.write([vote(term)])
+        sequence = store.sequence
+        store.close()
+        with (tmp_path / "log.0").open("r+b") as half:
+            half.seek(SLOT_AT[sequence % 2])
+            half.write(b"torn")
+        store = small_store(tmp_path)
+        assert store.load() == Stored({"vote": b"%d" % term})
+    store.close()
 
 
 def test_writing_nothing_costs_nothing(tmp_path: Path) -> None:

@@ -202,6 +202,10 @@ class LogStore:
         if content.restored:
             half.file.write(last.offset, content.restored)
             self.repaired = f"{half.path}: batch {last.sequence} was restored from its tail slot"
+        if all(slot.sequence != last.sequence for slot in form.slots_in(data, half.header)):
+            # The next batch may tear the other slot.
+            slot = TailSlot(*half.key, last.sequence, last.crc, b"")
+            half.file.write(form.SLOT_AT[last.sequence % 2], form.encode_slot(slot))
         self._current = half
         self._sequence, self._offset, self._crc = last.sequence, last.end, last.crc
         # What a predecessor wrote but did not live to sync is acted upon from now on.
