@@ -12,18 +12,55 @@ if TYPE_CHECKING:
     from interrex.simulator.world import World
 
 
-def _draw_lost(scene: Scene) -> Drawn:
+def _draw_replaced(scene: Scene) -> Drawn:
     lasts = scene.chance.scale(200 * MS, 20 * S)
     return Drawn(lasts, (scene.chance.pick(scene.hosts),))
+
+
+def _draw_lost(scene: Scene) -> Drawn:
+    """At any time, or within one of the first writes after a leader has ended, each on another
+    disk: the candidate's of its own vote, then a voter's."""
+    drawn = _draw_replaced(scene)
+    if scene.chance.one_in(2):
+        return drawn
+    return Drawn(
+        drawn.lasts, drawn.targets, {"within_write": scene.chance.between(1, 2)}, "leader-ends"
+    )
 
 
 def _lost(world: "World", fault: Fault) -> Undo | None:
     """Power is lost: processes are gone, disks stay."""
     host = HostName(fault.targets[0])
-    if not world.machines[host].on:
+    machine = world.machines[host]
+    if not machine.on:
         return None
-    world.lose_machine(host)
-    return partial(world.return_machine, host)
+    if not fault.values.get("within_write"):
+        world.lose_machine(host)
+        return partial(world.return_machine, host)
+    disks = [world.disks[worker] for worker, home in world.homes.items() if home == host]
+
+    def disarm() -> None:
+        for disk in disks:
+            disk.on_write = None
+
+    waited, is_lost = fault.values["within_write"], False
+
+    def strike() -> None:
+        nonlocal waited, is_lost
+        waited -= 1
+        if waited == 0 and machine.on:
+            disarm()
+            is_lost = True
+            world.lose_machine(host)
+
+    def undo() -> None:
+        disarm()
+        if is_lost:
+            world.return_machine(host)
+
+    for disk in disks:
+        disk.on_write = strike
+    return undo
 
 
 def _draw_everything(scene: Scene) -> Drawn:
@@ -62,7 +99,7 @@ MACHINES = Family(
     (
         Kind("lost", _draw_lost, _lost),
         Kind("all-restart", _draw_everything, _everything, weight=2),
-        Kind("replaced", _draw_lost, _replaced, weight=2),
+        Kind("replaced", _draw_replaced, _replaced, weight=2),
     ),
     weight=2,
 )

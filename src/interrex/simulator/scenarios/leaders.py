@@ -86,6 +86,15 @@ def _all_restart(chance: Chance) -> tuple[Fault, ...]:
     return (fault("machines/all-restart", BEGINS, lasts=chance.between(100 * MS, S)),)
 
 
+def _power_lost_amid_votes(chance: Chance) -> tuple[Fault, ...]:
+    """A vote may have left, and its record be lost."""
+    lost = fault(
+        "machines/lost", BEGINS, "local", when="leader-ends", lasts=chance.between(100 * MS, S),
+        within_write=2,
+    )  # fmt: skip
+    return (lost, fault("processes/kill", BEGINS + MS, "leader"))
+
+
 def _seeks_in_vain(chance: Chance) -> tuple[Fault, ...]:
     """One that hears nobody asks all others again and again, while the leader dies."""
     return (
@@ -219,6 +228,12 @@ LEADERS = (
         name="all-restart", what="all machines lose power at once",
         must="terms, votes and data are all there", faults=_all_restart,
         expects=(elections(1, 3),),
+    ),
+    Scenario(
+        name="power-lost-amid-votes",
+        what="the leader dies, and the machine within the write of a vote for another",
+        must="one vote a term, also where the record of one is lost; somebody leads",
+        faults=_power_lost_amid_votes, expects=(elections(1, 3),),
     ),
     Scenario(
         name="seeks-in-vain", workers=5,
