@@ -76,7 +76,7 @@ def test_the_next_worker_is_asked_when_one_does_not_answer(shop: Layout) -> None
         hung.bind(str(shop.api_socket(ONE)))
         hung.listen()
         worker.says("GET", "/v1/status", a_status(epoch=9))
-        status = status_of_cluster(shop, timeout_s=0.05)
+        status = status_of_cluster(shop, timeout_s=2.0)  # the one that answers may be slow, too
         assert status is not None
         assert status.epoch == 9
 
