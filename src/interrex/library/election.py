@@ -1,5 +1,6 @@
 """``interrex.election(url)``: take part in an election, and lead when it is one's turn."""
 
+import math
 import operator
 import os
 import socket
@@ -48,20 +49,22 @@ def election(
             where it is not given.
 
     Raises:
-        ValueError: the identity or the priority is none.
+        ValueError: the identity, the priority or the margin is none.
         MalformedUrl, UnknownScheme, UnknownOption, WrongPeers, BadTimes: the URL is at fault.
         BadSecret: the members' secret is needed and missing, or will not do.
         MissingExtra: the backend's client is not installed; says how to install it.
         BadMargin: the margin does not fit into the lease; has both.
     """
     name = identity if identity is not None else f"{socket.gethostname()}-{os.getpid()}"
+    if not isinstance(name, str):
+        raise ValueError(f"an identity is a str, not {name!r}")
     if not 0 < len(name) <= 200:
         raise ValueError(f"an identity has 1 to 200 characters, and {name!r} has {len(name)}")
     if any("\ud800" <= letter <= "\udfff" for letter in name):
         raise ValueError(f"an identity is text, and {name!r} has half a character (a surrogate)")
     standing = Standing()
     backend = backend_for(parse(url), name, _whole(priority), standing)
-    return Election(backend, standing, name, margin)
+    return Election(backend, standing, name, _number(margin))
 
 
 def _whole(priority: int) -> int:
@@ -72,6 +75,20 @@ def _whole(priority: int) -> int:
     if abs(whole) > MOST_PRIORITY:
         raise ValueError(f"a priority is a whole number up to a thousand million, not {priority}")
     return whole
+
+
+def _number(margin: float | None) -> float | None:
+    given: object = margin
+    if margin is None:
+        return None
+    if isinstance(given, str | bytes):  # which float() would read
+        raise ValueError(f"a margin is a number of seconds, not {margin!r}")
+    try:
+        return float(margin)
+    except TypeError:
+        raise ValueError(f"a margin is a number of seconds, not {margin!r}") from None
+    except OverflowError:
+        return math.inf
 
 
 class Election:

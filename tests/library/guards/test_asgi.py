@@ -48,7 +48,7 @@ async def test_requests_are_admitted_by_their_header(tmp_path: Path) -> None:
         status, body = await ask(app, "POST", "6")
         assert status == 409
         assert b'"newest": 7' in body
-        for nonsense in (["-1"], ["1.5"], [""], ["8", "9"], ["9" * 20]):
+        for nonsense in (["-1"], ["1.5"], [""], ["8", "9"], ["9" * 20], [f"{2**63}"]):
             assert (await ask(app, "POST", *nonsense))[0] == 400
 
 

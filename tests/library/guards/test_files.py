@@ -104,6 +104,7 @@ def test_who_is_admitted_is_waited_for_and_who_dies_is_not(tmp_path: Path) -> No
 def test_a_file_of_something_else_is_not_taken_for_an_epoch(tmp_path: Path) -> None:
     path = tmp_path / "epoch"
     assert EpochFile(path).newest() == 0
-    path.write_text("hello")
-    with pytest.raises(InterrexError, match="hello"):
-        EpochFile(path).admit(1)
+    for other in ("hello", f"{2**63}"):
+        path.write_text(other)
+        with pytest.raises(InterrexError, match=other):
+            EpochFile(path).admit(1)

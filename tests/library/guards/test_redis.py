@@ -12,6 +12,7 @@ from redis import Redis
 from redis import asyncio as redis_asyncio
 from redis.exceptions import ResponseError
 
+from interrex.core.errors import InterrexError
 from interrex.library.errors import StaleEpoch
 from interrex.library.guards import redis
 
@@ -35,9 +36,21 @@ def test_redis_is_not_asked_with_an_epoch_below_zero(client: Redis) -> None:
     assert text(redis.run(client, "e", 0, ["x"], "SET", "x", "first")) == "OK"
     redis.run(client, "e", 5, ["x"], "SET", "x", "1")
     for epoch in (-1, -(10**6)):
-        with pytest.raises(ValueError, match=f"at least 0, and {epoch} is not"):
+        with pytest.raises(ValueError, match=f"from 0 to .* and {epoch} is not"):
             redis.run(client, "e", epoch, ["x"], "SET", "x", "stale")
     assert (text(client.get("e")), text(client.get("x"))) == ("5", "1")
+
+
+@pytest.mark.parametrize("held", ["x", "-1", "1.5", "", "not an epoch at all, and long"])
+def test_a_key_that_holds_something_else_is_told_and_stays_as_it_is(
+    client: Redis, held: str
+) -> None:
+    """It may be another program's, and a short text would count as an old epoch."""
+    client.set("e", held)
+    with pytest.raises(InterrexError, match="'e' is to hold an epoch") as told:
+        redis.run(client, "e", 12345678, ["x"], "SET", "x", "1")
+    assert not isinstance(told.value, StaleEpoch)
+    assert (text(client.get("e")), client.get("x")) == (held, None)
 
 
 def test_redis_compares_and_runs_the_command_in_one_step(client: Redis) -> None:

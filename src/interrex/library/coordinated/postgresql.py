@@ -36,7 +36,7 @@ def postgresql_service(url: ElectionUrl) -> "PostgresService":
         "password_file", user=True,
     )  # fmt: skip
     parts = (*url.path, url.options["name"]) if "name" in url.options else url.path
-    if len(parts) != 2 or not parts[1] or "\0" in parts[0]:
+    if len(parts) != 2:
         raise MalformedUrl(
             url.text, "it is to be postgresql://HOST/DATABASE/NAME, or .../DATABASE?name=NAME"
         )

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol
 
 from interrex.library.errors import StaleEpoch
+from interrex.library.guards.epochs import MOST_EPOCH, whole_epoch
 
 HEADER = "interrex-epoch"
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
@@ -35,7 +36,8 @@ class MemoryEpochs:
         self._newest = 0
 
     def admit(self, epoch: int) -> None:
-        """Raises StaleEpoch."""
+        """Raises StaleEpoch, and ValueError where it is none."""
+        epoch = whole_epoch(epoch)
         if epoch < self._newest:
             raise StaleEpoch(epoch, self._newest)
         self._newest = epoch
@@ -88,7 +90,7 @@ class EpochGuard:
         values = [value for name, value in scope["headers"] if name.lower() == HEADER.encode()]
         if not values:
             return Refusal(428, {"error": f"the header {HEADER} is missing"})
-        if len(values) > 1 or not values[0].isdigit() or len(values[0]) > 19:
+        if len(values) > 1 or not _is_epoch(values[0]):
             return Refusal(400, {"error": f"the header {HEADER} is to be one whole number"})
         loop = asyncio.get_running_loop()
         try:
@@ -96,6 +98,10 @@ class EpochGuard:
         except StaleEpoch as error:
             return Refusal(409, {"error": str(error), "newest": error.newest})
         return None
+
+
+def _is_epoch(value: bytes) -> bool:
+    return value.isdigit() and len(value) <= len(str(MOST_EPOCH)) and int(value) <= MOST_EPOCH
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, refusal: Refusal) -> None:

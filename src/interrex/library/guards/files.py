@@ -9,6 +9,7 @@ from pathlib import Path
 
 from interrex.core.errors import InterrexError
 from interrex.library.errors import StaleEpoch
+from interrex.library.guards.epochs import MOST_EPOCH, whole_epoch
 from interrex.runtime.disk_file import sync_folder
 
 
@@ -30,14 +31,15 @@ class EpochFile:
         When its body begins, ``epoch`` is on disk as the newest.
 
         Raises:
+            ValueError: the epoch is none; nothing was done.
             StaleEpoch: a newer one was seen; the body does not run.
-            InterrexError: the file holds something else than a number.
+            InterrexError: the file holds something else than an epoch.
             OSError: the file cannot be had, or not written; names it.
         """
+        epoch = whole_epoch(epoch)
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            newest = self._read(descriptor)
+            newest = self._locked(descriptor, fcntl.LOCK_EX)
             if epoch < newest:
                 raise StaleEpoch(epoch, newest)
             if epoch > newest:
@@ -65,14 +67,16 @@ class EpochFile:
         except FileNotFoundError:
             return 0
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH)
-            return self._read(descriptor)
+            return self._locked(descriptor, fcntl.LOCK_SH)
         finally:
             os.close(descriptor)
 
-    def _read(self, descriptor: int) -> int:
-        text = os.pread(descriptor, 64, 0).strip()
-        if text and not text.isdigit():
+    def _locked(self, descriptor: int, lock: int) -> int:
+        """What it holds, once it is locked."""
+        with _naming(self._path):
+            fcntl.flock(descriptor, lock)
+            text = os.pread(descriptor, 64, 0).strip()
+        if text and not (text.isdigit() and int(text) <= MOST_EPOCH):
             raise InterrexError(f"{self._path} is to hold an epoch, and holds {text!r}: move it")
         return int(text or b"0")
 
@@ -94,6 +98,7 @@ class GuardedFile:
         The file's permissions stay; a link is replaced by a file.
 
         Raises:
+            ValueError: the epoch is none; the file is as it was.
             StaleEpoch: a newer leadership has written or been admitted; the file is as it was.
             OSError: it cannot be written; the file is as it was.
         """

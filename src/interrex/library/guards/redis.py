@@ -7,11 +7,16 @@ newest epoch with them.
 from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol
 
+from interrex.core.errors import InterrexError
 from interrex.library.errors import StaleEpoch
+from interrex.library.guards.epochs import whole_epoch
 
 SCRIPT = """\
 local newest = redis.call('GET', KEYS[1]) or '0'
 local mine = ARGV[1]
+if not string.match(newest, '^%d+$') then
+    return {'foreign', newest}
+end
 -- As text: the script's numbers are exact only up to 2^53.
 if #newest > #mine or (#newest == #mine and newest > mine) then
     return {'stale', newest}
@@ -52,31 +57,35 @@ def run(client: Client, key: str, epoch: int, keys: list[str], *command: str | b
         of that command would.
 
     Raises:
-        ValueError: the epoch is below 0, as none is; nothing was done.
+        ValueError: the epoch is none; nothing was done.
+        InterrexError: what the key holds is no epoch; nothing was done.
         StaleEpoch: nothing was done; has the newest.
     """
-    return _result(epoch, client.eval(SCRIPT, *_arguments(key, epoch, keys, command)))
+    return _result(key, epoch, client.eval(SCRIPT, *_arguments(key, epoch, keys, command)))
 
 
 async def run_async(
     client: AsyncClient, key: str, epoch: int, keys: list[str], *command: str | bytes
 ) -> Any:
     """As ``run``, by a client for asyncio."""
-    return _result(epoch, await client.eval(SCRIPT, *_arguments(key, epoch, keys, command)))
+    return _result(key, epoch, await client.eval(SCRIPT, *_arguments(key, epoch, keys, command)))
 
 
 def _arguments(
     key: str, epoch: int, keys: list[str], command: Sequence[str | bytes]
 ) -> tuple[Any, ...]:
     """How many keys there are, they, and what is no key."""
-    if epoch < 0:  # the script compares lengths first: a sign would count as a digit
-        raise ValueError(f"an epoch is at least 0, and {epoch} is not")
-    return 1 + len(keys), key, *keys, str(epoch), *command
+    # The script compares lengths first: a sign would count as a digit.
+    return 1 + len(keys), key, *keys, str(whole_epoch(epoch)), *command
 
 
-def _result(epoch: int, answer: Any) -> Any:
+def _result(key: str, epoch: int, answer: Any) -> Any:
     """Of a client that decodes what it hears, or of one that does not."""
     word = answer[0].decode() if isinstance(answer[0], bytes) else answer[0]
+    if word == "foreign":
+        raise InterrexError(
+            f"the key {key!r} is to hold an epoch, and holds {answer[1]!r}: name another key"
+        )
     if word == "stale":
         raise StaleEpoch(epoch, int(answer[1]))
     return answer[1] if len(answer) > 1 else None

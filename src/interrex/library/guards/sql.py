@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Mapping
 from typing import Any, Protocol
 
 from interrex.library.errors import StaleEpoch
+from interrex.library.guards.epochs import whole_epoch
 
 SCHEMA = """\
 CREATE TABLE IF NOT EXISTS interrex_epochs (
@@ -69,12 +70,13 @@ def admit(cursor: Cursor, name: str, epoch: int, *, statement: str = ADMIT) -> N
         statement: ``ADMIT_PYFORMAT`` for psycopg.
 
     Raises:
+        ValueError: the epoch is none; nothing was done.
         StaleEpoch: a newer leadership was admitted; roll back.
         Exception: the driver's own. In a transaction of PostgreSQL that is REPEATABLE READ or
             stricter a serialization failure stands for a newer one that committed meanwhile: roll
             back, and where it is tried again it is stale.
     """
-    cursor.execute(statement, {"name": name, "epoch": epoch})
+    cursor.execute(statement, {"name": name, "epoch": whole_epoch(epoch)})
     _judge(epoch, cursor.rowcount == 1)
 
 
@@ -82,14 +84,14 @@ async def admit_async(
     cursor: AsyncCursor, name: str, epoch: int, *, statement: str = ADMIT_PYFORMAT
 ) -> None:
     """As ``admit``, with a cursor for asyncio; the statement is psycopg's."""
-    await cursor.execute(statement, {"name": name, "epoch": epoch})
+    await cursor.execute(statement, {"name": name, "epoch": whole_epoch(epoch)})
     _judge(epoch, cursor.rowcount == 1)
 
 
 async def admit_asyncpg(connection: AsyncpgConnection, name: str, epoch: int) -> None:
     """As ``admit``, with a connection of asyncpg: inside ``async with connection.transaction()``,
     which commits, and rolls back where this raises."""
-    status = await connection.execute(ADMIT_NUMBERED, name, epoch)
+    status = await connection.execute(ADMIT_NUMBERED, name, whole_epoch(epoch))
     _judge(epoch, status == "INSERT 0 1")
 
 
