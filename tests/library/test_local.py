@@ -75,6 +75,33 @@ def test_the_holder_goes_on_while_the_workers_are_killed_one_after_the_other(
     assert candidates.leads(second).epoch > epoch
 
 
+def test_a_program_whose_worker_hangs_is_not_taken_for_another_of_its_own_identity(
+    fleet: Fleet, candidates: Candidates
+) -> None:
+    """What it said last lies unread at a worker that is killed for its silence."""
+    program = candidates.begin("a")
+    epoch = candidates.leads(program).epoch
+    fleet.wait_until(fleet.is_ready)
+    os.kill(fleet.pid_of(fleet.leader()), signal.SIGSTOP)
+    program.line_that_begins("ended")
+    assert candidates.leads(program).epoch > epoch
+    fleet.wait_until(fleet.is_ready)
+
+
+def test_a_program_that_lost_all_workers_for_longer_than_its_lease_leads_again(
+    fleet: Fleet, candidates: Candidates
+) -> None:
+    program = candidates.begin("a")
+    epoch = candidates.leads(program).epoch
+    pids = [fleet.pid_of(worker) for worker in fleet.workers]
+    for number in (signal.SIGSTOP, signal.SIGKILL):  # at once: none starts another
+        for pid in pids:
+            os.kill(pid, number)
+    program.line_that_begins("ended")
+    fleet.launch()
+    assert candidates.leads(program).epoch > epoch
+
+
 def test_an_identity_is_given_once_and_the_second_learns_who_has_it(candidates: Candidates) -> None:
     first = candidates.begin("a")
     candidates.leads(first)

@@ -1,5 +1,7 @@
 """The guardian of a host's candidates: two leases, and nobody is withdrawn who may still lead."""
 
+import msgspec
+
 from interrex.core.contests import (
     Candidate,
     CandidateProcess,
@@ -218,6 +220,34 @@ def test_a_candidate_that_moved_to_another_worker_is_let_go() -> None:
     world.apply(Stand(NAME, candidate("a", OTHER)))
     assert Lost("t-a", "another worker answers for it") in world.look()
     assert world.contests.holder(NAME) is not None
+
+
+def test_a_ticket_that_comes_from_another_worker_is_not_let_go_before_that_is_agreed() -> None:
+    world = World()
+    world.apply(Stand(NAME, candidate("a", OTHER)))
+    world.agrees = False
+    assert not any(isinstance(one, Lost) for one in world.stand("a"))
+    world.agrees = True
+    world.now += RETRY_AFTER
+    assert any(isinstance(one, Granted) for one in world.look())
+
+
+def test_a_ticket_waits_until_the_earlier_one_of_its_own_process_is_void() -> None:
+    """Changes may be made in another order than they were asked for."""
+    world = World()
+    world.stand("a")
+    world.agrees = False
+    world.guardian.withdraw("t-a", world.now)
+    world.look()
+    world.agrees = True
+    again = msgspec.structs.replace(candidate("a"), ticket="t-a2")
+    world.guardian.stand(NAME, again, world.now, world.now)
+    assert not any(isinstance(one, Lost) for one in world.look())
+    world.now += RETRY_AFTER
+    said = world.look()
+    assert Lost("t-a", "it was withdrawn") in said
+    assert [one.ticket for one in said if isinstance(one, Granted)] == ["t-a2"]
+    assert not world.guardian.answers_for("t-a")
 
 
 def test_a_guardian_without_candidates_wants_nothing() -> None:

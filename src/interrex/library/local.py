@@ -82,8 +82,8 @@ class LocalCandidate:
         self._ticket = ""
         self._waiting: tuple[str, ...] = ()
         self._writer: asyncio.WriteTransport | None = None
-        self._downs: list[StandDown] = []
-        """Withdrawals that no worker has heard yet."""
+        self._downs: dict[str, StandDown] = {}
+        """Withdrawals that no worker has said to be done, by their ticket."""
         self._keeping: asyncio.Task[None] | None = None
         self._beating: asyncio.Task[None] | None = None
         self._joined = asyncio.Event()
@@ -129,10 +129,9 @@ class LocalCandidate:
     def withdraw(self, successor: str | None = None) -> None:
         self._standing.end("it was given up")
         if self._ticket:
-            down = StandDown(self._ticket, successor or "")
+            down = self._downs[self._ticket] = StandDown(self._ticket, successor or "")
             self._ticket = ""
-            if not self._say(down):
-                self._downs.append(down)
+            self._say(down)
 
     def waiting(self) -> list[str]:
         return list(self._waiting)
@@ -192,16 +191,15 @@ class LocalCandidate:
         return None
 
     def _on_first(self, writer: asyncio.WriteTransport | None) -> None:
-        """This worker it is: claim what is held, and lay down what is not wanted any more."""
+        """This worker it is: lay down what is not wanted any more, and claim what is held."""
         self._failures = 0
         self._writer = writer
-        if self._ticket:
-            self._say(StandFor(self._ticket, now_ns()))
-        for down in self._downs:
-            # It names a ticket of an earlier connection: claim it, then lay it down.
+        for down in self._downs.values():
+            # The last worker may have died with it unread. This one hears of the ticket first.
             self._say(StandFor(down.ticket, now_ns()))
             self._say(down)
-        self._downs.clear()
+        if self._ticket:
+            self._say(StandFor(self._ticket, now_ns()))
 
     def _on_reply(self, reply: Reply) -> None:
         match reply:
@@ -219,6 +217,8 @@ class LocalCandidate:
                     self._standing.grant(epoch, deadline)
             case Ended(ticket, reason, taken_by) if ticket == self._ticket:
                 self._on_ended(reason, taken_by)
+            case Ended(ticket):
+                self._downs.pop(ticket, None)
             case NotHere(_, version) if version:
                 raise WrongVersion(VERSION, version, "this host's worker")
             case NotHere(reason):

@@ -175,7 +175,9 @@ class ContestServer:
                     self._tell(leads, self._of(effect.ticket))
                 case pure.Lost():
                     ended = Ended(effect.ticket, effect.reason, effect.taken_by)
-                    self._tell(ended, self._of(effect.ticket))
+                    for connection in self._of(effect.ticket):
+                        connection.laid_down.discard(effect.ticket)
+                        connection.say(ended)
                     self._let_go(effect.ticket)
                 case pure.Watch():
                     process = effect.process
@@ -186,7 +188,7 @@ class ContestServer:
         self._arm()
 
     def _of(self, ticket: str) -> "list[_Connection]":
-        return [one for one in self.connections if one.ticket == ticket]
+        return [one for one in self.connections if ticket in (one.ticket, *one.laid_down)]
 
     def _following(self, contest: str) -> "list[_Connection]":
         return [one for one in self.connections if one.contest == contest]
@@ -260,6 +262,8 @@ class _Connection(asyncio.Protocol):
         self._identity: ProcessIdentity | None = None
         self._follow: Follow | None = None
         self.ticket = ""
+        self.laid_down: set[str] = set()
+        """Its earlier tickets, until it is told that they are void."""
 
     @property
     def contest(self) -> str:
@@ -308,7 +312,11 @@ class _Connection(asyncio.Protocol):
             case StillHere(ticket, sent_at) if ticket == self.ticket:
                 guardian.alive(ticket, min(sent_at, now))
             case StandDown(ticket, successor) if ticket == self.ticket:
-                guardian.withdraw(ticket, now, successor)
+                if guardian.answers_for(ticket):
+                    self.laid_down.add(ticket)
+                    guardian.withdraw(ticket, now, successor)
+                else:
+                    self.say(Ended(ticket, "it stands no more"))
             case _:
                 self._refuse("bad_frames", "that comes out of turn")
         self._server.look()

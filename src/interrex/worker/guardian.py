@@ -82,7 +82,8 @@ GuardianEffect = Proposal | Standings | Granted | Lost | Watch
 
 class _Ward(msgspec.Struct):
     """One ticket. ``alive_at``: when it said so last (ns); ``told``: the deadline it was told;
-    ``settled``: the index of its last change that was made, -1 before its standing is."""
+    ``settled``: the index of its last change that was made, -1 before its standing is, 0 for one
+    that stood before."""
 
     contest: str
     candidate: Candidate
@@ -136,7 +137,22 @@ class Guardian:
             known.told = 0
             return
         ward = self._wards[candidate.ticket] = _Ward(contest, candidate, sent_at)
-        self._propose(Stand(contest, candidate), ward, now)
+        if not self._stands_in_its_own_way(ward):
+            self._propose(Stand(contest, candidate), ward, now)
+
+    def answers_for(self, ticket: str) -> bool:
+        """Whether it is told when this ticket is void."""
+        return ticket in self._wards
+
+    def _stands_in_its_own_way(self, ward: _Ward) -> bool:
+        """Whether an earlier ticket of its own still has its identity: changes may be made in
+        another order than they were asked for."""
+        me = (ward.contest, ward.candidate.identity, ward.candidate.process)
+        return any(
+            (other.contest, other.candidate.identity, other.candidate.process) == me
+            for other in self._wards.values()
+            if other.leaving is not None and other is not ward
+        )
 
     def alive(self, ticket: str, sent_at: int) -> None:
         """A candidate is there."""
@@ -210,7 +226,7 @@ class Guardian:
         """Whom an earlier process of this worker was the guardian of: they may come back."""
         for contest, one in contests.guarded_by(self._me):
             if one.ticket not in self._wards:
-                self._wards[one.ticket] = _Ward(contest, one, self._began, seen=True)
+                self._wards[one.ticket] = _Ward(contest, one, self._began, seen=True, settled=0)
                 self._effects.append(Watch(one.ticket, one.process))
 
     def _follow(self, ward: _Ward, contests: Contests, applied: int, now: int) -> None:
@@ -223,15 +239,16 @@ class Guardian:
             return
         if found is None and ward.seen:
             self._forget(ward, "it was withdrawn" if ward.leaving else "its lease ran out")
-        elif found is not None and found.guardian != self._me and ward.settled <= applied:
+        elif found is not None and found.guardian != self._me and 0 <= ward.settled <= applied:
             self._forget(ward, "another worker answers for it")
         elif found is None and 0 <= ward.settled <= applied:
             self._forget(ward, "taken", self._taken_by(ward, contests))
         elif self._retry_at is None and ward.settled <= applied:
             if found is not None and ward.leaving is not None:
                 self._propose(ward.leaving, ward, now)
-            elif found is None and ward.leaving is None:
-                self._propose(Stand(ward.contest, ward.candidate), ward, now)
+            elif ward.leaving is None and (found is None or found.guardian != self._me):
+                if not self._stands_in_its_own_way(ward):
+                    self._propose(Stand(ward.contest, ward.candidate), ward, now)
             elif found is None:
                 self._forget(ward, "it was withdrawn")
 
