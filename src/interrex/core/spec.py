@@ -6,6 +6,7 @@ generation and replicated.
 """
 
 from enum import StrEnum
+from functools import cache
 
 import msgspec
 
@@ -24,7 +25,26 @@ REQUIREMENTS = ("fenced",)
 class Spec(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
 ):
-    """Base of everything that can stand in a cluster file."""
+    """Base of everything that can stand in a cluster file.
+
+    What equals a field's default is the default: then it is left out of what is encoded (msgspec
+    leaves out only the very object), and two files that mean the same have the same bytes.
+    """
+
+    def __post_init__(self) -> None:
+        for name, default in _defaults_of(type(self)):
+            if getattr(self, name) == default:
+                msgspec.structs.force_setattr(self, name, default)
+
+
+@cache
+def _defaults_of(spec: type[Spec]) -> tuple[tuple[str, object], ...]:
+    """Those of the fields whose default is one object; empty tables are left out anyhow."""
+    return tuple(
+        (field.name, field.default)
+        for field in msgspec.structs.fields(spec)
+        if field.default is not msgspec.NODEFAULT
+    )
 
 
 class CheckKind(StrEnum):

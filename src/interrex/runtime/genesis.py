@@ -38,9 +38,10 @@ class Genesis(msgspec.Struct, frozen=True):
 
     @property
     def beginning(self) -> bytes:
-        """What is the same on every host."""
-        shared = msgspec.structs.replace(self, birthmark=0, joined=None)
-        return msgspec.json.encode(shared)
+        """What is the same on every host whose file means the same, in whichever order."""
+        members = {str(member): worker for member, worker in self.members.items()}
+        shared = {"cluster_id": self.cluster_id, "spec": self.spec, "members": members}
+        return msgspec.json.encode(shared, order="deterministic")
 
     def member_of(self, worker: WorkerName) -> int | None:
         """A worker's first identity, None if it was added later."""
