@@ -47,7 +47,7 @@ def test_a_fleet_in_trouble_says_why() -> None:
         services={
             ServiceName("api"): ServiceStatus(desired=2, ready=0, expose=None, replicas=replicas)
         },
-        balancer=[],
+        balancer=[a_balancer(0, state="running", reason="port 80 is taken"), a_balancer(1)],
     )
     assert (
         text(report(status))
@@ -59,13 +59,16 @@ worker-1  following               101
 worker-2  following, no vote yet  102
 worker-3  lost
 
-         STATE                 PORT   PID  WORKER
-api      0 of 2 ready
-  api.0  waiting, crash loop  21000        worker-1
-  api.1  unsupervised         21000  4242  worker-1
+            STATE                 PORT   PID  WORKER
+api         0 of 2 ready
+  api.0     waiting, crash loop  21000        worker-1
+  api.1     unsupervised         21000  4242  worker-1
+balancer.0  running                     5000  worker-3
+balancer.1  ready                       5001  worker-3
 
 api.0: exited with 1
-api.1: worker-3 is lost"""
+api.1: worker-3 is lost
+balancer.0: port 80 is taken"""
     )
 
 

@@ -71,8 +71,17 @@ def test_a_port_that_a_stranger_has_is_told_of_and_holds_no_other_service_up(
     fleet.wait_until(lambda: all_replaced(fleet, before))
     assert status_of(exposed.port) == 200
     assert f"another program listens on port {port}" in fleet.logs()
+    reason = f"other{port} cannot be reached: another program listens on port {port}"
+    fleet.wait_until(lambda: balancers(fleet) == {("running", reason)})
+    assert not fleet.is_ready()
     stranger.close()
     fleet.wait_until(lambda: serves(port))
+    fleet.wait_until(lambda: balancers(fleet) == {("ready", "")})
+
+
+def balancers(fleet: Fleet) -> set[tuple[str, str]]:
+    status = fleet.status()
+    return {(one.state, one.reason) for one in status.balancer} if status is not None else set()
 
 
 def all_replaced(fleet: Fleet, before: dict[str, int | None]) -> bool:

@@ -1,7 +1,7 @@
 """What is told to the balancers of a host, and what becomes of it."""
 
 from interrex.core.ids import BALANCER, slot_name
-from interrex.core.replicas import ReplicaReport, ReplicaState
+from interrex.core.replicas import MAX_REASON_BYTES, ReplicaReport, ReplicaState
 from interrex.core.routes import RouteTable
 from interrex.core.time import S
 from interrex.worker.balancers import NO_PROCESS, RETRY_AFTER, Balancers
@@ -36,8 +36,17 @@ def test_a_table_followed_but_for_a_taken_port_is_confirmed_and_told_again_later
     balancers = told(changes)
     balancers.followed(followed(left_out=TAKEN), 2 * S)
     assert changes
-    assert [report.version for report in balancers.reports] == [7]
+    assert [(report.version, report.left_out) for report in balancers.reports] == [(7, TAKEN)]
     assert balancers.wake_at == 2 * S + RETRY_AFTER
+    balancers.followed(followed(), 3 * S)
+    assert [report.left_out for report in balancers.reports] == [""]
+    assert len(changes) == 2
+
+
+def test_a_report_holds_no_more_of_a_reason_than_there_is_room_for() -> None:
+    balancers = told()
+    balancers.followed(followed(left_out="; ".join([TAKEN] * 9)), S)
+    assert [len(report.left_out) for report in balancers.reports] == [MAX_REASON_BYTES]
 
 
 def test_a_table_that_is_not_followed_is_not_confirmed() -> None:

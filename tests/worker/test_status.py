@@ -24,6 +24,23 @@ def test_a_balancer_is_waited_for_until_it_follows_the_routes() -> None:
     ]
 
 
+def test_a_balancer_that_cannot_listen_is_not_ready_until_it_can() -> None:
+    town = Town(cluster(service("web", 2, port=8080)))
+    town.left_out = "web cannot be reached: another program listens on port 8080"
+    town.start()
+    town.run_for(5 * S)
+    status = status_of(town.workers[town.leader()], town.now)
+    assert {(one.state, one.reason) for one in status.balancer} == {("running", town.left_out)}
+    assert missing_parts(status) == [
+        f"{one.name} is running ({town.left_out})" for one in status.balancer
+    ]
+    town.left_out = ""
+    town.run_for(3 * S)
+    status = status_of(town.workers[town.leader()], town.now)
+    assert is_ready(status)
+    assert {(one.state, one.reason) for one in status.balancer} == {("ready", "")}
+
+
 @pytest.mark.parametrize(("patience_s", "state"), [(2.0, "silent"), (60.0, "following")])
 def test_a_worker_is_called_silent_when_it_may_be_killed_for_that(
     patience_s: float, state: str

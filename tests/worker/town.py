@@ -168,6 +168,7 @@ class Town:
         self.commands: list[tuple[WorkerName, WorkerName, PeerMessage]] = []
         self.relaunch = True
         self.following_takes = MS
+        self.left_out = ""
         self.linked: set[tuple[WorkerName, WorkerName]] = set()
         self.cut: set[HostName] = set()
         self.full: dict[WorkerName, list[Callable[[], None]]] = {}
@@ -356,7 +357,9 @@ class Town:
                 self.answers.append(effect)
             case FollowRoutes():
                 self.tables[effect.slot] = effect.table
-                followed = RoutesFollowed(effect.slot, effect.incarnation, effect.table, ())
+                followed = RoutesFollowed(
+                    effect.slot, effect.incarnation, effect.table, (), "", self.left_out
+                )
                 self.later(self.following_takes, name, followed)
             case Remember():
                 host.keep(effect.known)

@@ -132,12 +132,13 @@ def _replicas(status: Status) -> list[ReplicaStatus]:
 
 
 def _reasons(status: Status) -> list[str]:
-    """Why replicas are not ready, where their workers say so."""
+    """Why replicas and balancers are not ready, where their workers say so."""
     if not status.supervised:
         return []
+    parts: list[ReplicaStatus | BalancerStatus] = [*_replicas(status), *status.balancer]
     told = [
-        f"{replica.name}: {replica.reason}"
-        for replica in _replicas(status)
-        if replica.reason and replica.state != ReplicaState.READY
+        f"{one.name}: {one.reason}"
+        for one in parts
+        if one.reason and one.state != ReplicaState.READY
     ]
     return ["", *told] if told else []

@@ -30,12 +30,16 @@ class ElectionMail(Message, frozen=True):
 
 
 class BalancerReport(msgspec.Struct, frozen=True, array_like=True):
-    """Which routes a balancer follows, and which draining slots still have requests there."""
+    """Which routes a balancer follows, and which draining slots still have requests there.
+
+    ``left_out``: which services cannot be reached through it, and why; empty when all can.
+    """
 
     slot: SlotName
     epoch: int
     version: int
     busy: tuple[SlotName, ...] = ()
+    left_out: str = ""
 
 
 class Report(Message, frozen=True):

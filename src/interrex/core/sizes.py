@@ -99,7 +99,7 @@ def _report(slots: dict[SlotName, ServiceName]) -> Report:
         for slot in slots
     )
     balancers = tuple(
-        BalancerReport(slot, _MOST, _MOST, tuple(slots))
+        BalancerReport(slot, _MOST, _MOST, tuple(slots), reason)
         for slot, name in slots.items()
         if name == BALANCER
     )

@@ -13,9 +13,10 @@ from interrex.balancer.routes import merge
 from interrex.core.ids import BALANCER, SlotName, service_of
 from interrex.core.journal import Note
 from interrex.core.messages import BalancerReport, Report
-from interrex.core.replicas import ReplicaReport, ReplicaState
+from interrex.core.replicas import MAX_REASON_BYTES, ReplicaReport, ReplicaState
 from interrex.core.routes import EndpointState, RouteTable
 from interrex.core.time import MS, S
+from interrex.supervision.words import shortened
 from interrex.worker.interface import FollowRoutes, RoutesFollowed
 
 BUSY_POLL = 100 * MS
@@ -162,8 +163,9 @@ class Balancers:
         elif event.left_out:  # not even listened for, so nothing is sent to these: all is followed
             following.again_at = now + RETRY_AFTER
         before = following.report
+        left_out = shortened(event.left_out, MAX_REASON_BYTES)
         following.report = BalancerReport(
-            event.slot, event.table.epoch, event.table.version, event.busy
+            event.slot, event.table.epoch, event.table.version, event.busy, left_out
         )
         if following.report != before:
             self._changed()

@@ -57,7 +57,8 @@ class ServiceStatus(msgspec.Struct, kw_only=True):
 
 
 class BalancerStatus(msgspec.Struct, kw_only=True):
-    """One balancer process. ``routes`` is (epoch, version) of the table it follows."""
+    """One balancer process. ``routes`` is (epoch, version) of the table it follows; one that
+    cannot listen for every exposed service is running, not ready, and ``reason`` says why."""
 
     name: SlotName
     host: HostName
@@ -66,6 +67,7 @@ class BalancerStatus(msgspec.Struct, kw_only=True):
     worker: WorkerName
     restarts: int
     routes: tuple[int, int] | None
+    reason: str = ""
 
 
 class Status(msgspec.Struct, kw_only=True):
@@ -199,6 +201,9 @@ def _balancer(fleet: "Fleet", placement: Placement) -> BalancerStatus:
     view = fleet.workers.get(placement.worker)
     balancers = view.report.balancers if view is not None and view.report is not None else ()
     followed = next((b for b in balancers if b.slot == placement.slot), None)
+    reason = report.reason if report is not None else ""
+    if state == ReplicaState.READY and followed is not None and followed.left_out:
+        state, reason = ReplicaState.RUNNING, followed.left_out
     return BalancerStatus(
         name=placement.slot,
         host=placement.host,
@@ -207,6 +212,7 @@ def _balancer(fleet: "Fleet", placement: Placement) -> BalancerStatus:
         worker=placement.worker,
         restarts=report.restarts if report is not None else 0,
         routes=(followed.epoch, followed.version) if followed is not None else None,
+        reason=reason,
     )
 
 
@@ -229,7 +235,8 @@ def missing_parts(status: Status) -> list[str]:
             )
     for one in status.balancer:
         if one.state != ReplicaState.READY:
-            missing.append(f"{one.name} is {one.state}")
+            why = f" ({one.reason})" if one.reason else ""
+            missing.append(f"{one.name} is {one.state}{why}")
         elif one.routes is None:
             missing.append(f"{one.name} follows no routes yet")
     if not status.balancer and any(service.expose for service in status.services.values()):
