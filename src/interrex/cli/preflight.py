@@ -9,6 +9,7 @@ from interrex.config import check_environment
 from interrex.core.ids import BALANCER, HostName, SlotName, service_of
 from interrex.core.spec import ClusterSpec, ServiceSpec, hosts_of
 from interrex.core.state import workers_of
+from interrex.runtime.callers import allowance
 from interrex.runtime.layout import Layout
 from interrex.runtime.procfs import find_instances
 from interrex.runtime.records import Instances
@@ -54,7 +55,7 @@ def check_descriptors(spec: ClusterSpec) -> None:
     """Raises CommandError where a worker that had to take all replicas of a host could not."""
     replicas = sum(service.replicas for service in spec.services.values())
     replicas = -(-replicas // len(hosts_of(spec))) + spec.balancer.processes
-    needed = FILES_FOR_ITSELF + FILES_EACH_REPLICA * replicas
+    needed = allowance(FILES_FOR_ITSELF + FILES_EACH_REPLICA * replicas)
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < needed:
         raise CommandError(

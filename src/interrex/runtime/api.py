@@ -22,12 +22,14 @@ from typing import Protocol, cast
 import h11
 import msgspec
 
+from interrex.runtime.callers import Callers
 from interrex.runtime.journal import Event
 from interrex.runtime.questions import ChangeBody, Leadership, Outcome, StepDownBody
 
 MAX_BODY = 1024 * 1024
 MAX_UNREAD = 64 * 1024
 """How much (bytes) may come while a request is answered, before no more is taken."""
+MOST_CALLERS = 128
 EVENTS_POLL_S = 0.1
 MAX_DIGITS = 20
 """Of an epoch, which has 64 bits."""
@@ -75,11 +77,16 @@ class ApiConnection(asyncio.Protocol):
     """
 
     def __init__(
-        self, backend: Backend, tasks: set[asyncio.Task[None]], faults: Counter[str]
+        self,
+        backend: Backend,
+        tasks: set[asyncio.Task[None]],
+        faults: Counter[str],
+        callers: Callers,
     ) -> None:
         self._backend = backend
         self._tasks = tasks
         self._faults = faults
+        self._callers = callers
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=16 * 1024)
         self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
@@ -91,9 +98,17 @@ class ApiConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
+        if not self._callers.came(self):
+            self.abort()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is being answered."""
+        return self._task is None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
+        self._callers.left(self)
         if self._task is not None:
             self._task.cancel()
 
@@ -105,6 +120,7 @@ class ApiConnection(asyncio.Protocol):
         self._advance()
 
     def data_received(self, data: bytes) -> None:
+        self._callers.heard(self)
         self._http.receive_data(data)
         self._unread += len(data)
         self._advance()
@@ -253,6 +269,11 @@ class ApiConnection(asyncio.Protocol):
             self._send(status, _json(Outcome(ok=False, text=text)))
         self._close()
 
+    def abort(self) -> None:
+        """End it at once, whatever it has not read."""
+        if self._transport is not None:
+            self._transport.abort()
+
     def _close(self) -> None:
         if self._transport is not None:
             self._transport.close()
@@ -275,15 +296,17 @@ class ApiServer:
 
     def __init__(self, backend: Backend) -> None:
         self.counters: Counter[str] = Counter()
-        """``bad_requests``: how often what came was no HTTP, too long, or not what is asked for."""
+        """``bad_requests``: how often what came was no HTTP, too long, or not what is asked for;
+        and those of ``Callers``."""
         self._backend = backend
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._callers = Callers(MOST_CALLERS, self.counters)
 
     async def start(self, path: Path) -> None:
         """Listen; the caller holds the worker's lock, so a socket that is there is a dead one's."""
         self._server = await asyncio.get_running_loop().create_unix_server(
-            lambda: ApiConnection(self._backend, self._tasks, self.counters),
+            lambda: ApiConnection(self._backend, self._tasks, self.counters, self._callers),
             sock=private_socket(path),
         )
 

@@ -20,6 +20,7 @@ from interrex.core.contests import Candidate, CandidateProcess, Contests
 from interrex.core.ids import ChangeId, WorkerName
 from interrex.core.time import S
 from interrex.runtime.api import private_socket
+from interrex.runtime.callers import Callers
 from interrex.runtime.clock import now_ns
 from interrex.runtime.contest_words import (
     MAX_NAME,
@@ -46,6 +47,9 @@ from interrex.runtime.pidfd import ProcessIdentity, is_dead, open_pidfd
 from interrex.runtime.questions import ChangeBody, Outcome
 from interrex.worker import guardian as pure
 from interrex.worker.guardian import Guardian
+
+MOST_CALLERS = 1024
+"""Each is one election of a program."""
 
 
 class ContestBackend(Protocol):
@@ -118,7 +122,9 @@ class ContestServer:
         self.backend = backend
         self.guardian = Guardian(me, now_ns())
         self.counters: Counter[str] = Counter()
-        """How often each fault was seen: ``bad_frames``, ``refused``, ``strange_processes``."""
+        """How often each fault was seen: ``bad_frames``, ``refused``, ``strange_processes``,
+        and those of ``Callers``."""
+        self.callers = Callers(MOST_CALLERS, self.counters)
         self.connections: set[_Connection] = set()
         self._processes: dict[ProcessIdentity, _Process] = {}
         self._tickets: dict[str, ProcessIdentity] = {}
@@ -272,6 +278,9 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        if not self._server.callers.came(self):
+            self.abort()  # without a word: one that is refused is not to ask the next worker
+            return
         self._server.connections.add(self)
         raw = transport.get_extra_info("socket")
         credentials = peer_credentials(cast(socket.socket, raw))
@@ -350,6 +359,17 @@ class _Connection(asyncio.Protocol):
         self.say(NotHere(reason, version))
         self.close()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether it has not said which contest it follows."""
+        return self._follow is None
+
+    def abort(self) -> None:
+        """End it at once, whatever it has not read."""
+        if self._transport is not None:
+            self._transport.abort()
+            self._transport = None
+
     def close(self) -> None:
         if self._transport is not None:
             self._transport.close()
@@ -359,3 +379,4 @@ class _Connection(asyncio.Protocol):
         """Its ticket stays until it is silent for its lease: the program may be alive."""
         self._transport = None
         self._server.connections.discard(self)
+        self._server.callers.left(self)
