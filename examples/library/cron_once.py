@@ -35,15 +35,15 @@ async def run_once(url: str, command: list[str], wait_s: float, keep_s: float) -
                 finally:
                     rest.cancel()
 
-        turn = asyncio.create_task(lead())
-        try:
-            await asyncio.wait_for(leads.wait(), wait_s)
-        except TimeoutError:
-            turn.cancel()
-            await asyncio.wait([turn])
-            return 0
-        await turn
-        return status
+        turn, begun = asyncio.create_task(lead()), asyncio.create_task(leads.wait())
+        await asyncio.wait([turn, begun], timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+        begun.cancel()
+        if leads.is_set() or turn.done():  # done without a turn: the election cannot go on
+            await turn
+            return status
+        turn.cancel()
+        await asyncio.wait([turn])
+        return 0
 
 
 async def run(command: list[str], epoch: int) -> int:

@@ -1,18 +1,25 @@
 """The examples do what they say, with real processes, whoever elects."""
 
+import asyncio
+import importlib.util
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import interrex
 from interrex.library.backends import COORDINATED, LOCAL
+from interrex.library.errors import OtherCluster, StaleEpoch
+from interrex.library.guards import sql
 from tests.library.contract.arenas import Arena, arena_of
+from tests.library.members import Places
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "library"
 
@@ -88,6 +95,82 @@ def test_a_queue_is_read_on_by_the_next_reader(url: str, start: Started, tmp_pat
     until(lambda: None not in readers())
     assert sorted(readers()) == ["a", "b"]
     database.close()
+
+
+def example(name: str) -> Any:
+    """An example as a module."""
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def queue(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    """``queue.db`` with one item; whoever has been admitted to it is newer than anybody."""
+    with closing(sqlite3.connect(tmp_path / "queue.db", timeout=0)) as database:
+        database.execute(example("queue_reader").TABLE)
+        database.execute(sql.SCHEMA)
+        database.execute("INSERT INTO item (done_by) VALUES (NULL)")
+        sql.admit(database.cursor(), "queue", 2**63 - 1)
+        database.commit()
+        yield database
+
+
+async def test_a_reader_that_is_not_the_newest_waits_for_its_next_turn(
+    url: str, queue: sqlite3.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, refused = example("queue_reader"), asyncio.Event()
+    take = module.take
+
+    def taking(database: sqlite3.Connection, reader: str, epoch: int) -> bool:
+        try:
+            found: bool = take(database, reader, epoch)
+        except StaleEpoch:
+            refused.set()
+            raise
+        return found
+
+    monkeypatch.setattr(module, "take", taking)
+    reading = asyncio.create_task(module.read(url, str(tmp_path / "queue.db"), "a"))
+    waiting = asyncio.create_task(refused.wait())
+    await asyncio.wait([reading, waiting], return_when=asyncio.FIRST_COMPLETED)
+    assert not reading.done(), reading
+    with queue:
+        queue.execute("UPDATE interrex_epochs SET epoch = 0")
+    while queue.execute("SELECT done_by FROM item").fetchone() != ("a",):
+        assert not reading.done(), reading
+        await asyncio.sleep(0.01)
+    reading.cancel()
+    await asyncio.wait([reading])
+
+
+async def test_a_reader_waits_for_one_that_was_stopped_within_its_transaction(
+    queue: sqlite3.Connection, tmp_path: Path
+) -> None:
+    module = example("queue_reader")
+    queue.execute("UPDATE interrex_epochs SET epoch = 1")  # in a transaction that does not end
+    with closing(sqlite3.connect(tmp_path / "queue.db", timeout=0)) as database:
+        reading = asyncio.create_task(module.read_on(database, "b", 2))
+        await asyncio.sleep(0)
+        assert not reading.done()
+        queue.commit()
+        while queue.execute("SELECT done_by FROM item").fetchone() != ("b",):
+            assert not reading.done(), reading
+            await asyncio.sleep(0.01)
+        reading.cancel()
+        await asyncio.wait([reading])
+
+
+async def test_a_cron_whose_election_cannot_go_on_does_not_end_as_if_all_were_well() -> None:
+    places = Places("raft", count=2)
+    other = places.url(0).replace("/billing?", "/other?")
+    async with interrex.election(other, identity="a"):
+        run_once = example("cron_once").run_once
+        with pytest.raises(OtherCluster):
+            await run_once(places.url(1), ["false"], 60.0, 0.0)
 
 
 def test_of_a_pair_the_second_takes_over(url: str, start: Started, tmp_path: Path) -> None:
