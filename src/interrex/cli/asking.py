@@ -16,6 +16,8 @@ from interrex.worker.status import Status
 
 PATIENCE_S = 1.0
 """How long a worker may take to answer what it knows already; a hung one answers never."""
+LAST_PATIENCE_S = 4.0
+"""The same once all have been asked and none has answered: the machine may only be busy."""
 
 
 class NoAnswer(Exception):  # noqa: N818
@@ -93,13 +95,17 @@ def _names_a_leader(body: bytes) -> bool:
         return False
 
 
-def status_of_cluster(
-    layout: Layout, workers: Iterable[WorkerName] | None = None, timeout_s: float = PATIENCE_S
-) -> Status | None:
+def status_of_cluster(layout: Layout, workers: Iterable[WorkerName] | None = None) -> Status | None:
     """The same, decoded."""
-    names = layout.worker_names() if workers is None else workers
-    body = status_bytes(layout, names, timeout_s)
+    body = patient_status(layout, workers)
     return None if body is None else decode_status(body)
+
+
+def patient_status(layout: Layout, workers: Iterable[WorkerName] | None = None) -> bytes | None:
+    """The status document of a cluster, whose workers may only be slow: where none answers in time
+    each is asked once more, and waited for longer. One that is dead costs no time."""
+    names = list(layout.worker_names() if workers is None else workers)
+    return status_bytes(layout, names) or status_bytes(layout, names, LAST_PATIENCE_S)
 
 
 def decode_status(body: bytes) -> Status:

@@ -5,7 +5,7 @@ import time
 
 import msgspec
 
-from interrex.cli.asking import decode_status, status_bytes
+from interrex.cli.asking import decode_status, patient_status
 from interrex.cli.exits import Exit
 from interrex.cli.majority import explained, lost_majority
 from interrex.cli.places import ClusterOption, Flag, StateOption, find_cluster
@@ -42,7 +42,7 @@ def status(
     if watch and not json:
         _watch(layout)
     while True:
-        body = status_bytes(layout, layout.worker_names()) or from_files(layout)
+        body = patient_status(layout) or from_files(layout)
         if json:
             print(body.decode(), flush=True)
         else:
@@ -58,7 +58,7 @@ def _watch(layout: Layout) -> None:
     with new_screen(reports=True) as screen:
         shown: list[str] = []
         while True:
-            body = status_bytes(layout, layout.worker_names()) or from_files(layout)
+            body = patient_status(layout) or from_files(layout)
             lines = _report(layout, decode_status(body))
             if lines != shown:
                 shown = lines
