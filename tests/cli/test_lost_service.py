@@ -113,6 +113,23 @@ def test_where_no_worker_knows_what_was_lost_the_ways_out_are_named(
     assert set(replicas) <= set(fleet.processes()), fleet.story()
 
 
+def test_only_who_took_it_is_believed_that_it_has_come_about(
+    workers: list[FakeWorker], shop: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first one has not even noticed that anything is lost."""
+    unaware, taker, last = workers
+    unaware.says("POST", "/v1/begin-anew", Outcome(ok=False, text=NOTHING_LOST))
+    taker.says("POST", "/v1/begin-anew", Outcome(ok=True, text="begins anew"))
+
+    def third_time(wait_s: float) -> None:
+        if len(taker.heard) == 3:
+            taker.says("POST", "/v1/begin-anew", Outcome(ok=False, text=NOTHING_LOST))
+
+    monkeypatch.setattr("interrex.cli.lost_data.time.sleep", third_time)
+    begin_service_anew(shop, "etcd", shop.worker_names())
+    assert [len(worker.heard) for worker in (unaware, taker, last)] == [4, 4, 1]
+
+
 def test_a_new_beginning_that_does_not_come_about_in_time_is_told(
     workers: list[FakeWorker], shop: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:

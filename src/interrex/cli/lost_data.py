@@ -10,7 +10,7 @@ from interrex.elections.interface import NOTHING_LOST
 from interrex.runtime.layout import Layout
 from interrex.runtime.questions import Outcome
 
-PATIENCE_S = 15.0
+PATIENCE_S = 30.0
 _LOOK_S = 0.2
 
 
@@ -26,29 +26,32 @@ def begin_service_anew(layout: Layout, election: str, workers: list[WorkerName])
         CommandError: nothing is lost, or none of them can, or it did not come about.
     """
     deadline = time.monotonic() + PATIENCE_S
+    taker: WorkerName | None = None
     said = ""
     while True:
         outcomes = _asked(layout, workers)
-        taken = [outcome.text for outcome in outcomes if outcome.ok]
-        if said and any(outcome.text == NOTHING_LOST for outcome in outcomes):
+        # Another may not even have noticed what is lost.
+        if taker in outcomes and outcomes[taker].text == NOTHING_LOST:
             say(f"{layout.cluster} {said}; what runs was left as it is")
             return
-        said = next(iter(taken), said)
-        if not said or time.monotonic() >= deadline:
-            raise CommandError(_refusal(layout, election, outcomes))
+        for worker, outcome in outcomes.items():
+            if outcome.ok:
+                taker, said = worker, outcome.text
+        if taker is None or time.monotonic() >= deadline:
+            raise CommandError(_refusal(layout, election, list(outcomes.values())))
         time.sleep(_LOOK_S)
 
 
-def _asked(layout: Layout, workers: list[WorkerName]) -> list[Outcome]:
+def _asked(layout: Layout, workers: list[WorkerName]) -> dict[WorkerName, Outcome]:
     """What they answer; none is asked after one that takes it."""
-    outcomes: list[Outcome] = []
+    outcomes: dict[WorkerName, Outcome] = {}
     for worker in workers:
         try:
             answer = ask(layout.api_socket(worker), "POST", "/v1/begin-anew")
-            outcomes.append(outcome_of(answer))
+            outcomes[worker] = outcome_of(answer)
         except NoAnswer:
             continue
-        if outcomes[-1].ok:
+        if outcomes[worker].ok:
             break
     return outcomes
 
