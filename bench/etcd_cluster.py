@@ -15,7 +15,7 @@ from bench.processes import LOOPBACK, Place, free_ports, running, scratch
 from bench.tools import tool
 
 MEMBERS = 3
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 class EtcdCluster:

@@ -26,6 +26,7 @@ from interrex.runtime.procfs import all_pids, instance_of
 from interrex.runtime.records import Instances
 from interrex.worker.status import Status, missing_parts
 
+PATIENCE_S = 60.0
 POLL_S = 0.02
 """Each look asks every worker: more often, the looking is most of what a waiting fleet does."""
 
@@ -95,7 +96,7 @@ class Fleet:
 
     def ask(self, worker: WorkerName, method: str, path: str, body: Any = None) -> Any:
         """One request to a worker's socket; raises OSError where it does not answer."""
-        connection = self.connect(worker)
+        connection = self.connect(worker, PATIENCE_S)
         with contextlib.closing(connection):
             connection.request(method, path, msgspec.json.encode(body) if body else None)
             return json.loads(connection.getresponse().read())
@@ -133,11 +134,11 @@ class Fleet:
         statuses = self.statuses()
         return len(statuses) == len(self.workers) and not any(map(missing_parts, statuses))
 
-    def wait_ready(self, within_s: float = 30.0) -> None:
+    def wait_ready(self, within_s: float = PATIENCE_S) -> None:
         """Raises TimeoutError, with what is missing, if it takes longer."""
         self.wait_until(self.is_ready, within_s)
 
-    def wait_until(self, condition: Callable[[], bool], within_s: float = 30.0) -> None:
+    def wait_until(self, condition: Callable[[], bool], within_s: float = PATIENCE_S) -> None:
         """Raises TimeoutError, with what is missing, if it takes longer."""
         deadline = time.monotonic() + within_s
         while not condition():

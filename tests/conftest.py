@@ -11,8 +11,17 @@ from pathlib import Path
 from types import FrameType
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from bench.run_folder import end_run, run_folder, sweep
+
+# A busy machine is no fault, and temporary folders may be shared by a test's examples.
+settings.register_profile(
+    "untimed",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("untimed")
 
 SWEPT = pytest.StashKey[list[Path]]()
 

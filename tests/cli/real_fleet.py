@@ -6,7 +6,6 @@ import os
 import select
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from bench.ending import end_all
+from bench.processes import free_ports
 from bench.run_folder import run_folder
 from bench.servers import build
 from interrex.core.ids import HostName, SlotName, WorkerName
@@ -88,7 +88,7 @@ class RealFleet:
         self.root = Path(tempfile.mkdtemp(prefix="ixf-", dir=run_folder()))
         self.layout = Layout(self.root / "s", "shop")
         self.file = self.root / "shop.toml"
-        self.port = _free_port()
+        (self.port,) = free_ports(1)
         self._first = 31000 + PORTS_EACH * number
         self._programs: list[Program] = []
         self.write()
@@ -99,12 +99,16 @@ class RealFleet:
         command: str | None = None,
         service: str = 'health.http = "/healthz"\nhealth.interval = "500ms"',
         cluster: str = "",
+        silent_worker_s: float = 40.0,
     ) -> None:
-        """Write the cluster file; ``service`` and ``cluster`` are further lines of these tables."""
+        """Write the cluster file; ``service`` and ``cluster`` are further lines of these tables.
+        As long as it says no worker is killed for being slow."""
         self.file.write_text(f"""\
 [cluster]
 name = "shop"
 ports = [{self._first}, {self._first + PORTS_EACH - 1}]
+timing.silent_worker = {silent_worker_s}
+timing.lost_host = 80
 {cluster}
 
 [service.web]
@@ -188,9 +192,13 @@ stop_timeout = "2s"
 
     def kill_workers(self) -> None:
         """Kill all of them at once, so that none replaces another, and see them dead."""
-        self.signal_workers(signal.SIGSTOP)
-        self.signal_workers(signal.SIGKILL)
-        self.wait_until(lambda: not self.worker_pids())
+
+        def none_left() -> bool:
+            self.signal_workers(signal.SIGSTOP)
+            self.signal_workers(signal.SIGKILL)
+            return not self.worker_pids()
+
+        self.wait_until(none_left)  # one may have been on its way to its start
 
     def processes(self) -> list[int]:
         """Everything of this fleet that lives."""
@@ -200,7 +208,7 @@ stop_timeout = "2s"
 
     def ask(self) -> int:
         """One request through the balancer; its status."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=LIMIT_S) as answer:
             return int(answer.status)
 
     def wait_until(self, condition: Callable[[], object]) -> None:
@@ -214,13 +222,6 @@ stop_timeout = "2s"
     def _command(self, words: tuple[str | Path, ...]) -> list[str]:
         program = [sys.executable, "-P", "-m", "interrex"]
         return [*program, *map(str, words), "--state", str(self.layout.root)]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextlib.contextmanager

@@ -37,7 +37,7 @@ def test_it_is_found_by_what_runs_and_heals_and_up_restores_the_file(fleet: Real
     assert fleet.replicas() == replicas
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_a_damaged_one_is_restored_too(fleet: RealFleet) -> None:
     fleet.up()
     began, replicas = fleet.layout.genesis.read_bytes(), fleet.replicas()

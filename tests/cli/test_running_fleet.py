@@ -37,6 +37,7 @@ def test_leadership_moves_where_it_is_asked_to(fleet: RealFleet) -> None:
 
 
 def test_status_asks_the_next_worker_when_one_hangs(fleet: RealFleet) -> None:
+    fleet.write(silent_worker_s=2)
     fleet.up()
     os.kill(int(fleet.layout.worker_lock(NAMES[0]).read_text()), signal.SIGSTOP)
     status = fleet.status()

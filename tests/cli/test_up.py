@@ -24,10 +24,18 @@ def test_up_returns_when_everything_is_ready(fleet: RealFleet) -> None:
         f"shop is ready: 3 workers, 2 replicas; web on 127.0.0.1:{fleet.port}\n"
     )
     assert fleet.ask() == 200
-    status = fleet.status()
-    assert {worker["state"] for worker in status["workers"]} == {"leading", "following"}
-    assert status["services"]["web"]["ready"] == 2
-    assert fleet.run("status").stdout.startswith(f"shop: {status['leader']} leads")
+    assert fleet.status()["services"]["web"]["ready"] == 2
+    fleet.wait_until(lambda: states(fleet) == {"leading", "following"})
+    fleet.wait_until(lambda: fleet.run("status").stdout.startswith(f"shop: {leader(fleet)} leads"))
+
+
+def states(fleet: RealFleet) -> set[str]:
+    return {worker["state"] for worker in fleet.status()["workers"]}
+
+
+def leader(fleet: RealFleet) -> str | None:
+    found: str | None = fleet.status()["leader"]
+    return found
 
 
 def test_up_says_what_is_missing_when_its_time_is_over(fleet: RealFleet) -> None:
@@ -35,7 +43,7 @@ def test_up_says_what_is_missing_when_its_time_is_over(fleet: RealFleet) -> None
     done = fleet.run("up", fleet.file, "--detach", "--timeout", "300ms")
     assert done.returncode == 1
     assert "shop is not ready after 0.3 s; it goes on trying. Missing:\n  " in done.stdout
-    assert len(fleet.worker_pids()) == 3
+    fleet.wait_until(lambda: len(fleet.worker_pids()) == 3)
 
 
 def test_two_ups_at_once_start_one_fleet(fleet: RealFleet) -> None:

@@ -2,12 +2,7 @@
 
 from pathlib import Path
 
-from hypothesis import settings
-
 from interrex.config import Checked, check
-
-patient = settings(deadline=None)
-"""For properties: a busy machine is no fault."""
 
 HEAD = """\
 [cluster]

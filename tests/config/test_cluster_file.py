@@ -21,7 +21,7 @@ from interrex.core.spec import (
     Tls,
 )
 from interrex.elections.raft.settings import settings_from
-from tests.config.cluster_files import HEAD, SOUND, checked, patient, service, warned
+from tests.config.cluster_files import HEAD, SOUND, checked, service, warned
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.toml"))
 
@@ -174,7 +174,6 @@ def test_the_default_times_leave_a_margin() -> None:
     assert leader_margin(Timing()) == 0.08
 
 
-@patient
 @given(st.integers(5, 1000), st.integers(0, 1000))
 def test_times_that_a_file_may_hold_are_times_that_an_election_accepts(
     heartbeat: int, more: int

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interrex.config import Checked, check
@@ -15,9 +15,7 @@ from interrex.config.reading import Reading
 from interrex.config.schema import SECTIONS
 
 EXAMPLES = [file.read_bytes() for file in (Path(__file__).parents[2] / "examples").glob("*.toml")]
-bounded = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+bounded = settings(max_examples=150)
 
 leaves = st.one_of(
     st.sampled_from(

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interrex.config.positions import Path, Position, key_positions
-from tests.config.cluster_files import patient
 
 
 def paths_of(value: Any, path: Path = ()) -> set[Path]:
@@ -82,7 +81,6 @@ def test_lines_end_as_on_any_system() -> None:
     assert positions["b",] == Position(4, 1)
 
 
-@patient
 @given(st.text(alphabet="a.=[]{}\"'\\#,\n 1", max_size=80))
 def test_whatever_tomllib_accepts_has_the_paths_that_tomllib_sees(text: str) -> None:
     positions = key_positions(text)
@@ -185,7 +183,6 @@ class Writer:
         self.text += "]]" if array else "]"
 
 
-@patient
 @given(
     st.data(),
     st.dictionaries(keys, values, max_size=3),

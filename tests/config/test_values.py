@@ -17,7 +17,6 @@ from interrex.config.values import (
     show_size,
 )
 from interrex.core.placeholders import PLACEHOLDERS, StrayBrace, fill, placeholders_in
-from tests.config.cluster_files import patient
 
 UNITS = {"ms": Fraction(1, 1000), "s": Fraction(1), "m": Fraction(60), "h": Fraction(3600)}
 
@@ -39,7 +38,6 @@ def test_a_duration_is_a_number_of_seconds_or_a_text(written: object, seconds: f
     assert parse_duration(written) == seconds
 
 
-@patient
 @given(st.integers(0, 86_400), st.sampled_from(["ms", "s", "m", "h"]))
 def test_a_duration_with_a_unit_is_the_nearest_number(count: int, unit: str) -> None:
     exact = count * UNITS[unit]
@@ -47,13 +45,11 @@ def test_a_duration_with_a_unit_is_the_nearest_number(count: int, unit: str) -> 
         assert parse_duration(f"{count}{unit}") == float(exact)
 
 
-@patient
 @given(st.integers(0, 86_400_000))
 def test_a_shown_duration_reads_back(thousandths: int) -> None:
     assert parse_duration(show_duration(thousandths / 1000)) == thousandths / 1000
 
 
-@patient
 @given(st.floats(1e-6, 86_400))
 @example(0.0015)
 @example(1e-05)
@@ -77,7 +73,6 @@ def test_a_size_is_a_number_of_bytes_or_a_text(written: object, size: int) -> No
     assert parse_size(written) == size
 
 
-@patient
 @given(st.integers(0, 2**63 - 1))
 def test_a_shown_size_reads_back(size: int) -> None:
     shown = show_size(size)
@@ -85,7 +80,6 @@ def test_a_shown_size_reads_back(size: int) -> None:
         assert parse_size(shown) == size
 
 
-@patient
 @given(
     st.one_of(
         st.text(), st.text("0123456789.-smhdKMGTiB "), st.integers(), st.floats(), st.booleans(),
@@ -103,7 +97,6 @@ def test_anything_is_read_or_refused_in_one_line(value: object) -> None:
         assert len(told) < 200
 
 
-@patient
 @given(st.lists(st.text("ab '\"\\$é\t", min_size=1), min_size=1))
 def test_a_command_is_split_as_a_shell_would(arguments: list[str]) -> None:
     if not arguments[0].strip():
@@ -126,7 +119,6 @@ def test_a_brace_alone_is_none(text: str) -> None:
         placeholders_in(text)
 
 
-@patient
 @given(st.text("ab{} "))
 def test_doubled_braces_come_out_as_they_were_meant(text: str) -> None:
     doubled = text.replace("{", "{{").replace("}", "}}")

@@ -75,7 +75,6 @@ def _left_of(folder: Path) -> list[str]:
     return left
 
 
-@pytest.mark.timeout(90)
 def test_the_whole_story_is_told_and_nothing_fails(folder: Path) -> None:
     with _started(folder, "1", "once") as demo:
         told, _ = demo.communicate()
@@ -87,7 +86,6 @@ def test_the_whole_story_is_told_and_nothing_fails(folder: Path) -> None:
     assert _left_of(folder) == []
 
 
-@pytest.mark.timeout(60)
 def test_ctrl_c_takes_the_fleet_down(folder: Path) -> None:
     with _started(folder, "2", "stay") as demo:
         _await_line(demo, "1/7")
@@ -98,7 +96,6 @@ def test_ctrl_c_takes_the_fleet_down(folder: Path) -> None:
     assert _left_of(folder) == []
 
 
-@pytest.mark.timeout(60)
 def test_a_demo_that_is_killed_leaves_nothing_behind(folder: Path) -> None:
     with _started(folder, "3", "stay") as demo:
         _await_line(demo, "1/7")

@@ -38,7 +38,7 @@ async def test_head_and_body_are_one_write_also_where_the_connection_ends_with_t
     transport = Noting()
     protocol.connection_made(transport)
     protocol.data_received(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await transport.ended.wait()
     (answer,) = transport.writes
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import interrex
 from bench.processes import free_ports
 
-QUICK = "heartbeat=0.05&election_timeout=0.4"
+QUICK = "heartbeat=0.05&election_timeout=1"
 
 
 class Places:
@@ -19,6 +19,10 @@ class Places:
     def url(self, place: int, more: str = "") -> str:
         peers = ",".join(self.addresses)
         return f"{self.scheme}://{peers}/{self.name}?self={place}&{QUICK}{self.more}{more}"
+
+    def patient_url(self, place: int) -> str:
+        """The same: with a longer election time-out it takes longer to begin."""
+        return self.url(place)
 
 
 class Turn(NamedTuple):

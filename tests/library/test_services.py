@@ -205,7 +205,7 @@ async def test_a_service_that_is_still_starting_is_waited_for() -> None:
     async with answering(answer) as port:
         with pytest.raises(WrongService, match=r"3\.3\.27"):
             await entering(f"etcd://127.0.0.1:{port}/x?timeout=0.05&patience=60")
-    assert len(asked) == 3
+    assert len(asked) >= 3
 
 
 async def test_etcd_lets_in_who_shows_the_password_and_may_write() -> None:

@@ -26,12 +26,12 @@ def asked(cluster: EtcdCluster) -> Counter[str]:
 
 async def test_elections_share_one_lease_and_one_more_asks_no_more_than_the_first() -> None:
     async with AsyncExitStack() as stack:
-        cluster = stack.enter_context(EtcdCluster(heartbeat_ms=20, election_ms=200))
+        cluster = stack.enter_context(EtcdCluster())
         cluster.wait_agreed()
         places = ",".join(one.removeprefix("http://") for one in cluster.endpoints)
         counts = [asked(cluster)]
         for number in range(OPENED):
-            url = f"etcd://{places}/shared-{number}?lease=10"
+            url = f"etcd://{places}/shared-{number}?lease=60&timeout=15"
             election = await stack.enter_async_context(interrex.election(url, identity="a"))
             await stack.enter_async_context(election.lead())
             counts.append(asked(cluster))
@@ -44,10 +44,10 @@ async def test_elections_share_one_lease_and_one_more_asks_no_more_than_the_firs
 
 async def test_members_of_one_election_in_one_program_are_told_apart() -> None:
     async with AsyncExitStack() as stack:
-        cluster = stack.enter_context(EtcdCluster(heartbeat_ms=20, election_ms=200))
+        cluster = stack.enter_context(EtcdCluster())
         cluster.wait_agreed()
         places = ",".join(one.removeprefix("http://") for one in cluster.endpoints)
-        url = f"etcd://{places}/shared?lease=2"
+        url = f"etcd://{places}/shared?lease=60&timeout=15"
         one = await stack.enter_async_context(interrex.election(url, identity="a"))
         other = await stack.enter_async_context(interrex.election(url, identity="b"))
         async with one.lead() as first:

@@ -1,6 +1,7 @@
 """Real HAProxy processes and small servers under test; whatever is started here ends here."""
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
@@ -9,18 +10,23 @@ import subprocess
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
+import pytest
+
 from bench.servers import build
 from interrex.balancer.names import frontend_name
 from interrex.core.ids import ServiceName, SlotName, slot_name
 from interrex.core.routes import Endpoint, EndpointState, RouteTable, ServiceRoute
 from interrex.core.spec import BalancerSpec, Check, CheckKind, Expose
+from interrex.runtime import haproxy, haproxy_ports
 from interrex.runtime.haproxy import Balancer, Followed
 from interrex.runtime.haproxy_socket import ask_once
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 """A hang is a failure; nothing passes or fails by being fast."""
 READY, DRAIN, DOWN = EndpointState.READY, EndpointState.DRAIN, EndpointState.DOWN
 SPEC = BalancerSpec(connect_timeout=0.1)
+SOON_S = 0.2
+"""When one that is known to hang is taken for that."""
 CHECK = Check(kind=CheckKind.HTTP, path="/healthz")
 _PORTS_A_WORKER = 1_500
 
@@ -36,6 +42,18 @@ def free_ports() -> Iterator[int]:
             except OSError:
                 continue
         yield port
+
+
+@contextlib.contextmanager
+def haproxy_may_take(answer_s: float) -> Iterator[None]:
+    """Take a process that has not answered for so long for a hung one."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("PUBLISH_TIMEOUT_S", "PROBE_TIMEOUT_S", "RELOAD_TIMEOUT_S"):
+            patch.setattr(haproxy, name, answer_s)
+        patch.setattr(haproxy, "STARTING_TIMEOUT_S", answer_s)
+        patch.setattr(haproxy, "SIBLING_TIMEOUT_S", min(answer_s, 1.0))  # it blocks the starter
+        patch.setattr(haproxy_ports, "_ASK_TIMEOUT_S", answer_s)
+        yield
 
 
 def listening_sockets(port: int) -> int:
@@ -117,6 +135,14 @@ class Scene:
         for number in range(len(self.replica_ports)):
             self.start_replica(number)
 
+    async def replicas_listen(self) -> None:
+        """Wait until all that were started do: one that refuses is taken from the routes."""
+
+        async def all_listen() -> bool:
+            return all(listening_sockets(self.replica_ports[number]) for number in self.replicas)
+
+        await until(all_listen)
+
     def kill_replica(self, number: int) -> None:
         process = self.replicas.pop(number)
         process.kill()
@@ -181,6 +207,7 @@ class Scene:
     async def serve(self, balancers: int = 1) -> None:
         """Start all replicas, and balancers that send to them."""
         self.start_replicas()
+        await self.replicas_listen()
         table = self.all_ready()
         for number in range(balancers):
             await self.publish(table, number)

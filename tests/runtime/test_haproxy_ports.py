@@ -48,7 +48,7 @@ async def settle(scene: Scene, table: RouteTable) -> None:
     One that leaves to share its sibling's sockets is started again.
     """
     waiting = {0, 1}
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while waiting:
             followed = await asyncio.gather(*(scene.publish(table, n) for n in sorted(waiting)))
             for number, one in zip(sorted(waiting), followed, strict=True):
@@ -135,6 +135,7 @@ async def test_a_balancer_starts_without_a_port_that_a_stranger_has_and_takes_it
     scene: Scene,
 ) -> None:
     scene.start_replicas()
+    await scene.replicas_listen()
     with socket.socket() as stranger:
         stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         stranger.bind(("127.0.0.1", 0))

@@ -18,6 +18,7 @@ from tests.library.contract import sessions
 from tests.library.members import Places
 
 LEASE_S = 2
+LONG_S = 30.0
 NUMBERS = count()
 
 
@@ -51,6 +52,9 @@ class Meeting(Protocol):
     def url(self, place: int, more: str = "") -> str:
         """For the member of this place, 0 to 2; ``more`` options, each as ``&NAME=VALUE``."""
 
+    def patient_url(self, place: int) -> str:
+        """For one that nobody lets wait for the end of its lease: it is as long as it may be."""
+
 
 class Servers(Protocol):
     """Servers, of which a majority is enough."""
@@ -70,15 +74,22 @@ class Servers(Protocol):
 
 
 class Named:
-    """An election by a URL that is the same for all members."""
+    """An election by a URL that is the same for all members.
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    Args:
+        patient: the option for a long lease, where there is one.
+    """
+
+    def __init__(self, url: str, patient: str = "") -> None:
+        self._url, self._patient = url, patient
 
     def url(self, place: int, more: str = "") -> str:
         path, _, options = self._url.partition("?")
         both = dict(one.split("=") for one in f"{options}{more}".split("&"))
         return f"{path}?{'&'.join(f'{name}={value}' for name, value in both.items())}"
+
+    def patient_url(self, place: int) -> str:
+        return self.url(place, self._patient)
 
 
 class FleetArena:
@@ -92,7 +103,7 @@ class FleetArena:
 
 
 class EmbeddedArena:
-    lease = 0.4
+    lease = 1.0
 
     def __init__(self, scheme: str) -> None:
         self._scheme = scheme
@@ -117,7 +128,7 @@ class EtcdArena:
 
     def election(self) -> Named:
         name = f"contract-{next(NUMBERS)}"
-        return Named(f"etcd://{self.addresses}/{name}?lease={LEASE_S}")
+        return Named(f"etcd://{self.addresses}/{name}?lease={LEASE_S}", self.lasting(LONG_S))
 
     def lasting(self, lease: float) -> str:
         return f"&lease={lease:.0f}"
@@ -141,7 +152,8 @@ class ZooKeeperArena:
 
     def election(self) -> Named:
         name = f"contract-{next(NUMBERS)}"
-        return Named(f"zookeeper://{self.servers.hosts}/{name}?session={LEASE_S}")
+        url = f"zookeeper://{self.servers.hosts}/{name}?session={LEASE_S}"
+        return Named(url, self.lasting(LONG_S))
 
     def lasting(self, lease: float) -> str:
         return f"&session={lease:g}"
@@ -182,7 +194,7 @@ class PostgresArena:
 
     def election(self) -> Named:
         name = f"contract-{next(NUMBERS)}"
-        return Named(f"{self.servers.server.url}/{name}?lease={LEASE_S}")
+        return Named(f"{self.servers.server.url}/{name}?lease={LEASE_S}", self.lasting(LONG_S))
 
     def lasting(self, lease: float) -> str:
         return f"&lease={lease:g}"

@@ -23,7 +23,7 @@ async def trio(stack: AsyncExitStack, meeting: Meeting) -> list[Member]:
     """Three members, of which the later ones have the higher priority."""
     return [
         await stack.enter_async_context(
-            interrex.election(meeting.url(place), identity=name, priority=place)
+            interrex.election(meeting.patient_url(place), identity=name, priority=place)
         )
         for place, name in enumerate(NAMES)
     ]
