@@ -40,8 +40,21 @@ class Terminal:
         return shown.decode()
 
     def interrupt(self) -> int:
-        self._process.send_signal(signal.SIGINT)
+        return self.ends_by(signal.SIGINT)
+
+    def ends_by(self, number: signal.Signals) -> int:
+        """Its exit code."""
+        self.signal(number)
         return self._process.wait(60)
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def hang_up(self) -> None:
+        """Close the terminal; its programs would be sent SIGHUP, were it theirs to control."""
+        null = os.open(os.devnull, os.O_RDWR)
+        os.dup2(null, self._screen)
+        os.close(null)
 
     def close(self) -> None:
         self._process.kill()
@@ -78,3 +91,39 @@ def test_a_watched_status_is_kept_current(
     workers[0].says("GET", "/v1/status", a_status(epoch=8))
     started[0].until("epoch 8")
     assert started[0].interrupt() == 130
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_ends_it_leaves_the_cursor_to_be_seen(
+    shop: Layout, workers: list[FakeWorker], started: list[Terminal], number: signal.Signals
+) -> None:
+    workers[0].says("GET", "/v1/status", a_status())
+    started.append(Terminal(shop, "status", "--watch"))
+    assert "\x1b[?25l" in started[0].until("epoch 7")
+    assert started[0].ends_by(number) == -number
+    started[0].until("\x1b[?25h")
+
+
+def test_a_signal_that_is_ignored_ends_nothing(
+    shop: Layout, workers: list[FakeWorker], started: list[Terminal]
+) -> None:
+    workers[0].says("GET", "/v1/status", a_status())
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        started.append(Terminal(shop, "status", "--watch"))
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    started[0].until("epoch 7")
+    started[0].signal(signal.SIGHUP)
+    workers[0].says("GET", "/v1/status", a_status(epoch=8))
+    started[0].until("epoch 8")
+
+
+def test_a_terminal_that_is_closed_ends_it(
+    shop: Layout, workers: list[FakeWorker], started: list[Terminal]
+) -> None:
+    workers[0].says("GET", "/v1/status", a_status())
+    started.append(Terminal(shop, "status", "--watch"))
+    started[0].until("epoch 7")
+    started[0].hang_up()
+    assert started[0].ends_by(signal.SIGHUP) == -signal.SIGHUP

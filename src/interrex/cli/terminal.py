@@ -1,13 +1,50 @@
-"""What the output can show."""
+"""What the output can show, and how it is left."""
 
+import contextlib
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from types import FrameType
 from typing import TextIO
+
+_ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 
 
 def has_colours(stream: TextIO) -> bool:
     """Whether to print colours: on a terminal, unless the user wants none (no-color.org)."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+class _Ended(BaseException):
+    """A signal asks this process to end."""
+
+
+@contextlib.contextmanager
+def left_in_order() -> Iterator[None]:
+    """What changes a terminal, a hidden cursor say, is put right before a signal ends this process.
+
+    It is still the signal that ends it; a second one does so at once. An ignored signal, as of
+    nohup's, stays ignored. To be entered first, and by the main thread.
+    """
+    caught: list[int] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        for ending in handled:
+            signal.signal(ending, signal.SIG_DFL)
+        caught.append(number)
+        raise _Ended
+
+    handled = [number for number in _ENDINGS if signal.getsignal(number) is signal.SIG_DFL]
+    for number in handled:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in handled:
+            signal.signal(number, signal.SIG_DFL)
+        if caught:
+            signal.raise_signal(caught[0])
 
 
 def say(text: str) -> None:

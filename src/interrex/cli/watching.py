@@ -12,7 +12,7 @@ from interrex.cli.asking import status_of_cluster
 from interrex.cli.event_lines import Tails, event_line
 from interrex.cli.report import counted, report
 from interrex.cli.starting import Plan
-from interrex.cli.terminal import has_colours
+from interrex.cli.terminal import has_colours, left_in_order
 from interrex.core.ids import HostName
 from interrex.runtime.layout import Layout
 from interrex.runtime.worker_processes import WorkerProcess, open_worker, worker_processes
@@ -81,7 +81,7 @@ def new_screen(reports: bool = False) -> Iterator[Screen]:
     from rich.console import Console
     from rich.live import Live
 
-    with Live(console=Console(), auto_refresh=False, transient=True) as live:
+    with left_in_order(), Live(console=Console(), auto_refresh=False, transient=True) as live:
         yield LiveScreen(live)
 
 
