@@ -63,12 +63,33 @@ def test_what_runs_on_after_its_folder_was_removed_is_seen_stopped_and_begun_ane
     fleet.layout.home.rename(fleet.layout.root / "removed")
     shown = fleet.run("status").stdout
     assert [line.split()[1] for line in shown.splitlines() if "worker-" in line] == ["silent"] * 3
+    assert "shop: 2 replicas running, unsupervised" in shown
+    assert "end what runs on with: interrex down --cluster shop" in shown
+    assert "kill -9" not in shown
     done = fleet.run("down")
     assert done.returncode == 0, done
     assert "stopping web.1" in done.stdout
     assert fleet.processes() == []
     fleet.up()
     assert fleet.ask() == 200
+
+
+def test_what_outlives_folder_and_workers_is_found_by_the_clusters_name(fleet: RealFleet) -> None:
+    fleet.up()
+    fleet.layout.home.rename(fleet.layout.root / "removed")
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        fleet.signal_workers(number)
+    fleet.wait_until(lambda: not fleet.worker_pids())
+    shown = fleet.run("status", "--cluster", "shop").stdout
+    assert "shop: 2 replicas running, unsupervised" in shown
+    assert "WORKER" not in shown
+    again = fleet.run("up", fleet.file, "--detach")
+    assert again.returncode == 1
+    assert "go on with what runs: interrex up" in again.stderr
+    done = fleet.run("down", "--cluster", "shop", "--purge", "--yes")
+    assert done.returncode == 0, done
+    assert fleet.processes() == []
+    assert [path.name for path in fleet.layout.root.iterdir()] == ["removed"]
 
 
 def test_an_interrupted_down_is_finished_by_the_next(fleet: RealFleet) -> None:

@@ -39,14 +39,15 @@ def running_clusters(root: Path) -> list[str]:
 
 def _unsupervised(root: Path, known: set[str]) -> set[str]:
     """The folders that no genesis tells of, and a record there tells of a living process."""
-    from interrex.runtime.unsupervised import recorded_replicas
-
     others = {path.parent.name for path in root.glob("*/hosts")} - known
-    return {
-        name
-        for name in others
-        if any(found.alive for found in recorded_replicas(Layout(root, name)))
-    }
+    return {name for name in others if _runs_on(Layout(root, name))}
+
+
+def _runs_on(layout: Layout) -> bool:
+    """Whether a replica of a cluster lives, its folder being lost or not."""
+    from interrex.runtime.unsupervised import replicas_here
+
+    return any(found.alive for found in replicas_here(layout))
 
 
 def find_cluster(state: Path | None, cluster: str | None) -> Layout:
@@ -89,7 +90,7 @@ def _refuse_foreign(root: Path, cluster: str | None) -> None:
 
 
 def _named(root: Path, cluster: str, known: list[str]) -> Layout:
-    if cluster in known:
+    if cluster in known or _runs_on(Layout(root, cluster)):
         return Layout(root, cluster)
     there = f"there are: {', '.join(known)}" if known else "start one with: interrex up FILE"
     raise CommandError(

@@ -22,7 +22,8 @@ def report(status: Status, colours: bool = False) -> list[str]:
     lines = [painted(headline(status), "strong", colours)]
     if is_stopped(status):
         return lines
-    lines += ["", *_workers(status.workers, colours)]
+    if status.workers:
+        lines += ["", *_workers(status.workers, colours)]
     rows = [row for name in status.services for row in _service_rows(status, name)]
     rows += [_balancer_row(balancer) for balancer in status.balancer]
     if rows:

@@ -77,6 +77,12 @@ def _report(layout: Layout, found: Status) -> list[str]:
         lines += ["start it with: interrex up FILE"]
     elif found.leader is None and (lost := lost_majority(layout)):
         lines += ["", explained(lost)]
+    elif not (found.supervised or layout.worker_names()):
+        lines += [
+            "",
+            f"{layout.home} was removed under it",
+            f"end what runs on with: interrex down --cluster {found.cluster}",
+        ]
     elif hung := [worker.pid for worker in found.workers if worker.pid and not found.supervised]:
         pids = " ".join(map(str, sorted(hung)))
         lines += [

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from interrex.cli.asking import NoAnswer, ask, status_bytes
 from interrex.core.ids import HostName, WorkerName
+from interrex.core.spec import LOCAL_HOST
 from interrex.runtime.disk_file import sync_folder
 from interrex.runtime.layout import Layout
 from interrex.runtime.leftovers import stop_leftovers
 from interrex.runtime.pidfd import is_dead, send_signal
-from interrex.runtime.unsupervised import hosts_here, recorded_replicas
+from interrex.runtime.unsupervised import hosts_here, recorded_replicas, replicas_here
 from interrex.runtime.worker_processes import WorkerProcess, open_worker, worker_processes
 
 SPARE_S = 30.0
@@ -41,7 +42,7 @@ def take_down(layout: Layout, host: HostName | None, tell: Tell) -> list[str]:
         What could not be stopped, a sentence each; the ``stopping`` marker then stays.
     """
     _mark(layout.stopping)
-    hosts = {host} if host is not None else set(hosts_here(layout))
+    hosts = {host} if host is not None else set(hosts_here(layout)) or {LOCAL_HOST}
     while processes := _workers_here(layout, host):
         hosts |= {process.host for process in processes}  # also where their folder was removed
         see_out(layout, processes, tell)
@@ -61,7 +62,7 @@ def anything_runs(layout: Layout) -> bool:
     """Whether a worker or a replica of this cluster lives on this machine."""
     if worker_processes(layout.root, layout.cluster):
         return True
-    return any(found.alive for found in recorded_replicas(layout))
+    return any(found.alive for found in replicas_here(layout))
 
 
 def see_out(layout: Layout, processes: list[WorkerProcess], tell: Tell) -> None:

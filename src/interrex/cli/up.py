@@ -15,7 +15,7 @@ from interrex.cli.values import DurationOption, seconds_of
 from interrex.cli.watching import Gone, guard_workers, new_screen, ready_line, wait_ready, watch
 from interrex.config import Difference, difference
 from interrex.core.state import ApplySpec
-from interrex.runtime.unsupervised import recorded_replicas
+from interrex.runtime.unsupervised import replicas_here
 from interrex.worker.status import Status
 
 SECOND_THOUGHTS_S = 2.0
@@ -144,7 +144,7 @@ def _after_the_end(plan: Plan, again: str) -> int:
     if plan.layout.stopped.exists() or not plan.layout.home.exists():
         print(f"{plan.name} was brought down")
         return Exit.OK
-    alive = sum(found.alive for found in recorded_replicas(plan.layout))
+    alive = sum(found.alive for found in replicas_here(plan.layout))
     raise CommandError(
         f"every worker of {plan.name} here has died; {alive} processes run on, unsupervised\n"
         f"start the workers again with: {again}"

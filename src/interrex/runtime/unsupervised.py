@@ -4,6 +4,7 @@ Nothing is locked, asked or changed: this only reads.
 """
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,19 +12,21 @@ from interrex.core.ids import (
     BALANCER,
     HostName,
     ServiceName,
+    SlotName,
     WorkerName,
     service_of,
     slot_order,
 )
 from interrex.core.replicas import ReplicaState
-from interrex.core.spec import ClusterSpec
+from interrex.core.spec import LOCAL_HOST, ClusterSpec
 from interrex.core.state import workers_of
 from interrex.elections.guarantees import guarantees_of
-from interrex.runtime.adoption import is_recorded_process
+from interrex.runtime.adoption import is_recorded_process, rebuild_record
 from interrex.runtime.haproxy_files import BalancerFiles
 from interrex.runtime.journal import read_events
 from interrex.runtime.layout import Layout
-from interrex.runtime.records import CorruptRecord, ReplicaRecord, read_record
+from interrex.runtime.procfs import all_instances
+from interrex.runtime.records import CorruptRecord, Instances, ReplicaRecord, read_record
 from interrex.runtime.worker_processes import WorkerProcess
 from interrex.worker.status import (
     BalancerStatus,
@@ -78,6 +81,32 @@ def recorded_replicas(layout: Layout) -> list[Found]:
     return sorted(found, key=lambda one: (one.host, slot_order(one.record.slot)))
 
 
+def replicas_here(layout: Layout, hosts: Iterable[HostName] = ()) -> list[Found]:
+    """The same, and what runs of slots whose records are lost: found by its instance ids.
+
+    Args:
+        layout: of the cluster.
+        hosts: that are known beside those with files here; where none is, it is the one of a
+            cluster whose file lists none.
+    """
+    found = recorded_replicas(layout)
+    recorded = {(one.host, one.record.slot) for one in found}
+    running = all_instances()
+    for host in {*hosts, *hosts_here(layout)} or {LOCAL_HOST}:
+        instances = Instances(layout.host(host))
+        pids: dict[SlotName, list[int]] = {}
+        for pid, instance in running:
+            slot, mark, _ = instance.partition(instances.prefix(SlotName("")))
+            if mark and (host, slot) not in recorded:
+                pids.setdefault(SlotName(slot), []).append(pid)
+        logs = layout.host(host) / "logs"
+        records = [
+            rebuild_record(slot, pids[slot], instances, logs / f"{slot}.log") for slot in pids
+        ]
+        found += [Found(host, record, alive=True) for record in records if record is not None]
+    return sorted(found, key=lambda one: (one.host, slot_order(one.record.slot)))
+
+
 def highest_epoch(layout: Layout) -> int:
     """The highest that replicas, balancers' files or events tell of."""
     found = [one.record.epoch for one in recorded_replicas(layout)]
@@ -100,7 +129,7 @@ def status_from_files(
         processes: of workers that live but do not answer.
         now: the wall clock, in seconds.
     """
-    replicas = recorded_replicas(layout)
+    replicas = replicas_here(layout, {process.host for process in processes})
     at = time.time() if now is None else now
     workers = workers_of(spec) | {process.worker: process.host for process in processes}
     return Status(
