@@ -120,7 +120,8 @@ def test_a_late_worker_gets_the_snapshot_and_what_follows(new: New) -> None:
     assert late.disk.snapshot is not None
 
 
-def test_a_lost_chunk_is_sent_again(new: New) -> None:
+@pytest.mark.parametrize("seed", range(1, 13))
+def test_a_lost_chunk_is_sent_again(new: New, seed: int) -> None:
     network = new(snapshot_after=5, trailing_entries=0, snapshot_chunk_bytes=60)
     leader = settled(network)
     late = network.followers(leader)[0]
@@ -129,7 +130,7 @@ def test_a_lost_chunk_is_sent_again(new: New) -> None:
         network.propose(leader, f"c{index}")
         network.run(5 * MS)
     network.boot(late)
-    random = Random(3)
+    random = Random(seed)
     network.latency = lambda *_: None if random.random() < 0.3 else 100 * US
     network.run(3_000 * MS)
     network.latency = lambda *_: 100 * US

@@ -310,9 +310,7 @@ class Leading:
         companion.unanswered_since = following.sent_at if following is not None else None
         companion.aside = False
         if companion.joined:
-            sending = companion.sending
-            sending.matched = max(sending.matched, message.matched)
-            sending.on_beat_answer(message.received, message.number, self._rounds.number)
+            companion.sending.on_beat_answer(message, self._rounds.number)
         self._settle_round()
         self._advance()
 

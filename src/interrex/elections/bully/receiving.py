@@ -74,6 +74,10 @@ class Receiving:
         if message.total > node.settings.max_copy_bytes:
             raise MalformedPayload(f"a whole copy of {message.total} bytes is too large")
         identity = (message.index, message.stamp, message.total)
+        copied = Copied(node.member, self.epoch, message.index)
+        if self._installed == identity:
+            node.send_when_stored(self.worker, copied)  # the last one was lost
+            return
         if self._chunks_of != identity:
             self._chunks_of = identity
             self._chunks.clear()
@@ -86,7 +90,7 @@ class Receiving:
             node.send(self.worker, wanted)
             return
         known = message.index <= copy.version and copy.epoch_at(message.index) == message.stamp
-        if self._installed != identity and not (known and node.commit <= message.index):
+        if not (known and node.commit <= message.index):
             common = agreement(
                 copy.runs, copy.version, message.history.runs, message.history.version
             )
@@ -95,4 +99,4 @@ class Receiving:
         self._chunks = bytearray()
         self._chunks_of = None
         self.verified = max(self.verified, message.index)
-        node.send_when_stored(self.worker, Copied(node.member, self.epoch, message.index))
+        node.send_when_stored(self.worker, copied)

@@ -11,7 +11,7 @@ from interrex.core.errors import ensure
 from interrex.core.ids import WorkerName
 from interrex.core.storage import Snapshot
 from interrex.elections.bully.copy import agreement
-from interrex.elections.bully.messages import ChunkWanted, Copy, Standing, WholeCopy
+from interrex.elections.bully.messages import BeatAnswer, ChunkWanted, Copy, Standing, WholeCopy
 from interrex.elections.bully.node import Node
 
 
@@ -122,16 +122,18 @@ class Sending:
         self._sent = max(self._sent, self.matched)
         self.drive(beat)
 
-    def on_beat_answer(self, received: int, number: int, beat: int) -> None:
+    def on_beat_answer(self, answer: BeatAnswer, beat: int) -> None:
         """Finds what was lost: the answer is to a beat sent after it, and does not know it."""
-        if self.begun and number > self._sent_beat:
+        self.matched = max(self.matched, answer.matched)
+        if self.begun and answer.number > self._sent_beat:
             if self._wants_whole:
-                arrived = self._whole is not None and received >= self._whole.index
-                self._waiting = self._waiting and arrived
+                # All on its disk, and nothing heard of it: the last chunk is answered once more.
+                index = 0 if self._whole is None else self._whole.index
+                self._waiting = self._waiting and answer.matched < index <= answer.received
             else:
-                self._sent = max(received, self.matched)
+                self._sent = max(answer.received, self.matched)
                 if self._sent > self.matched:
                     return  # it is there, and on its way to the disk
-                if received < self.matched:
+                if answer.received < self.matched:
                     self._told = -1  # it holds all, and has not heard that it is the same
         self.drive(beat)
