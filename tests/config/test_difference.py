@@ -118,7 +118,7 @@ CHANGES = {
         ),
         [
             "ports 21000-31999 -> 22000-22999 (for replicas placed from now on)",
-            "timing.heartbeat 50ms -> 40ms (every worker goes by it at once)",
+            "timing.heartbeat 60ms -> 40ms (every worker goes by it at once)",
             "timing.lost_host 10s -> 20s (every worker goes by it at once)",
         ],
     ),

@@ -95,8 +95,8 @@ TIMING = {
     "a heartbeat too long for the default": (
         "heartbeat = 0.1",
         [
-            "shop.toml:4: cluster.timing.heartbeat: 200ms is too short for a heartbeat of 100ms: "
-            "one lost heartbeat would depose a healthy leader; the least is 300ms"
+            "shop.toml:4: cluster.timing.heartbeat: 250ms is too short for a heartbeat of 100ms: "
+            "only 25ms remain to a leader after a lost heartbeat; the least is 300ms"
         ],
     ),
     "negative": (
@@ -130,10 +130,10 @@ TIMING = {
         ["shop.toml:4: cluster.timing.lost_host: nan is no duration"],
     ),
     "silent before suspected": (
-        'silent_worker = "200ms"',
+        'silent_worker = "250ms"',
         [
-            "shop.toml:4: cluster.timing.silent_worker: silent_worker 200ms must be longer than "
-            "election_timeout 200ms: a slow leader would be killed, not replaced"
+            "shop.toml:4: cluster.timing.silent_worker: silent_worker 250ms must be longer than "
+            "election_timeout 250ms: a slow leader would be killed, not replaced"
         ],
     ),
     "a host lost too early": (

@@ -166,8 +166,8 @@ class Tls(Spec, frozen=True):
 class Timing(Spec, frozen=True):
     """The election's and the detection's times, in seconds."""
 
-    heartbeat: float = 0.05
-    election_timeout: float = 0.2
+    heartbeat: float = 0.06
+    election_timeout: float = 0.25
     silent_worker: float = 2.0
     respawn_grace: float = 2.0
     lost_host: float = 10.0

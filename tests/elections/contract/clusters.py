@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from interrex.core.time import MS
+from interrex.core.spec import Timing
+from interrex.core.time import seconds
 from tests.elections.network import Network, Server
 
-TIMEOUT = 200 * MS
+TIMEOUT = seconds(Timing().election_timeout)
 """The election time-out that every election begins with."""
 
 

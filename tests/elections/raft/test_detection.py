@@ -392,7 +392,7 @@ def test_a_stopped_leader_is_none_past_its_deadline_until_a_majority_answers() -
     server.receive(m.HeartbeatAnswer(1, beat.target, 1, beat.round, 0, 0))
     assert (server.core.leading, server.core.leader) == (True, "w1")
     server.oversleep(5_000 * MS)
-    server.pass_time(100 * MS)
+    server.pass_time(server.settings.election_timeout // 2)
     assert server.role == "follower"
 
 

@@ -232,7 +232,7 @@ def test_20_a_leader_whose_heartbeats_are_late_is_not_deposed_again_and_again() 
 def test_22_the_lease_is_shorter_than_patience_by_the_clocks_error() -> None:
     settings = RaftSettings(clock_error_per_mille=100)
     assert settings.lease_of(200 * MS) == 180 * MS
-    with pytest.raises(InterrexError, match=r"is 0\.08 s, and must be at least 2 heartbeats"):
+    with pytest.raises(InterrexError, match=r"is 0\.1 s, and must be at least 2 heartbeats"):
         RaftSettings(clock_error_per_mille=600)
 
 

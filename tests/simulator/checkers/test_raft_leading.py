@@ -192,7 +192,7 @@ HELPS: dict[str, list[Told]] = {
     "who hears nobody": [would_vote("worker-2", 3, 2, now=0)],
     "who heard the leader long ago": [
         hears("worker-2", 1, 1),
-        would_vote("worker-2", 3, 2, now=200 * MS),
+        would_vote("worker-2", 3, 2, now=250 * MS),
     ],
     "whose connection to it closed": [
         hears("worker-2", 1, 1),

@@ -3,7 +3,9 @@
 import pytest
 
 from interrex.core.ids import WorkerName
+from interrex.core.spec import Timing
 from interrex.core.storage import Entry
+from interrex.core.time import seconds
 from interrex.elections.interface import Member
 from interrex.elections.raft import messages as m
 from interrex.elections.replicated.payload import Configuration, configuration_data
@@ -12,7 +14,7 @@ from interrex.simulator.checkers.raft_lease import Leases
 from .histories import Core, Election, Told, mail, number_of, refuses, show, three
 
 ANYBODY = WorkerName("worker-9")
-TIMEOUT = 180_000_000
+TIMEOUT = seconds(Timing().election_timeout) * 9 // 10
 """The default election time-out less a tenth: what a vote is worth."""
 
 

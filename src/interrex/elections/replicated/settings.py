@@ -26,8 +26,8 @@ class ElectionTimes(msgspec.Struct, frozen=True, kw_only=True):
     anybody asks to succeed it, when nothing proves that it died.
     """
 
-    heartbeat: int = 50 * MS
-    election_timeout: int = 200 * MS
+    heartbeat: int = seconds(Timing().heartbeat)
+    election_timeout: int = seconds(Timing().election_timeout)
     clock_error_per_mille: int = 100
     reconnect_allowance: int = 10 * MS
 

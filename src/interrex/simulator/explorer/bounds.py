@@ -36,7 +36,7 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     def settings(self) -> RaftSettings:
         """Each change travels in a message of its own; nothing makes a snapshot. Heartbeats are so
         far apart that each wants its answer: one that wants none is one whose answer is lost."""
-        return RaftSettings(heartbeat=65 * MS, batch_bytes=1, paper_elections=not self.asks)
+        return RaftSettings(heartbeat=80 * MS, batch_bytes=1, paper_elections=not self.asks)
 
     @property
     def ends(self) -> bool:

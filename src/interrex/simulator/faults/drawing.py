@@ -111,8 +111,15 @@ def _draw_spec(chance: Chance) -> ClusterSpec:
         port = 8080 + number if not chance.one_in(4) else None
         services[ServiceName(name)] = _service(name, chance.between(1, 6), port)
     hosts = chance.pick((0, 0, 1, 2, 3, 3))
-    heartbeat = chance.pick((20, 50, 50, 100))
-    timing = Timing(heartbeat=heartbeat / 1000, election_timeout=heartbeat * 4 / 1000)
+    usual = Timing()
+    timing = chance.pick(
+        (
+            Timing(heartbeat=0.02, election_timeout=0.08),
+            usual,
+            usual,
+            Timing(heartbeat=0.1, election_timeout=0.4),
+        )
+    )
     processes = chance.between(1, 2)
     return ClusterSpec(
         name="sim",
