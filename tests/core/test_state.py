@@ -9,11 +9,13 @@ from interrex.core.state import (
     REMEMBERED_CHANGES,
     Advance,
     ApplySpec,
+    BarPort,
     Change,
     ClusterState,
     Evict,
     ForgetEvicted,
     ForgetWorker,
+    FreePort,
     Operation,
     Outdate,
     Place,
@@ -28,6 +30,7 @@ from interrex.core.state import (
     encode_change,
     encode_state,
     genesis,
+    port_of,
     ports_in_use,
     slots_of,
     workers_of,
@@ -172,6 +175,15 @@ def test_an_evicted_slot_keeps_its_port_until_it_is_stopped_on_its_host() -> Non
     assert ports_in_use(state, LOCAL) == {21000, 21001}
     do(state, ForgetEvicted(SlotName("web.1"), LOCAL))
     assert ports_in_use(state, LOCAL) == {21000}
+
+
+def test_a_port_is_barred_once_however_often_it_is_and_until_it_is_free() -> None:
+    state = placed()
+    port = port_of(state.placements[SlotName("web.1")])
+    do(state, BarPort(port), Remove(SlotName("web.1")), BarPort(port))
+    assert decode_state(encode_state(state)).barred == (port,)
+    do(state, FreePort(port))
+    assert state.barred == ()
 
 
 def test_changes_of_what_is_not_there_change_nothing() -> None:

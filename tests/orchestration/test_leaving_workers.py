@@ -2,7 +2,7 @@
 
 import msgspec
 
-from interrex.core.ids import ChangeId, HostName, WorkerName
+from interrex.core.ids import ChangeId, HostName, SlotName, WorkerName
 from interrex.core.messages import Dismiss, LaunchWorker
 from interrex.core.spec import LOCAL_HOST, ClusterSpec
 from interrex.core.state import (
@@ -10,6 +10,7 @@ from interrex.core.state import (
     Change,
     ClusterState,
     ForgetWorker,
+    Placement,
     apply,
     genesis,
 )
@@ -88,6 +89,24 @@ def test_a_dismissed_worker_is_forgotten_once_it_is_gone_and_not_started_again()
 def test_a_removed_worker_that_never_comes_back_is_forgotten_in_the_end() -> None:
     state, leader = _state(), Leader(ME, LOCAL_HOST, 1, _state())
     assert _forgets(leader.step(state, _fleet(False, BEGAN), BEGAN + 11 * S))
+
+
+def test_a_lost_host_votes_no_more_but_is_known_until_all_is_stopped_there() -> None:
+    """Its vote would keep another from leaving; and who is back as a stranger could be told nothing
+    of what runs on there."""
+    far = HostName("far")
+    state, leader = _state(), Leader(ME, LOCAL_HOST, 1, _state())
+    state.workers[LEAVER] = far
+    state.evicted = (Placement(SlotName("balancer.2"), LEAVER, far, 0, 1, 1),)
+    fleet = _fleet(False, BEGAN, far)
+    votes = msgspec.structs.replace(fleet, members={**fleet.members, LEAVER: 3})
+    assert GrantVote(LEAVER, None) in leader.step(state, votes, BEGAN + 11 * S)
+    assert not _forgets(leader.step(state, fleet, BEGAN + 12 * S))
+    back = _fleet(True, BEGAN + 20 * S, far)
+    assert not _commands(leader.step(state, back, BEGAN + 20 * S), Dismiss)
+    state.evicted = ()
+    state.index += 1
+    assert _commands(leader.step(state, back, BEGAN + 21 * S), Dismiss) == [Dismiss(1)]
 
 
 def test_a_vote_is_taken_away_only_while_the_others_have_a_majority_that_is_here() -> None:

@@ -3,12 +3,13 @@
 import msgspec
 import pytest
 
-from interrex.core.ids import HostName, SlotName, WorkerName
+from interrex.core.ids import HostName, ServiceName, SlotName, WorkerName
 from interrex.core.messages import Report
 from interrex.core.replicas import ReplicaReport, ReplicaState
 from interrex.core.spec import ClusterSpec, Expose, HostSpec, ServiceSpec
 from interrex.core.state import (
     ApplySpec,
+    BarredPort,
     Change,
     ClusterState,
     Evict,
@@ -239,6 +240,49 @@ def test_a_taken_port_is_exchanged_and_not_tried_again() -> None:
     bad = {(LOCAL, 21000)}
     settle(state, fleet_of(state), bad)
     assert sorted(p.port for p in state.placements.values()) == [21001, 21002]
+
+
+def test_a_port_that_is_exchanged_is_barred_until_every_balancer_has_confirmed() -> None:
+    state = state_of(service("web", 1))
+    settle(state, fleet_of(state))
+    settle(state, fleet_of(state), {(LOCAL, 21000)})
+    assert [(barred.port, barred.service) for barred in state.barred] == [(21000, "web")]
+
+
+def test_a_barred_port_goes_to_its_own_service_only() -> None:
+    """Whoever still sends there means that service; and the ports of a host do not run out."""
+    state = state_of(service("api", 1), service("web", 1))
+    state.barred = (BarredPort(LOCAL, 21000, ServiceName("web")),)
+    settle(state, fleet_of(state))
+    assert {slot: p.port for slot, p in state.placements.items()} == {
+        "api.0": 21001,
+        "web.0": 21000,
+    }
+
+
+def test_whatever_a_lost_host_has_goes_from_it_once_the_file_names_it_no_more() -> None:
+    """Its balancers too, and what is to be stopped: it may never come back, and its workers are to
+    vote no more."""
+    state = exposed_on("a", "b")
+    settle(state, fleet_of(state))
+    do(state, ApplySpec(exposed_on("a").spec))
+    had = {slot for slot, p in state.placements.items() if p.host == "b"}
+    do(state, *(Retire(slot) for slot in had))
+    settle(state, fleet_of(state, {"b-1": 11}))
+    assert {p.slot for p in state.evicted if p.host == "b"} == had
+    assert all(p.host == "a" for p in state.placements.values())
+
+
+def test_a_host_that_is_named_again_gets_balancers_of_other_names_than_run_there_still() -> None:
+    state = exposed_on("a", "b")
+    settle(state, fleet_of(state))
+    do(state, ApplySpec(exposed_on("a").spec))
+    settle(state, fleet_of(state, {"b-1": 11}))
+    do(state, ApplySpec(exposed_on("a", "b").spec))
+    settle(state, fleet_of(state))
+    evicted = {p.slot for p in state.evicted}
+    assert list(balancers(state).values()).count("b") == 2
+    assert not evicted & {slot for slot, host in balancers(state).items() if host == "b"}
 
 
 def test_two_slots_never_share_a_port_even_where_a_stranger_took_the_last_one() -> None:

@@ -1,6 +1,7 @@
 """Of a service one ready slot is replaced at a time, and never one that may be ready unheard."""
 
 import msgspec
+import pytest
 
 from interrex.core.ids import ChangeId, HostName, ServiceName, SlotName, WorkerName
 from interrex.core.messages import BalancerReport, Report
@@ -8,8 +9,13 @@ from interrex.core.replicas import ReplicaReport, ReplicaState
 from interrex.core.spec import ClusterSpec, ServiceSpec
 from interrex.core.state import (
     Advance,
+    BarPort,
+    BarredPort,
     Change,
     ClusterState,
+    Evict,
+    ForgetEvicted,
+    FreePort,
     Operation,
     Outdate,
     Place,
@@ -17,11 +23,12 @@ from interrex.core.state import (
     Remove,
     Service,
     genesis,
+    port_of,
 )
 from interrex.core.state import apply as applied
 from interrex.core.time import S
 from interrex.orchestration.fleet import Fleet, WorkerView
-from interrex.orchestration.rollout import Confirmation, Rollout
+from interrex.orchestration.rollout import MOST_BARRED, Confirmation, Rollout
 
 HOST = HostName("local")
 FIRST, SECOND = WorkerName("worker-1"), WorkerName("worker-2")
@@ -58,7 +65,7 @@ def fleet(first: ReplicaReport, second: ReplicaReport, *unheard: WorkerName) -> 
 
 def next_steps(rollout: Rollout, of: ClusterState, seen: Fleet, now: int = 0) -> list[Operation]:
     rollout.choose(of, seen, now)
-    return list(rollout.operations(of, seen, Confirmation(of, seen, DRAINED), now))
+    return list(rollout.operations(of, seen, Confirmation(of, seen, DRAINED, now), now))
 
 
 BOTH = fleet(report(WEB_0, READY), report(WEB_1, READY))
@@ -93,7 +100,7 @@ def test_a_connection_lost_meanwhile_does_not_end_the_draining() -> None:
     rollout, of = Rollout(), state(OLD, OLD)
     rollout.choose(of, BOTH, 0)
     seen = fleet(report(WEB_0, READY), report(WEB_1, READY), FIRST)
-    confirmed = Confirmation(of, seen, DRAINED)
+    confirmed = Confirmation(of, seen, DRAINED, 0)
     confirmed.busy.add(WEB_0)
     assert list(rollout.operations(of, seen, confirmed, 2 * S)) == []
     assert list(rollout.operations(of, seen, confirmed, 3 * S)) == [Advance(WEB_0)]
@@ -121,8 +128,8 @@ def test_what_a_newer_leader_told_a_balancer_confirms_nothing_to_an_older_one() 
     of = state(NEW, NEW)
     balancer = SlotName("balancer.0")
     of.placements[balancer] = Placement(balancer, FIRST, HOST, 0, 1, 1)
-    assert Confirmation(of, balanced(BalancerReport(balancer, 1, 1)), DRAINED).everywhere
-    assert not Confirmation(of, balanced(BalancerReport(balancer, 2, 1)), DRAINED).everywhere
+    assert Confirmation(of, balanced(BalancerReport(balancer, 1, 1)), DRAINED, 0).everywhere
+    assert not Confirmation(of, balanced(BalancerReport(balancer, 2, 1)), DRAINED, 0).everywhere
 
 
 def balanced(followed: BalancerReport) -> Fleet:
@@ -141,6 +148,91 @@ def test_a_stopped_slot_keeps_its_port_until_every_balancer_has_confirmed() -> N
     assert next_steps(Rollout(), of, followed_by(stopped, 1, 0)) == []
     assert next_steps(Rollout(), of, followed_by(stopped, 1, None)) == []
     assert next_steps(Rollout(), of, followed_by(stopped, 1, 1)) == [Remove(WEB_1)]
+
+
+LONG = 10 * S
+"""A host that nobody has heard of for so long is lost."""
+
+
+def lost_balancer(of: ClusterState, evicted: bool) -> None:
+    """web.1 stops for good, and of two balancers one is on a host that goes."""
+    of.placements[WEB_1] = msgspec.structs.replace(of.placements[WEB_1], wanted=False)
+    near = Placement(SlotName("balancer.0"), FIRST, HOST, 0, 1, 1)
+    far = Placement(SlotName("balancer.1"), FAR_WORKER, FAR, 0, 1, 1)
+    of.workers[FAR_WORKER] = FAR
+    of.placements |= {near.slot: near, far.slot: far}
+    if evicted:
+        applied(of, Change(ChangeId("evicted"), 1, (Evict(far.slot),)), 2)
+
+
+FAR, FAR_WORKER = HostName("far"), WorkerName("far-1")
+
+
+def with_the_far_host(seen: Fleet, followed: int | None = None, *stopped: SlotName) -> Fleet:
+    """``followed``: the version that its balancer follows; None where nobody there is heard."""
+    told = Report(FAR, 1, 1, (), (BalancerReport(SlotName("balancer.1"), 1, followed or 0),), False)
+    here = Report(HOST, 1, 1, (), (BalancerReport(SlotName("balancer.0"), 1, 1),), False)
+    replicas = {slot: report(slot, ReplicaState.STOPPED) for slot in stopped}
+    far = WorkerView(FAR_WORKER, FAR, followed is not None, 0, 0, None, told, replicas)
+    near = msgspec.structs.replace(seen.workers[FIRST], report=here)
+    return Fleet(FIRST, {**seen.workers, FIRST: near, FAR_WORKER: far}, {})
+
+
+STOPPED_1 = fleet(report(WEB_0, READY), report(WEB_1, ReplicaState.STOPPED))
+
+
+@pytest.mark.parametrize("evicted", [False, True])
+def test_a_lost_hosts_balancer_keeps_no_slot_but_its_port(evicted: bool) -> None:
+    """Found by the simulator: one machine that never came back kept every slot that was scaled
+    away, and so another host from being left."""
+    of = state(NEW, NEW)
+    lost_balancer(of, evicted)
+    away = with_the_far_host(STOPPED_1)
+    assert next_steps(Rollout(), of, away, LONG - 1) == []
+    bar = BarPort(port_of(of.placements[WEB_1]))
+    assert next_steps(Rollout(), of, away, LONG) == [bar, Remove(WEB_1)]
+
+
+@pytest.mark.parametrize("evicted", [False, True])
+def test_a_barred_port_is_free_once_the_lost_balancer_has_confirmed(evicted: bool) -> None:
+    of = state(NEW, NEW)
+    lost_balancer(of, evicted)
+    port = port_of(of.placements[WEB_1])
+    applied(of, Change(ChangeId("barred"), 1, (BarPort(port), Remove(WEB_1))), 3)
+    seen = fleet(report(WEB_0, READY), report(WEB_0, READY))
+    assert next_steps(Rollout(), of, with_the_far_host(seen), LONG) == []
+    assert next_steps(Rollout(), of, with_the_far_host(seen, 0), LONG) == []
+    assert next_steps(Rollout(), of, with_the_far_host(seen, 1), LONG) == [FreePort(port)]
+
+
+def test_an_evicted_balancer_that_has_stopped_is_forgotten_and_frees_what_was_barred() -> None:
+    of = state(NEW, NEW)
+    lost_balancer(of, evicted=True)
+    port = port_of(of.placements[WEB_1])
+    applied(of, Change(ChangeId("barred"), 1, (BarPort(port), Remove(WEB_1))), 3)
+    seen = fleet(report(WEB_0, READY), report(WEB_0, READY))
+    balancer = SlotName("balancer.1")
+    back = with_the_far_host(seen, 0, balancer)
+    assert next_steps(Rollout(), of, back) == [ForgetEvicted(balancer, FAR), FreePort(port)]
+
+
+def test_an_evicted_slot_keeps_its_port_until_every_balancer_has_confirmed() -> None:
+    """That of the host that came back may still send to it by what it was told before."""
+    of = state(NEW, NEW)
+    lost_balancer(of, evicted=False)
+    of.placements[WEB_1] = msgspec.structs.replace(of.placements[WEB_1], wanted=True)
+    gone = Placement(SlotName("web.2"), FAR_WORKER, FAR, 21000, 1, 1)
+    applied(of, Change(ChangeId("gone"), 1, (Place(gone), Evict(gone.slot))), 3)
+    assert next_steps(Rollout(), of, with_the_far_host(BOTH, 0, gone.slot), LONG) == []
+    forget = ForgetEvicted(gone.slot, FAR)
+    assert next_steps(Rollout(), of, with_the_far_host(BOTH, 1, gone.slot), LONG) == [forget]
+
+
+def test_when_enough_ports_are_barred_slots_wait_for_the_lost_host() -> None:
+    of = state(NEW, NEW)
+    lost_balancer(of, evicted=True)
+    of.barred = tuple(BarredPort(FAR, port, ServiceName("web")) for port in range(MOST_BARRED))
+    assert next_steps(Rollout(), of, with_the_far_host(STOPPED_1), LONG) == []
 
 
 def followed_by(seen: Fleet, *versions: int | None) -> Fleet:

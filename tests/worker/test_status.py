@@ -3,7 +3,9 @@
 import msgspec
 import pytest
 
-from interrex.core.spec import Timing
+from interrex.core.ids import HostName, ServiceName, SlotName, WorkerName
+from interrex.core.spec import LOCAL_HOST, Timing
+from interrex.core.state import BarredPort, Placement
 from interrex.core.time import MS, S
 from interrex.worker.status import is_ready, missing_parts, status_of
 from tests.worker.town import Town, cluster, service
@@ -57,3 +59,20 @@ def test_a_worker_is_called_silent_when_it_may_be_killed_for_that(
     views = {one.name: one for one in status_of(town.workers[leader], town.now + S).workers}
     assert views[stopped].state == state
     assert views[other].state == "following"
+
+
+def test_a_lost_host_that_the_file_names_no_more_is_told_of_and_not_waited_for() -> None:
+    town = Town(cluster(service("web", 2)))
+    town.start()
+    town.run_until(town.all_ready)
+    leader = town.workers[town.leader()]
+    far, worker = HostName("far"), WorkerName("far-1")
+    gone = Placement(SlotName("balancer.4"), worker, far, 0, 1, 1)
+    leader.state.workers[worker] = far
+    leader.state.evicted = (gone,)
+    leader.state.barred = (BarredPort(LOCAL_HOST, 21000, ServiceName("web")),)
+    status = status_of(leader, town.now)
+    assert {one.name: one.state for one in status.workers}[worker] == "away"
+    assert is_ready(status)
+    assert status.remains.startswith("1 replica or balancer to be stopped once far is back")
+    assert "1 port barred to other services" in status.remains

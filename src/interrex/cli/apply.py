@@ -55,6 +55,8 @@ def apply(
         print("nothing was changed (--dry-run)")
         return Exit.OK
     index = submit(layout, status, [ApplySpec(spec)])
+    if status.remains:
+        print(f"note: {status.remains}")
     print(f"taken as change {index}; watch it with: interrex events -f --cluster {layout.cluster}")
     return Exit.OK
 

@@ -29,7 +29,7 @@ def report(status: Status, colours: bool = False) -> list[str]:
     if rows:
         lines += ["", *table(("", "STATE", "PORT", "PID", "WORKER", "RESTARTS"), rows, colours)]
     lines += _reasons(status)
-    notes = filter(None, (status.hindrance, status.caution))
+    notes = filter(None, (status.hindrance, status.remains, status.caution))
     return [*lines, *(line for note in notes for line in ("", f"note: {note}"))]
 
 

@@ -55,6 +55,15 @@ class Placement(msgspec.Struct, frozen=True, array_like=True):
     wanted: bool = True
 
 
+class BarredPort(msgspec.Struct, frozen=True, array_like=True):
+    """A port of a host to which balancers that cannot be heard may still send what is asked of a
+    service: no slot of another service gets it."""
+
+    host: HostName
+    port: int
+    service: ServiceName
+
+
 class ClusterState(msgspec.Struct):
     """Everything that is replicated.
 
@@ -62,9 +71,11 @@ class ClusterState(msgspec.Struct):
     from a lost host: whoever comes back there stops them first. ``applied`` maps the ids of the
     latest changes, oldest first, to the index each was applied at. ``contests`` are the named
     leaderships that programs of the hosts compete for. ``departing`` are the hosts that the file
-    names no more and that still have workers, with where these listen.
+    names no more and that still have workers, with where these listen. ``barred`` are the ports of
+    slots that were forgotten before every balancer had confirmed that it sends nothing there.
 
-    Invariant: whatever is placed or evicted belongs to one of ``services``.
+    Invariants: whatever is placed or evicted belongs to one of ``services``; whatever is placed on
+    a barred port belongs to the service that it is barred for.
     """
 
     spec: ClusterSpec
@@ -76,6 +87,7 @@ class ClusterState(msgspec.Struct):
     index: int = 0
     contests: Contests = msgspec.field(default_factory=Contests)
     departing: tuple[HostSpec, ...] = ()
+    barred: tuple[BarredPort, ...] = ()
 
 
 # Operations: what a change is made of.
@@ -144,6 +156,18 @@ class ForgetEvicted(msgspec.Struct, frozen=True, tag=True):
     host: HostName
 
 
+class BarPort(msgspec.Struct, frozen=True, tag=True):
+    """A slot leaves its port, and not every balancer is known to send nothing there."""
+
+    barred: BarredPort
+
+
+class FreePort(msgspec.Struct, frozen=True, tag=True):
+    """Every balancer has confirmed since that it sends nothing there."""
+
+    barred: BarredPort
+
+
 class ForgetWorker(msgspec.Struct, frozen=True, tag=True):
     """A worker that the file no longer asks for holds nothing any more."""
 
@@ -161,6 +185,8 @@ Operation = (
     | Remove
     | Evict
     | ForgetEvicted
+    | BarPort
+    | FreePort
     | ForgetWorker
     | Stand
     | Withdraw
@@ -253,6 +279,11 @@ def ports_in_use(state: ClusterState, host: HostName) -> set[int]:
     }
 
 
+def port_of(placement: Placement) -> BarredPort:
+    """A slot's port, as it is barred when the slot leaves it."""
+    return BarredPort(placement.host, placement.port, service_of(placement.slot))
+
+
 def slots_of(state: ClusterState, service: ServiceName) -> list[Placement]:
     """A service's placements, by number."""
     placements = state.placements
@@ -291,6 +322,10 @@ def _apply_operation(state: ClusterState, operation: Operation) -> None:
                 if (placement.slot, placement.host) != (operation.slot, operation.host)
             )
             _drop_undeclared(state, service_of(operation.slot))
+        case BarPort():
+            state.barred = (*_without(state.barred, operation.barred), operation.barred)
+        case FreePort():
+            state.barred = _without(state.barred, operation.barred)
         case ForgetWorker():
             state.workers.pop(operation.worker, None)
             _depart(state, state.departing)
@@ -298,6 +333,10 @@ def _apply_operation(state: ClusterState, operation: Operation) -> None:
             apply_to_contests(state.contests, operation, state.index)
         case _:
             assert_never(operation)
+
+
+def _without(barred: tuple[BarredPort, ...], port: BarredPort) -> tuple[BarredPort, ...]:
+    return tuple(other for other in barred if other != port)
 
 
 def _place(state: ClusterState, placement: Placement) -> None:

@@ -182,7 +182,7 @@ class Leader:
         effects += self._assign(state, fleet)
         leavers = self._leavers(state)
         effects += self._propose(state, fleet, leavers, now)
-        effects += self._grant(fleet, leavers)
+        effects += self._grant(state, fleet, leavers)
         return effects
 
     def _learn_bad_ports(self, state: ClusterState, fleet: Fleet, now: int) -> None:
@@ -248,7 +248,7 @@ class Leader:
     ) -> Iterator[LeaderEffect]:
         if self._proposed is not None:
             return
-        confirmed = Confirmation(state, fleet, (self.epoch, self._routes_version))
+        confirmed = Confirmation(state, fleet, (self.epoch, self._routes_version), now)
         operations: list[Operation] = [
             *Placer(state, fleet, set(self._bad_ports), now).operations(),
             *self._rollout.operations(state, fleet, confirmed, now),
@@ -267,7 +267,7 @@ class Leader:
         """Those that have ended. Whoever is forgotten while it lives is refused by all the others
         from then on: it would never learn of it, and keep what it holds."""
         self._dismissed.intersection_update(leavers)
-        for worker in leavers:
+        for worker in _dismissible(state, leavers):
             view = fleet.workers[worker]
             gone = not view.connected and now - view.since >= self._patience(state, worker)
             if gone and worker not in fleet.members:
@@ -279,14 +279,17 @@ class Leader:
         return DISMISSED if worker in self._dismissed else seconds(state.spec.timing.lost_host)
 
     def _leavers(self, state: ClusterState) -> list[WorkerName]:
-        """Workers that the file asks for no longer and that hold nothing any more."""
+        """Workers that the file asks for no longer and that hold nothing any more, as far as the
+        state is asked: they vote no more."""
         holding = {placement.worker for placement in state.placements.values()}
         asked_for = workers_of(state.spec)
         return [w for w in sorted(state.workers) if w not in asked_for and w not in holding]
 
-    def _grant(self, fleet: Fleet, leavers: list[WorkerName]) -> Iterator[LeaderEffect]:
+    def _grant(
+        self, state: ClusterState, fleet: Fleet, leavers: list[WorkerName]
+    ) -> Iterator[LeaderEffect]:
         """One change of the voters at a time: a worker under a new identity, or one that leaves."""
-        for worker in leavers:
+        for worker in _dismissible(state, leavers):
             view = fleet.workers.get(worker)
             if worker not in fleet.members and view is not None and view.connected:
                 self._dismissed.add(worker)
@@ -321,6 +324,13 @@ class Leader:
         deadlines += [fleet.workers[worker].since + DISMISSED for worker in self._dismissed]
         deadlines += self._bad_ports.values()
         return min((deadline for deadline in deadlines if deadline > now), default=None)
+
+
+def _dismissible(state: ClusterState, leavers: list[WorkerName]) -> list[WorkerName]:
+    """Those on whose host nothing is to be stopped any more: who comes back there does that, and a
+    stranger could not."""
+    unfinished = {placement.host for placement in state.evicted}
+    return [worker for worker in leavers if state.workers[worker] not in unfinished]
 
 
 def _can_spare(fleet: Fleet, worker: WorkerName) -> bool:

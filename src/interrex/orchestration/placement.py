@@ -24,12 +24,14 @@ from interrex.core.ids import (
 from interrex.core.replicas import ReplicaState
 from interrex.core.spec import hosts_of
 from interrex.core.state import (
+    BarPort,
     ClusterState,
     Evict,
     Operation,
     Place,
     Placement,
     Retire,
+    port_of,
     ports_in_use,
     slots_of,
     workers_of,
@@ -79,6 +81,7 @@ class Placer:
         self._ports: dict[HostName, set[int]] = {}
         """Those in use on each host where one was looked for."""
         self._bad_ports = bad_ports
+        self._barred = {(barred.host, barred.port): barred.service for barred in state.barred}
         self._placements = dict(state.placements)
         self._balancers = dict(self._balancer_slots())
         self._loads = Loads(state.placements.values())
@@ -131,10 +134,8 @@ class Placer:
                 worker = self._least_loaded(placement.slot, neighbours)
                 if worker != placement.worker:
                     yield Place(msgspec.structs.replace(placement, worker=worker))
-            elif self._is_asked_for(placement.slot) and self._fleet.host_is_lost(
-                placement.host, self._timing, self._now
-            ):
-                yield from self._to_another_host(placement)
+            elif self._fleet.host_is_lost(placement.host, self._timing, self._now):
+                yield from self._off_a_lost_host(placement)
             elif placement.host not in self._hosts and self._may_leave(placement):
                 yield Retire(placement.slot)
 
@@ -156,22 +157,25 @@ class Placer:
         report = self._fleet.replica(placement.slot, placement.worker)
         return report is not None and report.state is ReplicaState.READY
 
-    def _to_another_host(self, placement: Placement) -> Iterator[Operation]:
-        """Also one that was to be stopped there, to be placed anew: nobody can say that it was."""
-        if service_of(placement.slot) == BALANCER:
-            return
-        worker = self._choose(placement.slot, exclude=placement.host)
+    def _off_a_lost_host(self, placement: Placement) -> Iterator[Operation]:
+        """To another host, also one that was to be stopped there: nobody can say that it was. From
+        a host that the file names no more goes whatever it had: it may never come back, and its
+        workers are to vote no more."""
+        moves = service_of(placement.slot) != BALANCER and self._is_asked_for(placement.slot)
+        worker = self._choose(placement.slot, exclude=placement.host) if moves else None
         fresh = None if worker is None else self._fresh(placement.slot, worker)
-        if fresh is not None:
+        if fresh is not None or placement.host not in self._hosts:
             yield Evict(placement.slot)
+        if fresh is not None:
             yield Place(fresh)
 
     def _from_taken_ports(self) -> Iterator[Operation]:
         """Where no other port is free it stays: its worker tries again, the stranger may go."""
         for placement in list(self._placements.values()):
             if (placement.host, placement.port) in self._bad_ports:
-                port = self._free_port(placement.host)
+                port = self._free_port(placement.host, service_of(placement.slot))
                 if port is not None:
+                    yield BarPort(port_of(placement))
                     yield Place(msgspec.structs.replace(placement, port=port))
 
     def _missing(self) -> Iterator[Operation]:
@@ -209,7 +213,7 @@ class Placer:
             return  # nothing is exposed; it is kept until its last process is stopped
         processes = self._state.spec.balancer.processes
         there = slots_of(self._state, BALANCER)
-        taken = {placement.slot for placement in there}
+        taken = {placement.slot for placement in (*there, *self._state.evicted)}
         free = (slot for number in count() if (slot := slot_name(BALANCER, number)) not in taken)
         for host in hosts_of(self._state.spec):
             own = [placement.slot for placement in there if placement.host == host.name]
@@ -288,20 +292,23 @@ class Placer:
         """A slot's first placement on a worker; None while its host has no port for it."""
         service = self._state.services[service_of(slot)]
         host = self._state.workers[worker]
-        port = 0 if service_of(slot) == BALANCER else self._free_port(host)
+        port = 0 if service_of(slot) == BALANCER else self._free_port(host, service_of(slot))
         if port is None:
             return None
         return Placement(slot, worker, host, port, service.generation, service.generation)
 
-    def _free_port(self, host: HostName) -> int | None:
+    def _free_port(self, host: HostName, service: ServiceName) -> int | None:
         """A port that no slot of the host has and no stranger was found on, None if there is
-        none: two slots must never share one."""
+        none: two slots must never share one. Nor one to which a balancer may still send another
+        service's requests."""
         if host not in self._ports:
             self._ports[host] = ports_in_use(self._state, host)
         used = self._ports[host]
         lowest, highest = self._state.spec.ports
         for port in range(lowest, highest + 1):
-            if port not in used and (host, port) not in self._bad_ports:
+            if port in used or (host, port) in self._bad_ports:
+                continue
+            if self._barred.get((host, port), service) == service:
                 used.add(port)
                 return port
         return None

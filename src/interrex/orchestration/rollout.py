@@ -7,48 +7,61 @@ is replaced at a time, and only while the others are ready.
 
 from collections.abc import Iterator
 
-from interrex.core.ids import BALANCER, ServiceName, SlotName, service_of
+from interrex.core.ids import BALANCER, ServiceName, SlotName, WorkerName, service_of
+from interrex.core.messages import BalancerReport
 from interrex.core.replicas import ReplicaState
 from interrex.core.state import (
     Advance,
+    BarPort,
     ClusterState,
     ForgetEvicted,
+    FreePort,
     Operation,
     Outdate,
     Placement,
     Remove,
+    port_of,
     slots_of,
 )
 from interrex.core.time import seconds
 from interrex.orchestration.fleet import Fleet
 
+MOST_BARRED = 4096
+"""So many ports are barred at a time; beyond that slots wait for the balancers of lost hosts."""
+
 
 class Confirmation:
-    """What the balancers have confirmed of the newest routes.
+    """What the balancers have confirmed of the newest routes, evicted ones included.
 
-    ``everywhere``: every balancer that is placed follows them, those of unreachable hosts too, or
-    has stopped for good.
+    ``everywhere``: every one follows them, those of unreachable hosts too, or has stopped for good.
+    ``but_lost``: all do but those of hosts that are lost.
     ``reachable``: those that can be heard do. ``busy``: slots that still have requests.
     """
 
-    def __init__(self, state: ClusterState, fleet: Fleet, newest: tuple[int, int]) -> None:
+    def __init__(
+        self, state: ClusterState, fleet: Fleet, newest: tuple[int, int], now: int
+    ) -> None:
         self.everywhere = True
+        self.but_lost = True
         self.reachable = True
         self.busy: set[SlotName] = set()
-        for placement in slots_of(state, BALANCER):
-            if not placement.wanted and _is(fleet, placement, ReplicaState.STOPPED):
+        placed = slots_of(state, BALANCER)
+        evicted = [one for one in state.evicted if service_of(one.slot) == BALANCER]
+        for placement in (*placed, *evicted):
+            is_placed = placement in placed
+            workers = [placement.worker] if is_placed else fleet.connected(placement.host)
+            leaves = not placement.wanted or not is_placed
+            if leaves and _is_stopped(fleet, placement.slot, workers):
                 continue
-            view = fleet.workers.get(placement.worker)
-            report = view.report if view is not None and view.connected else None
-            balancers = () if report is None else report.balancers
-            followed = next((b for b in balancers if b.slot == placement.slot), None)
+            heard, followed = _followed(fleet, placement.slot, workers)
             current = (
                 followed is not None
                 and followed.epoch == newest[0]
                 and followed.version >= newest[1]
             )
             self.everywhere &= current
-            self.reachable &= current or report is None
+            self.but_lost &= current or fleet.host_is_lost(placement.host, state.spec.timing, now)
+            self.reachable &= current or not heard
             if followed is not None:
                 self.busy.update(followed.busy)
 
@@ -85,14 +98,7 @@ class Rollout:
             fails = _fails(fleet, state.placements[slot])
             if drained or fails or now - since >= timeout:
                 yield Advance(slot)
-        if confirmed.everywhere:
-            for placement in state.placements.values():
-                if not placement.wanted and _is(fleet, placement, ReplicaState.STOPPED):
-                    yield Remove(placement.slot)
-        for placement in state.evicted:
-            reports = (fleet.replica(placement.slot, w) for w in fleet.connected(placement.host))
-            if any(report and report.state is ReplicaState.STOPPED for report in reports):
-                yield ForgetEvicted(placement.slot, placement.host)
+        yield from _forget(state, fleet, confirmed)
 
     def wake_at(self, state: ClusterState) -> int | None:
         """When the first draining slot is waited for no longer (ns)."""
@@ -137,6 +143,38 @@ class Rollout:
         )
 
 
+def _forget(state: ClusterState, fleet: Fleet, confirmed: Confirmation) -> Iterator[Operation]:
+    """The slots that have stopped for good.
+
+    Where all balancers follow routes without them their ports are free, as are those that were
+    barred before. Where only those of lost hosts have not said so the slots are forgotten all the
+    same, or one machine that never comes back would keep them for ever; their ports are barred.
+    """
+    if not confirmed.but_lost:
+        return
+    room = MOST_BARRED - len(state.barred)
+    for placement, operation in _stopped(state, fleet):
+        if not confirmed.everywhere and service_of(placement.slot) != BALANCER:
+            if room <= 0:
+                return
+            room -= 1
+            yield BarPort(port_of(placement))
+        yield operation
+    if confirmed.everywhere:
+        for barred in state.barred:
+            yield FreePort(barred)
+
+
+def _stopped(state: ClusterState, fleet: Fleet) -> Iterator[tuple[Placement, Operation]]:
+    """What has stopped for good, with what forgets it."""
+    for placement in state.placements.values():
+        if not placement.wanted and _is_stopped(fleet, placement.slot, [placement.worker]):
+            yield placement, Remove(placement.slot)
+    for placement in state.evicted:
+        if _is_stopped(fleet, placement.slot, fleet.connected(placement.host)):
+            yield placement, ForgetEvicted(placement.slot, placement.host)
+
+
 def _lost(state: ClusterState, fleet: Fleet) -> Iterator[Operation]:
     """Services of which something runs in a later generation than any that was asked for."""
     newest: dict[ServiceName, int] = {}
@@ -156,6 +194,17 @@ def _fails(fleet: Fleet, placement: Placement) -> bool:
     return report is not None and report.state is not ReplicaState.READY and not report.unproven
 
 
-def _is(fleet: Fleet, placement: Placement, state: ReplicaState) -> bool:
-    report = fleet.replica(placement.slot, placement.worker)
-    return report is not None and report.state is state
+def _is_stopped(fleet: Fleet, slot: SlotName, workers: list[WorkerName]) -> bool:
+    """Whether one of these workers says so."""
+    reports = (fleet.replica(slot, worker) for worker in workers)
+    return any(report and report.state is ReplicaState.STOPPED for report in reports)
+
+
+def _followed(
+    fleet: Fleet, slot: SlotName, workers: list[WorkerName]
+) -> tuple[bool, BalancerReport | None]:
+    """Whether one of these workers is heard, and what a balancer follows by what they say."""
+    views = [view for worker in workers if (view := fleet.workers.get(worker)) and view.connected]
+    reports = [view.report for view in views if view.report is not None]
+    told = (one for report in reports for one in report.balancers if one.slot == slot)
+    return bool(reports), next(told, None)

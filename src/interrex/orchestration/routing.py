@@ -3,7 +3,7 @@
 from interrex.core.ids import BALANCER, HostName, SlotName
 from interrex.core.replicas import ReplicaState
 from interrex.core.routes import Endpoint, EndpointState, ServiceRoute
-from interrex.core.spec import ClusterSpec, hosts_of
+from interrex.core.spec import hosts_of
 from interrex.core.state import ClusterState, Placement, slots_of
 from interrex.orchestration.fleet import Fleet
 
@@ -23,7 +23,7 @@ def service_routes(
             continue
         endpoints = []
         for placement in slots_of(state, name):
-            endpoint = _endpoint(state.spec, placement, fleet, draining, seen_from)
+            endpoint = _endpoint(state, placement, fleet, draining, seen_from)
             if endpoint is not None:
                 endpoints.append(endpoint)
         routes.append(ServiceRoute(name, expose, service.spec.health.readiness, tuple(endpoints)))
@@ -31,7 +31,7 @@ def service_routes(
 
 
 def _endpoint(
-    spec: ClusterSpec,
+    state: ClusterState,
     placement: Placement,
     fleet: Fleet,
     draining: set[SlotName],
@@ -41,23 +41,24 @@ def _endpoint(
     if not placement.wanted and report is not None and report.state is ReplicaState.STOPPED:
         return None
     if not placement.wanted or placement.slot in draining:
-        state = EndpointState.DRAIN
+        serves = EndpointState.DRAIN
     elif report is None or report.unproven:
         # Nobody has asked it yet; it may well be running: the balancer's own checks decide.
-        state = EndpointState.READY
+        serves = EndpointState.READY
     elif report.state is ReplicaState.READY and report.port == placement.port:
-        state = EndpointState.READY
+        serves = EndpointState.READY
     else:
-        state = EndpointState.DOWN
-    address = address_of(spec, placement.host, seen_from)
-    return Endpoint(placement.slot, address, placement.port, state)
+        serves = EndpointState.DOWN
+    address = address_of(state, placement.host, seen_from)
+    return Endpoint(placement.slot, address, placement.port, serves)
 
 
-def address_of(spec: ClusterSpec, host: HostName, seen_from: HostName) -> str:
-    """Where a host's replicas are reached from another: loopback on the host itself."""
+def address_of(state: ClusterState, host: HostName, seen_from: HostName) -> str:
+    """Where a host's replicas are reached from another, also while it is being left: loopback on
+    the host itself."""
     if host == seen_from:
         return "127.0.0.1"
-    for declared in hosts_of(spec):
+    for declared in (*hosts_of(state.spec), *state.departing):
         if declared.name == host and declared.address:
             return declared.address.rpartition(":")[0].strip("[]")
     return "127.0.0.1"

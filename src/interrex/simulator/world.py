@@ -103,6 +103,8 @@ class World:
         self.clients = Clients(self, chance.fork())
         self.faults = RunningFaults(self, chance.fork())
         self.harm = Harm(self)
+        self.gone: set[HostName] = set()
+        """Those that never come back."""
         self.machines = {host.name: self._new_machine(host.name) for host in hosts_of(plan.spec)}
         self._addresses = {
             host.address.rpartition(":")[0]: host.name
@@ -455,7 +457,9 @@ class World:
         leader = self.leader()
         if leader is None or leader.core is None:
             return "nobody leads"
-        for worker in sorted(leader.core.state.workers):
+        for worker, home in sorted(leader.core.state.workers.items()):
+            if home in self.gone and worker not in workers_of(leader.core.state.spec):
+                continue
             node = self.nodes.get(worker)
             core = node.core if node is not None else None
             if node is None or core is None:
@@ -473,7 +477,10 @@ class World:
         for placement in state.placements.values():
             if placement.generation != placement.target or not placement.wanted:
                 return f"{placement.slot} is to be replaced"
-        return f"{len(state.evicted)} evicted replicas" if state.evicted else ""
+        evicted = [placement for placement in state.evicted if placement.host not in self.gone]
+        if evicted:
+            return f"{len(evicted)} evicted replicas"
+        return "" if self.gone else f"{len(state.barred)} barred ports" if state.barred else ""
 
     def tables(self) -> list[RouteTable]:
         """What each balancer process follows just now."""

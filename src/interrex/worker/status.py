@@ -12,7 +12,7 @@ import msgspec
 from interrex.core.ids import BALANCER, HostName, ServiceName, SlotName, WorkerName
 from interrex.core.replicas import ReplicaReport, ReplicaState
 from interrex.core.spec import Expose
-from interrex.core.state import ClusterState, Placement, slots_of
+from interrex.core.state import ClusterState, Placement, slots_of, workers_of
 from interrex.core.time import S, seconds
 
 if TYPE_CHECKING:  # who only reads a document needs no worker's mind: commands start fast
@@ -21,8 +21,8 @@ if TYPE_CHECKING:  # who only reads a document needs no worker's mind: commands 
 
 
 class WorkerStatus(msgspec.Struct, kw_only=True):
-    """``state``: leading, following, leaving, silent (for ``silent_worker``) or lost; ``heard_s``
-    seconds ago."""
+    """``state``: leading, following, leaving, silent (for ``silent_worker``), lost or, of a host
+    that the file names no more, away; ``heard_s`` seconds ago."""
 
     name: WorkerName
     host: HostName
@@ -78,6 +78,7 @@ class Status(msgspec.Struct, kw_only=True):
     ``caution``: what the fleet's election does not promise and people have to know; mostly empty.
     ``hindrance``: why nobody can lead, or who leads can write nothing, and what to do, where the
     worker that answers knows.
+    ``remains``: what is still to be stopped on lost hosts, and how many ports are barred meanwhile.
     ``faults``: how often something was wrong on the sockets of the worker that answers, since it
     started: ``peer.bad_frames``, ``api.bad_requests``, ``lead.bad_frames``, ``peer.refused``, ...
     """
@@ -94,6 +95,7 @@ class Status(msgspec.Struct, kw_only=True):
     balancer: list[BalancerStatus]
     caution: str = ""
     hindrance: str = ""
+    remains: str = ""
     faults: dict[str, int] = {}
 
 
@@ -125,6 +127,7 @@ def status_of(
         balancer=[_balancer(fleet, placement) for placement in slots_of(state, BALANCER)],
         caution=worker.election.guarantees.caution,
         hindrance=_hindrance(worker, fleet, refusals),
+        remains=_remains(state),
         faults=dict(faults),
     )
 
@@ -140,11 +143,28 @@ def _hindrance(worker: "Worker", fleet: "Fleet", refusals: Mapping[WorkerName, s
     return worker.founding.hindrance(fleet, worker.state)
 
 
+def _remains(state: ClusterState) -> str:
+    told = []
+    if state.evicted:
+        hosts = sorted({placement.host for placement in state.evicted})
+        stopped = _counted(len(state.evicted), "replica or balancer", "replicas and balancers")
+        told.append(f"{stopped} to be stopped once {' and '.join(hosts)} is back, or made anew")
+    if state.barred:
+        ports = _counted(len(state.barred), "port", "ports")
+        told.append(f"{ports} barred to other services until every balancer has confirmed routes")
+    return "; ".join(told)
+
+
+def _counted(count: int, one: str, several: str) -> str:
+    return f"{count} {one if count == 1 else several}"
+
+
 def _worker(worker: "Worker", fleet: "Fleet", view: "WorkerView", now: int) -> WorkerStatus:
     patience = seconds(worker.state.spec.timing.silent_worker)
     silent = view.worker != worker.me and now - view.heard > patience
     if not view.connected:
-        state = "lost"
+        named = view.worker in workers_of(worker.state.spec)
+        state = "lost" if named else "away"
     elif silent:
         state = "silent"
     elif view.report is not None and view.report.leaving:

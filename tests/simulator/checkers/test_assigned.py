@@ -2,14 +2,17 @@
 
 import pytest
 
-from interrex.core.ids import HostName, SlotName, WorkerName
+from interrex.core.ids import HostName, ServiceName, SlotName, WorkerName
 from interrex.core.messages import Assignment, encode
 from interrex.core.replicas import SlotAssignment
-from interrex.core.state import ClusterState, Placement
+from interrex.core.routes import Endpoint, EndpointState, RouteTable, ServiceRoute
+from interrex.core.spec import Expose
+from interrex.core.state import BarredPort, ClusterState, Placement, port_of
 from interrex.core.storage import SetFact, Stored
 from interrex.elections.interface import Persist
 from interrex.simulator.checkers.assigned import Assigned
 from interrex.simulator.checkers.ports import Ports
+from interrex.simulator.observation import RoutesFollowed
 from interrex.supervision.interface import Claim, Spawn
 
 from .histories import (
@@ -79,10 +82,16 @@ def placed(slot: SlotName, port: int, host: str = HOST) -> Placement:
     return Placement(slot, WorkerName("worker-1"), HostName(host), port, 1, 1)
 
 
-def with_slots(index: int, *placements: Placement, evicted: tuple[Placement, ...] = ()) -> Told:
+def with_slots(
+    index: int,
+    *placements: Placement,
+    evicted: tuple[Placement, ...] = (),
+    barred: tuple[BarredPort, ...] = (),
+) -> Told:
     made: ClusterState = state(index)
     made.placements = {placement.slot: placement for placement in placements}
     made.evicted = evicted
+    made.barred = barred
     return step("worker-1", core=Core(state=made))
 
 
@@ -91,6 +100,9 @@ APART: dict[str, list[Told]] = {
     "a host each": [with_slots(1, placed(WEB_0, 21), placed(WEB_1, 21, "other"))],
     "given away later": [with_slots(1, placed(WEB_0, 21)), with_slots(2, placed(WEB_1, 21))],
     "a balancer has none": [with_slots(1, placed(BALANCER_0, 0), placed(WEB_1, 22))],
+    "barred, and of the same service": [
+        with_slots(1, placed(WEB_0, 21), barred=(port_of(placed(WEB_1, 21)),))
+    ],
     "evicted, and back on its old port": [
         with_slots(1, placed(WEB_0, 21), evicted=(placed(WEB_0, 21),))
     ],
@@ -114,3 +126,16 @@ def test_a_port_for_each_slot_is_fine(history: list[Told]) -> None:
 @pytest.mark.parametrize("history", SHARED.values(), ids=SHARED)
 def test_a_port_of_two_slots_is_seen(history: list[Told]) -> None:
     refuses(Ports(), history, "port 21 of local belongs to")
+
+
+def test_a_barred_port_that_another_service_gets_is_seen() -> None:
+    barred = (BarredPort(HostName(HOST), 21, ServiceName("api")),)
+    refuses(Ports(), [with_slots(1, placed(WEB_0, 21), barred=barred)], "is barred but for api")
+
+
+def test_routes_that_send_two_slots_requests_to_one_port_are_seen() -> None:
+    """Found so: other hosts' balancers were told that a host that was being left is they."""
+    ends = tuple(Endpoint(slot, "127.0.0.1", 21, EndpointState.READY) for slot in (WEB_0, WEB_1))
+    routes = (ServiceRoute(ServiceName("web"), Expose(port=8080), None, ends),)
+    followed = RoutesFollowed(HostName(HOST), BALANCER_0, RouteTable(1, 1, routes))
+    refuses(Ports(), [followed], "to port 21 of 127.0.0.1")

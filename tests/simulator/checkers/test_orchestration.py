@@ -1,11 +1,11 @@
 """Killing workers and replacing replicas, seen from outside."""
 
-from interrex.core.ids import SlotName, WorkerName
+from interrex.core.ids import HostName, SlotName, WorkerName
 from interrex.core.messages import Alive, Report, encode
 from interrex.core.replicas import ReplicaReport, ReplicaState
 from interrex.core.routes import Endpoint, EndpointState, RouteTable, ServiceRoute
-from interrex.core.spec import Expose
-from interrex.core.state import Placement
+from interrex.core.spec import Expose, HostSpec
+from interrex.core.state import BarredPort, Placement
 from interrex.core.time import S
 from interrex.simulator.checkers.leaving import Leaving
 from interrex.simulator.checkers.removals import Removals, RemovalsApart
@@ -161,30 +161,42 @@ def test_what_an_earlier_life_left_running_is_not_its_own() -> None:
 # Removals
 
 
-def placed(index: int, *slots: SlotName) -> Told:
+PORTS = {WEB_0: 21000, WEB_1: 21001}
+FAR = HostName("far")
+
+
+def placed(index: int, *slots: SlotName, barred: SlotName | None = None) -> Told:
     """A worker whose state has come to an index, where these slots are placed."""
     now = state(index)
     now.placements = {
-        slot: Placement(slot, WorkerName("worker-1"), HOST, 21000, 1, 1) for slot in slots
+        slot: Placement(slot, WorkerName("worker-1"), HOST, PORTS[slot], 1, 1) for slot in slots
     }
+    now.barred = (BarredPort(HOST, PORTS[barred], WEB),) if barred is not None else ()
+    now.departing = (HostSpec(name=HOST, address="10.0.0.1:7000"),)
     return step("worker-1", core=Core(state=now))
 
 
-def follows(*slots: SlotName, state: EndpointState = EndpointState.READY) -> Told:
+def follows(
+    *slots: SlotName,
+    state: EndpointState = EndpointState.READY,
+    address: str = "127.0.0.1",
+    on: HostName = HOST,
+) -> Told:
     """A balancer follows a table that names these slots."""
-    endpoints = tuple(Endpoint(slot, "127.0.0.1", 21000, state) for slot in slots)
+    endpoints = tuple(Endpoint(slot, address, PORTS[slot], state) for slot in slots)
     routes = (ServiceRoute(WEB, Expose(port=8080), None, endpoints),)
-    return RoutesFollowed(HOST, BALANCER_0, RouteTable(1, 1, routes))
+    return RoutesFollowed(on, BALANCER_0, RouteTable(1, 1, routes))
 
 
 PLACED = [placed(1, WEB_0, WEB_1), follows(WEB_0, WEB_1)]
+FREED = f"port {PORTS[WEB_1]} of {HOST}, which web had, is free at 2, and balancer.0"
 
 
-def test_a_slot_is_forgotten_when_the_balancer_follows_routes_without_it() -> None:
+def test_a_port_is_free_when_the_balancer_follows_routes_without_it() -> None:
     show(Removals(), [*PLACED, follows(WEB_0), placed(2, WEB_0)])
 
 
-def test_a_slot_that_gets_no_requests_may_be_forgotten() -> None:
+def test_a_port_that_gets_no_requests_may_be_free() -> None:
     show(Removals(), [*PLACED, follows(WEB_1, state=EndpointState.DOWN), placed(2, WEB_0)])
 
 
@@ -193,8 +205,21 @@ def test_a_balancer_that_ended_sends_nowhere() -> None:
     show(Removals(), [*PLACED, ended, placed(2, WEB_0)])
 
 
-def test_forgetting_a_slot_that_a_balancer_sends_to_is_seen() -> None:
-    refuses(Removals(), [*PLACED, placed(2, WEB_0)], "web.1 is forgotten at 2, and balancer.0")
+def test_a_port_that_is_free_while_a_balancer_sends_there_is_seen() -> None:
+    refuses(Removals(), [*PLACED, placed(2, WEB_0)], FREED)
+
+
+def test_a_slot_may_be_forgotten_whose_port_is_barred_until_no_balancer_sends_there() -> None:
+    barred = [*PLACED, placed(2, WEB_0, barred=WEB_1)]
+    show(Removals(), [*barred, follows(WEB_0), placed(3, WEB_0)])
+    refuses(Removals(), [*barred, placed(3, WEB_0)], FREED.replace("at 2", "at 3"))
+
+
+def test_what_a_balancer_of_another_host_sends_there_is_seen_by_the_address() -> None:
+    far = follows(WEB_1, address="10.0.0.1", on=FAR)
+    refuses(Removals(), [placed(1, WEB_0, WEB_1), far, placed(2, WEB_0)], f"{BALANCER_0} on {FAR}")
+    its_own = follows(WEB_1, on=FAR)
+    show(Removals(), [placed(1, WEB_0, WEB_1), its_own, placed(2, WEB_0)])
 
 
 def leads(index: int, epoch: int, *slots: SlotName) -> Told:
@@ -205,12 +230,12 @@ def leads(index: int, epoch: int, *slots: SlotName) -> Told:
     return step("worker-1", core=Core(told.core.state, election))
 
 
-def test_a_leader_that_forgets_a_slot_its_balancer_sends_to_is_seen_in_each_part() -> None:
+def test_a_leader_that_frees_a_port_its_balancer_sends_to_is_seen_in_each_part() -> None:
     history = [leads(1, 1, WEB_0, WEB_1), follows(WEB_0, WEB_1), leads(2, 1, WEB_0)]
-    refuses(RemovalsApart(), history, "web.1 is forgotten at 2, and balancer.0")
+    refuses(RemovalsApart(), history, FREED)
 
 
-def test_what_a_merge_takes_from_the_state_no_leader_has_forgotten() -> None:
+def test_what_a_merge_takes_from_the_state_no_leader_has_freed() -> None:
     merged = [leads(1, 1, WEB_0, WEB_1), follows(WEB_0, WEB_1), placed(2, WEB_0)]
     show(RemovalsApart(), [*merged, leads(2, 2, WEB_0), leads(3, 2, WEB_0)])
 

@@ -1,25 +1,29 @@
-"""A slot is forgotten, and its port free, only when no balancer sends it requests any more."""
+"""A port is free for another service only when no balancer sends there any more what is asked of
+the one that had it."""
 
-from interrex.core.ids import BALANCER, HostName, SlotName, service_of
-from interrex.core.routes import EndpointState, RouteTable
-from interrex.core.state import ClusterState
+from interrex.core.ids import BALANCER, HostName, ServiceName, SlotName, service_of
+from interrex.core.routes import Endpoint, EndpointState, RouteTable
+from interrex.core.state import ClusterState, port_of
 from interrex.simulator.checkers.watch import Watch
 from interrex.simulator.observation import ProcessBegan, ProcessEnded, RoutesFollowed, Step
 
 Place = tuple[HostName, SlotName]
+Port = tuple[HostName, int, ServiceName]
+LOOPBACK = "127.0.0.1"
 
 
 class Removals(Watch):
-    """Compares each new replicated state with the one before, and the slots that are gone with
-    the tables that living balancers follow."""
+    """Compares each new replicated state with the one before, and the ports that no service has any
+    more, nor is one barred for it, with the tables that living balancers follow."""
 
-    promise = "a slot is forgotten when no balancer sends there"
+    promise = "a port is free when no balancer sends there"
 
     def __init__(self) -> None:
         super().__init__()
         self._newest = 0
-        self._placed: set[SlotName] = set()
+        self._held: set[Port] = set()
         self._tables: dict[Place, RouteTable] = {}
+        self._addresses: dict[HostName, str] = {}
         self.new_state = self._look
         self.occurrences = {
             RoutesFollowed: self._followed,
@@ -40,51 +44,57 @@ class Removals(Watch):
         if state.index <= self._newest:
             return
         self._newest = state.index
-        placed = _placed(state)
-        self._compare(state.index, self._placed - placed, list(self._tables.items()))
-        self._placed = placed
+        held = _held(state)
+        self._compare(state, self._held - held, list(self._tables.items()))
+        self._held = held
 
     def _compare(
-        self, index: int, gone: set[SlotName], tables: list[tuple[Place, RouteTable]]
+        self, state: ClusterState, free: set[Port], tables: list[tuple[Place, RouteTable]]
     ) -> None:
-        for slot in sorted(gone):
-            for (host, balancer), table in tables:
-                if slot in _ready(table):
+        for declared in (*state.spec.hosts, *state.departing):
+            self._addresses[declared.name] = declared.address.rpartition(":")[0]
+        for host, port, service in sorted(free):
+            for (seen_from, balancer), table in tables:
+                address = LOOPBACK if host == seen_from else self._addresses.get(host)
+                if any(one.address == address and one.port == port for one in _to(table, service)):
                     raise self.broken(
-                        f"{slot} is forgotten at {index}, and {balancer} on {host} sends "
-                        f"there, by table {table.version} of epoch {table.epoch}"
+                        f"port {port} of {host}, which {service} had, is free at {state.index}, "
+                        f"and {balancer} on {seen_from} sends there, by table {table.version} of "
+                        f"epoch {table.epoch}"
                     )
 
 
 class RemovalsApart(Removals):
     """The same where each part of the cluster may have a leader: each is held to what it decides
     itself, and to the balancers that follow it or an older one. What a merge takes from the state
-    no leader has forgotten, and a balancer that follows a newer one is another part's."""
+    no leader has freed, and a balancer that follows a newer one is another part's."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._placed_by: dict[int, set[SlotName]] = {}
-        """Epoch -> what its leader had placed last."""
+        self._held_by: dict[int, set[Port]] = {}
+        """Epoch -> what its leader had placed or barred last."""
 
     def _look(self, step: Step) -> None:
         if not step.core.election.leading:
             return
-        epoch, placed = step.core.election.epoch, _placed(step.core.state)
-        before = self._placed_by.get(epoch, placed)
-        self._placed_by[epoch] = placed
+        epoch, held = step.core.election.epoch, _held(step.core.state)
+        before = self._held_by.get(epoch, held)
+        self._held_by[epoch] = held
         mine = [(place, table) for place, table in self._tables.items() if table.epoch <= epoch]
-        self._compare(step.core.state.index, before - placed, mine)
+        self._compare(step.core.state, before - held, mine)
 
 
-def _placed(state: ClusterState) -> set[SlotName]:
-    return {*state.placements, *(placement.slot for placement in state.evicted)}
+def _held(state: ClusterState) -> set[Port]:
+    placed = (port_of(placement) for placement in (*state.placements.values(), *state.evicted))
+    return {(one.host, one.port, one.service) for one in (*placed, *state.barred)}
 
 
-def _ready(table: RouteTable) -> list[SlotName]:
-    """Where a balancer that follows the table sends requests."""
+def _to(table: RouteTable, service: ServiceName) -> list[Endpoint]:
+    """Where a balancer that follows the table sends a service's requests."""
     return [
-        endpoint.slot
+        endpoint
         for route in table.services
+        if route.service == service
         for endpoint in route.endpoints
         if endpoint.state is EndpointState.READY
     ]

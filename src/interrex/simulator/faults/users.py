@@ -1,6 +1,7 @@
 """What users ask for, at the worst moment: just when a leader ends, or again and again."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 CLIENT = 100
 """These clients are none of the usual ones."""
 MOST_WORKERS = 7
+ASKED_AGAIN = 500 * MS
 
 
 def _when(scene: Scene, targets: tuple[str, ...], values: dict[str, int]) -> Drawn:
@@ -105,6 +107,10 @@ def _on_hosts(spec: ClusterSpec) -> bool:
     return bool(spec.hosts) and not guarantees_of(spec).coordinated
 
 
+def _on_three_hosts(spec: ClusterSpec) -> bool:
+    return len(spec.hosts) > 2 and _on_hosts(spec)
+
+
 def _draw_hosts(scene: Scene) -> Drawn:
     """One of the hosts, or one more."""
     names = (*scene.hosts, HostName(f"host{len(scene.hosts) + 1}"))
@@ -154,6 +160,78 @@ def _move(world: "World", fault: Fault) -> Undo | None:
     if _come(world, fault, (), _new_host(world)) is None:
         return None
     world.agenda.after(fault.values["stage"], go_on)
+    return undo
+
+
+def _draw_abandoned(scene: Scene) -> Drawn:
+    """Until the end of the faults, or for a shorter while."""
+    chance = scene.chance
+    values = {"way": chance.below(3), "workers": chance.between(1, 2), "another": chance.below(2)}
+    lasts = chance.scale(10 * S, 40 * S)
+    return Drawn(lasts, tuple(chance.shuffled(scene.hosts)[:2]), values)
+
+
+def _abandoned(world: "World", fault: Fault) -> Undo | None:
+    """A host goes without a word, and is taken from the file together with another one, in whose
+    place a new one may come.
+
+    ``way``: it loses power and never comes back, or it does so in the end, or it is cut off, and
+    its balancers go on by what they were told last.
+    """
+    lost, left = map(HostName, fault.targets)
+    there = [worker for worker, home in world.homes.items() if home == lost]
+    rest = _without(world, lost, left)
+    if len(rest) + 2 > len(_newest(world).hosts) or not rest or not world.machines[lost].on:
+        return None
+    if world.leader() is None or not world.harm.allows(*there) or not _may_leave(world, rest):
+        return None
+    world.agenda.after(MS, _insist, world, fault)
+    if fault.values["way"] == 2:
+        return _cut_off(world, there)
+    world.lose_machine(lost)
+    if fault.values["way"] == 1:
+        return partial(world.return_machine, lost)
+    world.gone.add(lost)
+    for worker in there:
+        world.harm.risked(worker)
+    return over_at_once
+
+
+def _insist(world: "World", fault: Fault) -> None:
+    """Asks whoever leads for a file without the two, and again where it names the lost one still,
+    or once more: another's file may have been made from an older one."""
+    lost, left = map(HostName, fault.targets)
+    leader = world.leader()
+    world.agenda.after(ASKED_AGAIN, _insist, world, fault)
+    if leader is None or leader.core is None or leader.host == lost:
+        return
+    voters = {member.worker for member in leader.core.election.members}
+    for worker, home in world.homes.items() if lost in world.gone else ():
+        if home == lost and worker not in voters:
+            world.harm.risk_is_over(worker)
+    spec = leader.core.state.spec
+    if any(host.name == lost for host in spec.hosts):
+        rest = _without(world, lost, left) or _without(world, lost)
+        if not fault.values["another"] or _come(world, fault, rest, _new_host(world)) is None:
+            changed = msgspec.structs.replace(spec, hosts=rest)
+            world.clients.change(CLIENT + fault.number, leader, (ApplySpec(changed),))
+
+
+def _without(world: "World", *names: HostName) -> tuple[HostSpec, ...]:
+    return tuple(host for host in _newest(world).hosts if host.name not in names)
+
+
+def _cut_off(world: "World", there: list[WorkerName]) -> Undo:
+    """All ways between these workers and the others."""
+    others = [worker for worker in world.homes if worker not in there]
+    ways = [way for me in there for other in others for way in ((me, other), (other, me))]
+    for sender, receiver in ways:
+        world.network.cut(sender, receiver)
+
+    def undo() -> None:
+        for sender, receiver in ways:
+            world.network.mend(sender, receiver)
+
     return undo
 
 
@@ -298,6 +376,7 @@ USERS = Family(
         Kind("removal", _draw_restart, _removal, weight=2),
         Kind("workers", _draw_workers, _workers, weight=2, where=_on_one_machine),
         Kind("hosts", _draw_hosts, _hosts, weight=6, where=_on_hosts),
+        Kind("abandoned", _draw_abandoned, _abandoned, weight=4, where=_on_three_hosts),
         Kind("move", _draw_move, _move, weight=4, where=_on_hosts),
         Kind("hand-over", _draw_hand_over, _hand_over, weight=3),
         Kind("leave", _draw_leave, _leave, weight=1),

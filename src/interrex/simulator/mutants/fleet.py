@@ -6,6 +6,7 @@ _ASSIGNMENTS = "interrex.orchestration.assignments"
 _LEADER = "interrex.orchestration.leader"
 _PLACEMENT = "interrex.orchestration.placement"
 _ROLLOUT = "interrex.orchestration.rollout"
+_ROUTING = "interrex.orchestration.routing"
 _STATE = "interrex.core.state"
 
 FLEET = (
@@ -59,8 +60,44 @@ FLEET = (
         "port-free-before-all-confirmed",
         "A port is given away when every balancer has confirmed new routes; here before.",
         _ROLLOUT,
-        "        if confirmed.everywhere:\n",
-        "        if confirmed.everywhere or not confirmed.everywhere:\n",
+        "    if not confirmed.but_lost:\n        return\n",
+        "    confirmed.everywhere = True\n",
+    ),
+    bug(
+        "port-not-barred-where-a-host-is-lost",
+        "A port is barred while a lost host's balancer has not confirmed; here given away.",
+        _ROLLOUT,
+        "            yield BarPort(port_of(placement))\n",
+        "            yield from ()\n",
+    ),
+    bug(
+        "barred-port-given-away",
+        "A barred port goes to its own service only; here to any.",
+        _PLACEMENT,
+        "            if self._barred.get((host, port), service) == service:\n",
+        "            if port:\n",
+    ),
+    bug(
+        "barred-port-never-free",
+        "A barred port is free once every balancer has confirmed; here never.",
+        _ROLLOUT,
+        "            yield FreePort(barred)\n",
+        "            yield from ()\n",
+    ),
+    bug(
+        "lost-host-keeps-what-leaves",
+        "A lost host's balancers keep ports, and no slot from being forgotten; here both.",
+        _ROLLOUT,
+        "            self.but_lost &= current or fleet.host_is_lost("
+        "placement.host, state.spec.timing, now)\n",
+        "            self.but_lost &= current\n",
+    ),
+    bug(
+        "departing-host-at-its-own-address",
+        "A host that is being left is reached by its address; here the asker's own is said.",
+        _ROUTING,
+        "    for declared in (*hosts_of(state.spec), *state.departing):\n",
+        "    for declared in hosts_of(state.spec):\n",
     ),
     bug(
         "routes-under-an-old-number",

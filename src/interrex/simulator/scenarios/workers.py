@@ -136,6 +136,30 @@ def _host_lost(chance: Chance) -> tuple[Fault, ...]:
     return (fault("machines/lost", BEGINS, "host3", lasts=2400 * MS),)
 
 
+def _host_never_back(chance: Chance) -> tuple[Fault, ...]:
+    """``another``: a new host comes in the place of the one that is left."""
+    at = BEGINS + chance.below(S)
+    return (
+        fault("users/abandoned", at, "host3", "host2", way=0, another=chance.below(2), workers=1),
+    )
+
+
+def _host_cut_off(chance: Chance) -> tuple[Fault, ...]:
+    """Meanwhile a service leaves its ports, another one needs some, and the first one is back."""
+    leaves = chance.pick(("web", "api"))
+    grows = "api" if leaves == "web" else "web"
+    at = BEGINS + 2 * S + chance.below(500 * MS)
+    changes = (
+        fault("users/removal", at, leaves),
+        fault("users/scale", at + chance.between(2 * S, 3 * S), grows, replicas=12),
+        fault("users/removal", at + 4 * S, leaves),
+    )
+    lost = fault(
+        "users/abandoned", BEGINS, "host3", "host2", lasts=8 * S, way=2, another=0, workers=1
+    )
+    return (lost, *changes)
+
+
 def _senseless(chance: Chance) -> tuple[Fault, ...]:
     return (fault("users/scale", BEGINS, "nothing", replicas=3),)
 
@@ -248,6 +272,24 @@ WORKERS = (
         must="its worker is told that it has lost its log, and is let in under a new identity; "
         "nobody is elected",
         faults=_host_replaced, weather=_three_hosts, expects=(undisturbed,), settles=100,
+    ),
+    Scenario(
+        name="host-never-back", hosts=3, workers=1, crowned="host1-1", users=False, lasts=8 * S,
+        what="of three hosts one is lost for good as another is left; the file names neither",
+        must="the one that lives is left all the same, and nobody waits for the other",
+        faults=_host_never_back, weather=_three_hosts,
+        timing=Timing(lost_host=1.0, respawn_grace=0.5),
+        expects=(undisturbed,), settles=100,
+    ),
+    Scenario(
+        name="host-cut-off-and-removed", hosts=3, workers=1, crowned="host1-1", users=False,
+        lasts=12 * S,
+        what="of three hosts one is cut off and another left, and services are taken from the file "
+        "and put back, while the first one's balancers go on by what they know",
+        must="no port that these send to goes to another service; all are free in the end",
+        faults=_host_cut_off, weather=_three_hosts,
+        timing=Timing(lost_host=1.0, respawn_grace=0.5),
+        settles=150,
     ),
     Scenario(
         name="senseless-change", what="a user asks for a change of a service that does not exist",
