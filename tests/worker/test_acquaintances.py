@@ -227,3 +227,25 @@ def test_what_the_log_names_is_newer_than_what_was_kept_before_it() -> None:
     stored = Stored(entries=(_entry(4, ApplySpec(THREE)),))
     acquaintances = Acquaintances(ONE, stored, Known(3, 1, ()))
     assert acquaintances.workers(_state(0)) == workers_of(THREE)
+
+
+def test_who_has_come_with_a_new_host_starts_the_others_of_it_before_it_has_heard_of_anything() -> (
+    None
+):
+    """One of them may be the only voter by then. Found by the simulator: it died before the second
+    worker of the host that took the place of all others had joined, and nobody ever led again."""
+    b = HostName("b")
+    before = _on(HostSpec(name=HostName("a"), address="10.0.0.1:7000"))
+    after = _on(HostSpec(name=b, address="10.0.0.2:7000", workers=2))
+    state = genesis(before)
+    acquaintances = Acquaintances(before, Stored(), Known(9, 1, after.hosts))
+    new = {WorkerName("b-1"): b, WorkerName("b-2"): b}
+    assert acquaintances.needed(state, (), b) == {WorkerName("a-1"): HostName("a"), **new}
+    assert acquaintances.needed(state, (), HostName("a")) is state.workers
+    state.index = 9
+    assert acquaintances.needed(state, (), b) is state.workers
+
+
+def test_what_an_entry_that_may_never_be_agreed_on_asks_for_is_not_started() -> None:
+    acquaintances = Acquaintances(ONE, Stored(entries=(_entry(1, ApplySpec(THREE)),)))
+    assert acquaintances.needed(_state(0), (), LOCAL_HOST).keys() == workers_of(ONE).keys()

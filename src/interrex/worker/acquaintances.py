@@ -98,12 +98,16 @@ class Acquaintances:
         return {**state.workers, **self._workers}
 
     def needed(
-        self, state: ClusterState, members: Iterable[Member]
+        self, state: ClusterState, members: Iterable[Member], host: HostName
     ) -> Mapping[WorkerName, HostName]:
         """Whom it takes to elect a leader: without one the state may not have come far enough to
-        name everybody who votes by the log. ``state.workers`` itself where it has."""
+        name everybody who votes by the log. Nor anybody of this ``host``, where it has come late:
+        one of its others may be the only voter, and nobody else can start it. ``state.workers``
+        itself where it has."""
         known = self.workers(state)
         votes = {m.worker: known[m.worker] for m in members if m.worker in known}
+        if known is not state.workers and host not in state.workers.values():
+            votes |= {worker: home for worker, home in known.items() if home == host}
         return state.workers if votes.keys() <= state.workers.keys() else {**state.workers, **votes}
 
 

@@ -187,7 +187,8 @@ class Worker:
     def fleet(self) -> Fleet:
         """Everybody, as seen from here."""
         members = self.election.members
-        return self.peers.fleet(self.acquaintances.needed(self.state, members), members)
+        needed = self.acquaintances.needed(self.state, members, self.host)
+        return self.peers.fleet(needed, members)
 
     def _next_wake_up(self) -> int | None:
         return earliest(
