@@ -21,7 +21,7 @@ from interrex.worker.status import Status
 SECOND_THOUGHTS_S = 2.0
 """How long (s) after the first Ctrl-C a second one still leaves the fleet running."""
 LEADER_LIMIT_S = 30.0
-SHOW_LIMIT_S = 2.0
+SHOW_LIMIT_S = 5.0
 """How long (s) a leader is waited for where the file is compared only to show the difference."""
 _LOOK_S = 0.05
 _DOUBT_S = 1.0
