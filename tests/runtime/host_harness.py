@@ -33,7 +33,7 @@ from interrex.supervision.interface import (
     Swept,
 )
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 """A hang is a failure; nothing passes or fails by being fast."""
 
 SLOT = SlotName("web.0")

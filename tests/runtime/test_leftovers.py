@@ -101,7 +101,7 @@ class Host:
 
     def ended_by(self, number: int) -> int:
         """The status of the nth process, as subprocess gives it."""
-        return self.children[number].wait(10)
+        return self.children[number].wait(60)
 
     def close(self) -> None:
         for child in self.children:

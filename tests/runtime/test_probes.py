@@ -29,6 +29,9 @@ from tests.runtime.host_harness import (
 BRIEF_S = 0.05
 """A time-out that is meant to run out."""
 
+ANSWERED_S = 2.0
+"""One that runs out too, but not before a server has answered that does."""
+
 NOBODYS_PORT = 1
 
 
@@ -79,7 +82,7 @@ class Server(asyncio.Protocol):
 
     async def lost(self) -> Exception | None:
         """Waits for the end of the connection: with what error."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             return await self._lost
 
     def close(self) -> None:
@@ -173,7 +176,7 @@ async def test_an_endless_body_is_cut_off(host: Host) -> None:
 
 async def test_one_that_answers_and_does_not_close_is_left_at_the_time_out(host: Host) -> None:
     server = Server([head(200)], stays_open=True)
-    probed = await host.probe(check(CheckKind.HTTP, timeout=BRIEF_S), await server.start())
+    probed = await host.probe(check(CheckKind.HTTP, timeout=ANSWERED_S), await server.start())
     await server.lost()
     assert probed.ok
     assert host.events == [], "answered once"
@@ -283,7 +286,7 @@ async def until_dead(pid: int) -> None:
         return
     loop = asyncio.get_running_loop()
     loop.add_reader(handle, dead.set)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await dead.wait()
     loop.remove_reader(handle)
     os.close(handle)

@@ -284,7 +284,7 @@ def test_a_missing_log_is_the_callers_matter(tmp_path: Path) -> None:
 
 
 async def rotated(log: Path, rotator: Rotator, until: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not until():
             rotator.check()
             await asyncio.sleep(0)

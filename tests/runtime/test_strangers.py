@@ -95,7 +95,7 @@ async def test_a_replica_may_listen_on_a_socket_that_another_program_holds_too(
         spec = service(*spec.command, env={"GIVER": str(tmp_path / "giver")})
         await host.claim()
         host.start(spec)
-        giver.settimeout(30)
+        giver.settimeout(60)
         receiver, _ = giver.accept()
         socket.send_fds(receiver, [b"x"], [stranger.fileno()])
         receiver.close()

@@ -24,6 +24,7 @@ from interrex.core.spec import (
     Expose,
     Health,
     ServiceSpec,
+    Timing,
     ZooKeeper,
 )
 from tests.system.harm import Harm
@@ -41,12 +42,13 @@ def shop(worker_id: str, replicas: int = 3) -> ClusterSpec:
     number = int(worker_id.removeprefix("gw") or 0) if worker_id != "master" else 20
     first = 22000 + 400 * number
     check = Check(kind=CheckKind.HTTP, path="/healthz", interval=0.5, timeout=0.5)
+    living = msgspec.structs.replace(check, timeout=1.0)  # a replica that stalls is not stopped
     web = ServiceSpec(
         name=ServiceName("web"),
         command=(str(build()), "--port", "{port}"),
         replicas=replicas,
         expose=Expose(port=port),
-        health=Health(startup=check, readiness=check, liveness=check),
+        health=Health(startup=check, readiness=check, liveness=living),
         stop_timeout=2.0,
     )
     return ClusterSpec(name="shop", ports=(first, first + 399), services={web.name: web})
@@ -101,9 +103,22 @@ EVERY_ELECTION = pytest.mark.parametrize("election", [*ELECTIONS, *COORDINATED])
 
 
 @pytest.fixture
-def fleet(worker_id: str, election: str, electing: Electing) -> Iterator[Fleet]:
+def timing() -> Timing:
+    """What ``fleet`` goes by, where a test does not say so."""
+    return Timing()
+
+
+CALM = pytest.mark.parametrize(
+    "timing", [Timing(election_timeout=2.0, silent_worker=60.0, lost_host=120.0)], ids=["calm"]
+)
+"""For tests in which nobody else is to be elected, however slow the machine is."""
+
+
+@pytest.fixture
+def fleet(worker_id: str, election: str, electing: Electing, timing: Timing) -> Iterator[Fleet]:
     """A fleet that is ready; everything it started ends with the test."""
-    with Fleet(electing(shop(worker_id), election)) as running:
+    spec = msgspec.structs.replace(electing(shop(worker_id), election), timing=timing)
+    with Fleet(spec) as running:
         running.wait_ready()
         yield running
 

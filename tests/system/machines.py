@@ -64,7 +64,7 @@ _STATUS = "POST /v3/maintenance/status HTTP/1.0\r\nContent-Length: 2\r\n\r\n{}"
 
 
 def several_hosts(
-    spec: ClusterSpec, certificates: Path, names: Sequence[str], lost_host_s: float
+    spec: ClusterSpec, certificates: Path, names: Sequence[str], timing: Timing
 ) -> ClusterSpec:
     """The same cluster on these hosts of one worker each."""
     hosts = tuple(host_at(name, number) for number, name in enumerate(names, start=1))
@@ -73,9 +73,7 @@ def several_hosts(
         certificate=str(certificates / "{host}.pem"),
         key=str(certificates / "{host}.key"),
     )
-    return msgspec.structs.replace(
-        spec, hosts=hosts, tls=tls, timing=Timing(lost_host=lost_host_s), ports=(22000, 22999)
-    )
+    return msgspec.structs.replace(spec, hosts=hosts, tls=tls, timing=timing, ports=(22000, 22999))
 
 
 def host_at(name: str, number: int) -> HostSpec:
@@ -165,7 +163,7 @@ class Machine(Namespace):
         """What a client on this machine is answered."""
         url = f"http://127.0.0.1:{port}/"
         done = self.inside(sys.executable, "-c",
-            f"import urllib.request as u; print(u.urlopen('{url}', timeout=5).status)")  # fmt: skip
+            f"import urllib.request as u; print(u.urlopen('{url}', None, 60).status)")  # fmt: skip
         return done.strip()
 
     def forget_everything(self) -> None:
@@ -290,6 +288,7 @@ def machines(
     *,
     count: int = 3,
     lost_host_s: float = 4.0,
+    election_timeout_s: float = Timing().election_timeout,
 ) -> Machines:
     """Several hosts that run one cluster, ready; all of it is gone afterwards.
 
@@ -299,6 +298,7 @@ def machines(
         session_s: theirs with it.
         count: how many hosts.
         lost_host_s: for how long they wait for one that is lost.
+        election_timeout_s: for how long they wait for a leader that says nothing.
     """
     names = NAMES[:count]
     with contextlib.ExitStack() as stack:
@@ -306,7 +306,8 @@ def machines(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="ixc-", dir=run_folder()))
         )
         write_certificates(folder)
-        spec = several_hosts(spec, folder, names, lost_host_s)
+        timing = Timing(lost_host=lost_host_s, election_timeout=election_timeout_s)
+        spec = several_hosts(spec, folder, names, timing)
         switch = stack.enter_context(switched())
         if election:
             spec = stack.enter_context(service_on(switch, election)).elected(spec, session_s)

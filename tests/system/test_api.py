@@ -10,6 +10,7 @@ from interrex.core.ids import ChangeId, ServiceName, WorkerName
 from interrex.core.state import Restart
 from interrex.runtime.journal import Event
 from interrex.runtime.questions import ChangeBody
+from tests.system.conftest import CALM
 
 CONTRACT = {"cluster", "epoch", "leader", "workers", "services", "balancer", "age_s"}
 
@@ -35,6 +36,7 @@ def test_every_worker_serves_the_same_status_document(fleet: Fleet) -> None:
         assert fleet.ask(worker, "GET", "/v1/healthz") == {"healthy": True}
 
 
+@CALM
 def test_a_confirmed_read_is_answered_by_the_leader_only(fleet: Fleet) -> None:
     leader = fleet.leader()
     for worker in fleet.workers:
@@ -44,7 +46,7 @@ def test_a_confirmed_read_is_answered_by_the_leader_only(fleet: Fleet) -> None:
 
 
 def test_events_are_streamed_as_they_happen(fleet: Fleet) -> None:
-    with contextlib.closing(fleet.connect(fleet.workers[0], timeout_s=20)) as connection:
+    with contextlib.closing(fleet.connect(fleet.workers[0], timeout_s=60)) as connection:
         connection.request("GET", "/v1/events")
         stream = connection.getresponse()
         assert stream.getheader("content-type") == "text/event-stream"

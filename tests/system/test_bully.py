@@ -43,10 +43,12 @@ def test_a_killed_leader_is_replaced_and_takes_the_lead_back(one_machine: Fleet)
     fleet = one_machine
     fleet.wait_until(lambda: led_by(fleet, HIGHEST))
     before, pids = fleet.status(), fleet.replica_pids()
+    fleet.layout.stopping.touch()  # nobody is started before it was seen who follows
     os.kill(fleet.pid_of(HIGHEST), signal.SIGKILL)
     fleet.wait_until(
         lambda: {status.leader for status in fleet.statuses()} == {WorkerName("worker-2")}
     )
+    fleet.layout.stopping.unlink()
     fleet.wait_until(lambda: led_by(fleet, HIGHEST))
     after = fleet.status()
     assert before is not None

@@ -18,7 +18,7 @@ from interrex.core.ids import ChangeId, ServiceName, WorkerName
 from interrex.core.state import Scale
 from interrex.runtime.identity import load_identity
 from interrex.runtime.questions import ChangeBody
-from tests.system.conftest import EVERY_ELECTION, Electing, shop
+from tests.system.conftest import CALM, EVERY_ELECTION, Electing, shop
 from tests.system.test_deaths import assert_each_slot_runs_once, wait_without
 
 pytestmark = EVERY_ELECTION
@@ -102,6 +102,7 @@ def garbage(seed: int) -> list[bytes]:
     ]
 
 
+@CALM
 def test_strangers_on_every_socket_change_nothing(fleet: Fleet) -> None:
     before = fleet.replica_pids()
     epoch = fleet.statuses()[0].epoch
@@ -120,7 +121,7 @@ def test_strangers_on_every_socket_change_nothing(fleet: Fleet) -> None:
 
 def send_and_hang_up(path: Path, data: bytes) -> None:
     with socket.socket(socket.AF_UNIX) as stranger:
-        stranger.settimeout(2)
+        stranger.settimeout(60)
         stranger.connect(str(path))
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             stranger.sendall(data)

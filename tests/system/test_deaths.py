@@ -193,7 +193,7 @@ def kill_leader_and_heirs(fleet: Fleet) -> set[int]:
 
 def leader_above(fleet: Fleet, asked: WorkerName, epoch: int) -> Leadership:
     """Who leads in a later epoch, as soon as this worker knows."""
-    with contextlib.closing(fleet.connect(asked, timeout_s=30)) as connection:
+    with contextlib.closing(fleet.connect(asked, timeout_s=60)) as connection:
         connection.request("GET", f"/v1/leader?above={epoch}")
         return msgspec.json.decode(connection.getresponse().read(), type=Leadership)
 

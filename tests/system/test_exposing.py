@@ -47,7 +47,7 @@ def apply(fleet: Fleet, spec: ClusterSpec, number: int) -> None:
 
 
 def status_of(port: int) -> int:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=60) as answer:
         return int(answer.status)
 
 

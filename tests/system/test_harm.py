@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import pytest
 
 from bench.fleet import Fleet
 from interrex.core.ids import ChangeId, ServiceName, WorkerName
-from interrex.core.spec import ELECTIONS
+from interrex.core.spec import ELECTIONS, Timing
 from interrex.core.state import Scale
 from interrex.core.storage import Stored
 from interrex.elections.interface import PayloadReceived
@@ -26,7 +27,7 @@ from interrex.runtime.log_store import LogStore
 from interrex.runtime.questions import ChangeBody
 from tests.elections.paxos import solo as paxos_solo
 from tests.elections.raft import solo as raft_solo
-from tests.system.conftest import Electing, shop
+from tests.system.conftest import CALM, Electing, shop
 from tests.system.harm import Harm, pattern_of
 from tests.system.reigns import Reigns
 from tests.system.test_damage import member_of
@@ -40,9 +41,12 @@ pytestmark = pytest.mark.parametrize("election", [name for name in ELECTIONS if 
 
 
 @pytest.fixture
-def fleet(harm: Harm, worker_id: str, election: str, electing: Electing) -> Iterator[Fleet]:
+def fleet(
+    harm: Harm, worker_id: str, election: str, electing: Electing, timing: Timing
+) -> Iterator[Fleet]:
     """A fleet whose workers can be harmed."""
-    with Fleet(electing(shop(worker_id), election)) as running:
+    spec = msgspec.structs.replace(electing(shop(worker_id), election), timing=timing)
+    with Fleet(spec) as running:
         running.wait_ready()
         yield running
 
@@ -79,6 +83,7 @@ def led_by_another(fleet: Fleet, worker: WorkerName) -> bool:
     return len(leaders) == 1 and leaders.isdisjoint({None, worker})
 
 
+@CALM
 def test_a_worker_whose_sync_fails_ends_itself_at_once_and_says_why(
     fleet: Fleet, harm: Harm
 ) -> None:
@@ -213,6 +218,7 @@ def gives(election: str, stored: Stored, members: Mapping[int, WorkerName], vote
     )
 
 
+@CALM
 def test_a_wall_clock_that_jumps_by_an_hour_and_back_changes_nothing(
     fleet: Fleet, harm: Harm
 ) -> None:

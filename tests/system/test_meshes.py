@@ -20,6 +20,8 @@ from tests.system.test_hosts import WEB, leader_of, running_on, spread_shop, wor
 Hosts = dict[str, Machine]
 WITH_TERMS = [election for election in ELECTIONS if election != "bully"]
 """Bully's highest worker leads in each part: what it promises is in ``test_bully``."""
+ELECTION_TIMEOUT_S = 1.0
+"""Nobody else is elected because the machine stands still for a moment."""
 LOST_HOST_S = 60.0
 """Nothing is started elsewhere meanwhile: replicas have to be the same processes in the end."""
 
@@ -37,7 +39,9 @@ def three(worker_id: str, request: pytest.FixtureRequest) -> Iterator[Hosts]:
 def of_hosts(count: int, worker_id: str, election: str) -> Iterator[Hosts]:
     assert os.geteuid() == 0, "network namespaces: tools/as-root .venv/bin/pytest, or make test"
     spec = msgspec.structs.replace(spread_shop(worker_id), election=election)
-    with machines(spec, count=count, lost_host_s=LOST_HOST_S) as made:
+    with machines(
+        spec, count=count, lost_host_s=LOST_HOST_S, election_timeout_s=ELECTION_TIMEOUT_S
+    ) as made:
         yield made
 
 

@@ -21,7 +21,7 @@ ROOT = {"name": "root", "password": "s3cret"}
 
 @pytest.fixture
 def own_etcd() -> Iterator[EtcdCluster]:
-    with EtcdCluster(20, 200) as cluster:
+    with EtcdCluster() as cluster:
         cluster.wait_agreed()
         yield cluster
 
@@ -79,9 +79,7 @@ def test_authentication_that_is_switched_on_is_told_with_what_to_do(
     assert "header" in own_etcd.ask(0, "/v3/auth/role/add", {"name": "root"})
     assert "header" in own_etcd.ask(0, "/v3/auth/user/grant", {"user": "root", "role": "root"})
     assert "header" in own_etcd.ask(0, "/v3/auth/enable", {})
-    fleet.wait_until(
-        lambda: all("etcdctl auth disable" in why for why in hindrances(fleet)), within_s=60
-    )
+    fleet.wait_until(lambda: all("etcdctl auth disable" in why for why in hindrances(fleet)))
     told = scale(fleet, 1, 2)
     assert not told.ok
     assert "user name is empty" in told.text

@@ -9,7 +9,7 @@ import msgspec
 from interrex.elections.interface import Ask, Noticed, Told
 from interrex.runtime.coordination.interface import CoordinationClient, Post
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 class Asker:

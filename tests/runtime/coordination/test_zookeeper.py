@@ -36,7 +36,7 @@ def ensemble() -> Iterator[ZooKeeperEnsemble]:
         yield ensemble
 
 
-def asker(ensemble: ZooKeeperEnsemble, folder: str, session_s: float = 5.0) -> Asker:
+def asker(ensemble: ZooKeeperEnsemble, folder: str, session_s: float = 10.0) -> Asker:
     options = ZooKeeper(hosts=tuple(ensemble.hosts.split(",")), session=session_s)
     return asker_of(options, folder)
 
@@ -130,7 +130,7 @@ async def test_servers_that_have_lost_everything_take_in_who_has_seen_more(folde
     with ZooKeeperEnsemble() as ensemble:
         ensemble.wait_serving()
         begin_again(ensemble, lambda server: None)  # its zxids begin with a later epoch from now on
-        mine = asker(ensemble, folder, session_s=1.0)
+        mine = asker(ensemble, folder, session_s=3.0)
         assert isinstance(await mine.next_news(), q.Connected)
         assert isinstance(await mine.ask(q.Read("line")), q.Found)
         begin_again(ensemble, ensemble.lose_data)
