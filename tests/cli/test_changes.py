@@ -208,7 +208,7 @@ def test_times_are_applied_to_a_running_fleet(
     file.write_text(text)
     said = interrex("apply", file)
     assert said.code == Exit.OK
-    assert "timing.heartbeat 50ms -> 20ms (every worker goes by it at once)" in said.out
+    assert "timing.heartbeat 60ms -> 20ms (every worker goes by it at once)" in said.out
 
 
 def test_apply_takes_the_leaders_word_for_what_is_asked(

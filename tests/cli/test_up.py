@@ -87,7 +87,7 @@ def test_a_file_that_changed_while_the_fleet_was_down_is_applied(fleet: RealFlee
     assert done.returncode == 0, done
     assert "applying" in done.stdout
     assert "web: replicas 2 -> 3" in done.stdout
-    assert "timing.heartbeat 50ms -> 40ms" in done.stdout
+    assert "timing.heartbeat 60ms -> 40ms" in done.stdout
     assert fleet.status()["services"]["web"]["ready"] == 3
     assert "nothing to change" in fleet.run("apply", fleet.file).stdout
 

@@ -28,7 +28,7 @@ def calm(size: int = 3, latency: int = MS // 10) -> Network:
 
 
 def a_while_of(network: Network) -> Counter[str]:
-    """How often what was sent in some heartbeats' time, from anybody to anybody, and who was asked."""
+    """How often what was sent in some heartbeats' time, from anybody to anybody; who was asked."""
     seen: Counter[str] = Counter()
 
     def sent(_server: Server, effect: SendPayload) -> None:
