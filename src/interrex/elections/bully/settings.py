@@ -6,7 +6,7 @@ from interrex.core.ids import WorkerName
 from interrex.core.sizes import MAX_CHANGE_BYTES
 from interrex.core.spec import Bully, Timing
 from interrex.core.time import MS, S, seconds
-from interrex.elections.replicated.settings import KIB, MIB, ElectionTimes, at_least, lasts
+from interrex.elections.replicated.settings import KIB, MIB, ElectionTimes, at_least, in_seconds
 
 
 class BullySettings(ElectionTimes, frozen=True, kw_only=True):
@@ -39,7 +39,8 @@ class BullySettings(ElectionTimes, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         at_least("heartbeat", self.heartbeat, "1 ns", 1)
-        lasts("election_timeout", self.election_timeout, "3 heartbeats", 3 * self.heartbeat)
+        least = 3 * self.heartbeat
+        at_least("election_timeout", self.election_timeout, "3 heartbeats", least, in_seconds)
 
 
 def settings_from(

@@ -1,6 +1,7 @@
 """The numbers of a server that replicates a log, and the relations between them that safety and
 liveness need."""
 
+from collections.abc import Callable
 from typing import Self
 
 import msgspec
@@ -72,13 +73,15 @@ class ReplicatedSettings(ElectionTimes, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         at_least("heartbeat", self.heartbeat, "1 ns", 1)
         least = self.least_beats * self.heartbeat
-        lasts("election_timeout", self.election_timeout, f"{self.least_beats} heartbeats", least)
-        lasts(
+        beats = f"{self.least_beats} heartbeats"
+        at_least("election_timeout", self.election_timeout, beats, least, in_seconds)
+        at_least(
             f"the lease (election_timeout less {self.clock_error_per_mille} per mille of clock"
             " error)",
             self.lease_of(self.election_timeout),
             "2 heartbeats",
             2 * self.heartbeat,
+            in_seconds,
         )
         for name in ("clock_error_per_mille", "reconnect_allowance", "trailing_entries"):
             at_least(name, getattr(self, name), "0", 0)
@@ -133,25 +136,25 @@ def scaled(number: int, numerator: int, denominator: int) -> int:
     return max(1, number * numerator // denominator)
 
 
-def lasts(name: str, value: int, what: str, least: int) -> None:
-    """Checks one duration (ns).
-
-    Raises:
-        InterrexError: it is too short.
-    """
-    if value < least:
-        raise InterrexError(
-            f"{name} is {value / S:g} s, and must be at least {what}: {least / S:g} s"
-        )
+def in_seconds(duration: int) -> str:
+    """A duration (ns) for people."""
+    return f"{duration / S:g} s"
 
 
-def at_least(name: str, value: int, what: str, least: int) -> None:
+def at_least(
+    name: str, value: int, what: str, least: int, show: Callable[[int], str] = str
+) -> None:
     """Checks one number.
+
+    Args:
+        name: what it is called.
+        value: what it is.
+        what: the least in words.
+        least: and as a number.
+        show: how both are written.
 
     Raises:
         InterrexError: it is too small.
     """
     if value < least:
-        raise InterrexError(
-            f"election settings: {name} is {value}, and must be at least {what}: {least}"
-        )
+        raise InterrexError(f"{name} is {show(value)}, and must be at least {what}: {show(least)}")
