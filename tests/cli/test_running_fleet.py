@@ -65,3 +65,23 @@ def test_logs_are_followed_also_of_replicas_to_come(fleet: RealFleet) -> None:
     assert fleet.run("scale", "web", "3").returncode == 0
     follower.until("web.2 | ")
     assert fleet.run("logs", SlotName("web.2"), "-n", "1").stdout.strip().isdecimal()
+
+
+def test_a_worker_that_was_taken_away_is_not_started_after_all_have_died(fleet: RealFleet) -> None:
+    fleet.up()
+    for workers in ("workers = 2", "workers = 3"):
+        fleet.write(cluster=workers)
+        assert fleet.run("apply", fleet.file).returncode == 0
+        names = [f"worker-{number}" for number in range(1, int(workers[-1]) + 1)]
+        fleet.wait_until(lambda names=names: at_work(fleet) == names)  # type: ignore[misc]
+        fleet.kill_workers()
+        done = fleet.run("up", fleet.file, "--detach")
+        assert done.returncode == 0, done
+        assert f"starting shop again: {', '.join(names)}\n" in done.stdout
+
+
+def at_work(fleet: RealFleet) -> list[str]:
+    """The workers that are named by the fleet, once those that live are they."""
+    workers = fleet.status()["workers"]
+    pids = sorted(one["pid"] or 0 for one in workers)
+    return [one["name"] for one in workers] if pids == fleet.worker_pids() else []

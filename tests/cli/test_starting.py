@@ -13,6 +13,7 @@ from interrex.cli.starting import choose_host, workers_here
 from interrex.cli.values import seconds_of
 from interrex.core.ids import HostName, ServiceName, WorkerName
 from interrex.core.spec import ClusterSpec, HostSpec, ServiceSpec
+from interrex.runtime.callers import allowance
 from interrex.runtime.genesis import new_genesis
 from interrex.runtime.layout import Layout
 
@@ -78,7 +79,7 @@ def test_a_worker_must_be_able_to_take_all_of_its_hosts_replicas(
 ) -> None:
     web = ServiceSpec(name=ServiceName("web"), command=("serve",), replicas=20)
     spec = ClusterSpec(name="shop", services={web.name: web})
-    needed = FILES_FOR_ITSELF + FILES_EACH_REPLICA * 22
+    needed = allowance(FILES_FOR_ITSELF + FILES_EACH_REPLICA * 22)
     for allowed, fits in ((needed, True), (needed - 1, False), (-1, True)):
         monkeypatch.setattr(
             "interrex.cli.preflight.resource.getrlimit", lambda _, soft=allowed: (soft, soft)

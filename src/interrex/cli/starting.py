@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,7 +32,7 @@ from interrex.runtime.genesis import (
     read_genesis,
     write_genesis,
 )
-from interrex.runtime.last_state import was_used
+from interrex.runtime.last_state import last_state, was_used
 from interrex.runtime.launching import launch_worker
 from interrex.runtime.layout import Layout, state_root
 from interrex.runtime.worker_processes import WorkerProcess, worker_processes
@@ -214,22 +215,42 @@ def _begin_anew(plan: Plan, running: list[WorkerProcess]) -> None:
 
 
 def launch_all(plan: Plan) -> list[WorkerName]:
-    """Start every worker of this host that does not live; of a fleet that has a leader, only those
-    that are asked for.
+    """Start every worker of this host that does not live, but none that is asked for no more: the
+    folders of these stay.
 
     The workers inherit nothing of this command: no descriptor, no folder, no terminal.
     """
     genesis = read_genesis(plan.layout.genesis)
     alive = {process.worker for process in _running(plan)}
-    missing = [name for name in workers_here(plan.layout, genesis, plan.host) if name not in alive]
-    status = status_of_cluster(plan.layout) if alive and missing else None
-    if status is not None and status.leader is not None:  # the others' folders are remembered
-        asked_for = {worker.name for worker in status.workers}
+    here = workers_here(plan.layout, genesis, plan.host)
+    missing = [name for name in here if name not in alive]
+    if missing:
+        asked_for = _asked_for(plan.layout, genesis, here, bool(alive))
         missing = [name for name in missing if name in asked_for]
     _let_go()
     return [
         worker for worker in missing if launch_worker(plan.layout, worker, plan.host) is not None
     ]
+
+
+def _asked_for(
+    layout: Layout, genesis: Genesis, here: list[WorkerName], answers: bool
+) -> Collection[WorkerName]:
+    """The workers of a fleet that has a leader; else those of the newest state in their logs.
+
+    Such a state may be old. Whoever it lacks wrongly is started by the leader, if anybody here is
+    there to do it: so where it names nobody here, all are asked for.
+
+    Args:
+        here: the host's workers, as ``workers_here`` has them.
+        answers: whether any of them lives.
+    """
+    status = status_of_cluster(layout) if answers else None
+    if status is not None and status.leader is not None:
+        return {worker.name for worker in status.workers}
+    state = last_state(layout, genesis)
+    is_known = state.index > 0 and any(name in state.workers for name in here)
+    return state.workers if is_known else here
 
 
 def workers_here(layout: Layout, genesis: Genesis, host: HostName) -> list[WorkerName]:

@@ -25,13 +25,18 @@ _decode_records = msgspec.msgpack.Decoder(tuple[Record, ...]).decode
 
 def last_spec(layout: Layout, genesis: Genesis) -> ClusterSpec:
     """The newest file that any of this machine's workers has heard of."""
+    return last_state(layout, genesis).spec
+
+
+def last_state(layout: Layout, genesis: Genesis) -> ClusterState:
+    """The newest that any of this machine's workers has heard of; at index 0 where none has."""
     states = [genesis_state(genesis.spec)]
     for worker in layout.worker_names():
         stored = read_log(layout.store(worker))
         state = None if stored is None else state_in(genesis.spec, stored)
         if state is not None:
             states.append(state)
-    return max(states, key=lambda state: state.index).spec
+    return max(states, key=lambda state: state.index)
 
 
 def read_log(folder: Path) -> Stored | None:
