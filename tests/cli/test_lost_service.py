@@ -106,6 +106,8 @@ def test_where_no_worker_knows_what_was_lost_the_ways_out_are_named(
     assert "none runs here" in fleet.run(*UP, "--anew").stderr
     assert fleet.run("up", "shop.toml", "--detach", "--timeout", "1s").returncode == 1
     fleet.wait_until(lambda: lacks_data(fleet))
+    fleet.wait_until(lambda: fleet.replica_pids() == replicas)  # adopted, and said to run
+    assert fleet.status()["services"]["web"]["desired"] == 2
     done = fleet.run(*UP, "--anew")
     assert done.returncode == 1
     assert "knows 0 of" in done.stderr

@@ -5,7 +5,7 @@ import pytest
 
 from interrex.core.ids import HostName, ServiceName, SlotName, WorkerName
 from interrex.core.spec import LOCAL_HOST, Timing
-from interrex.core.state import BarredPort, Placement
+from interrex.core.state import BarredPort, Placement, genesis
 from interrex.core.time import MS, S
 from interrex.worker.status import is_ready, missing_parts, status_of
 from tests.worker.town import Town, cluster, service
@@ -76,3 +76,18 @@ def test_a_lost_host_that_the_file_names_no_more_is_told_of_and_not_waited_for()
     assert is_ready(status)
     assert status.remains.startswith("1 replica or balancer to be stopped once far is back")
     assert "1 port barred to other services" in status.remains
+
+
+def test_where_no_change_is_known_what_the_workers_supervise_is_told() -> None:
+    """As after a coordination service has lost all: what runs was adopted, and nobody leads."""
+    town = Town(cluster(service("web", 2, port=8080)))
+    town.start()
+    town.run_until(town.all_ready)
+    worker = town.workers[town.leader()]
+    known = status_of(worker, town.now)
+    worker.state = genesis(cluster())
+    status = status_of(worker, town.now)
+    (web,), (asked_for,) = status.services.values(), known.services.values()
+    assert (web.desired, web.ready) == (0, 2)
+    assert web.replicas == asked_for.replicas
+    assert status.balancer == known.balancer

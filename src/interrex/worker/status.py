@@ -3,13 +3,22 @@
 Its names are a contract: ``status --json`` and ``GET /v1/status`` print exactly this.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from interrex.core.ids import BALANCER, HostName, ServiceName, SlotName, WorkerName
+from interrex.core.ids import (
+    BALANCER,
+    HostName,
+    ServiceName,
+    SlotName,
+    WorkerName,
+    service_of,
+    slot_order,
+)
 from interrex.core.replicas import ReplicaReport, ReplicaState
 from interrex.core.spec import Expose
 from interrex.core.state import ClusterState, Placement, slots_of, workers_of
@@ -109,6 +118,7 @@ def status_of(
     changes nothing."""
     fleet = worker.fleet()
     state = worker.state
+    placements = _placements(state, fleet)
     ages = [now - view.heard for view in fleet.workers.values() if view.worker != worker.me]
     return Status(
         cluster=state.spec.name,
@@ -120,11 +130,10 @@ def status_of(
         supervised=True,
         workers=[_worker(worker, fleet, view, now) for _, view in sorted(fleet.workers.items())],
         services={
-            name: _service(state, fleet, name)
-            for name in sorted(state.services)
-            if name != BALANCER
+            name: _service(state, name, [_replica(fleet, one) for one in placements[name]])
+            for name in sorted({*state.services, *placements} - {BALANCER})
         },
-        balancer=[_balancer(fleet, placement) for placement in slots_of(state, BALANCER)],
+        balancer=[_balancer(fleet, placement) for placement in placements[BALANCER]],
         caution=worker.election.guarantees.caution,
         hindrance=_hindrance(worker, fleet, refusals),
         remains=_remains(state),
@@ -181,13 +190,30 @@ def _worker(worker: "Worker", fleet: "Fleet", view: "WorkerView", now: int) -> W
     )
 
 
-def _service(state: ClusterState, fleet: "Fleet", name: ServiceName) -> ServiceStatus:
-    service = state.services[name]
-    replicas = [_replica(fleet, placement) for placement in slots_of(state, name)]
+def _placements(state: ClusterState, fleet: "Fleet") -> Mapping[ServiceName, list[Placement]]:
+    """Where each service's slots are, by the state; where no change of it is known (a worker that
+    has started, and finds no majority or an emptied service), by what the workers supervise."""
+    found = defaultdict(list, {name: slots_of(state, name) for name in state.services})
+    if state.index == 0:
+        slots = [
+            Placement(one.slot, view.worker, view.host, one.port, one.generation, one.generation)
+            for view in fleet.workers.values()
+            for one in view.replicas.values()
+            if one.state != ReplicaState.STOPPED and one.slot not in state.placements
+        ]
+        for placement in sorted(slots, key=lambda one: slot_order(one.slot)):
+            found[service_of(placement.slot)].append(placement)
+    return found
+
+
+def _service(
+    state: ClusterState, name: ServiceName, replicas: list[ReplicaStatus]
+) -> ServiceStatus:
+    service = state.services.get(name)
     return ServiceStatus(
-        desired=service.spec.replicas,
+        desired=service.spec.replicas if service is not None else 0,
         ready=sum(replica.state == ReplicaState.READY for replica in replicas),
-        expose=show_address(service.spec.expose),
+        expose=show_address(service.spec.expose) if service is not None else None,
         replicas=replicas,
     )
 
