@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from interrex.core.ids import WorkerName
+from interrex.library import blocking
 from tests.cli.real_fleet import NAMES, RealFleet
 
 UP = ("up", "shop.toml", "--detach", "--timeout", "45s")
@@ -42,6 +43,27 @@ def test_a_cluster_of_one_worker_that_lost_its_log_is_begun_anew(fleet: RealFlee
     assert fleet.run("restart", "web").returncode == 0
     assert fleet.run("scale", "web", "3").returncode == 0
     fleet.wait_until(lambda: fleet.status()["services"]["web"]["ready"] == 3)
+
+
+@pytest.mark.parametrize("election", ["raft", "paxos"])
+def test_a_programs_epoch_rises_where_no_log_is_left_that_tells_the_last(
+    fleet: RealFleet, election: str
+) -> None:
+    """Guards that have seen the last one would refuse every program of the new beginning."""
+    url = f"interrex:///shop/billing?state={fleet.layout.root}"
+
+    def epoch_of_a_turn() -> int:
+        with blocking.election(url) as entered, entered.lead() as leadership:
+            return leadership.epoch
+
+    fleet.write(cluster=f'workers = 1\nelection = "{election}"')
+    fleet.up()
+    epochs = [epoch_of_a_turn() for _ in range(3)]  # more changes than a new beginning has
+    for _ in range(2):
+        lose_logs(fleet, NAMES[0])
+        assert fleet.run(*UP, "--anew").returncode == 0, fleet.story()
+        epochs.append(epoch_of_a_turn())
+    assert epochs == sorted(set(epochs))
 
 
 def test_a_worker_that_found_its_log_lost_while_it_ran_says_what_to_do(fleet: RealFleet) -> None:

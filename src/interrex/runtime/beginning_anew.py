@@ -4,10 +4,15 @@ A lost log never votes again, and its worker is let in again by the others. Wher
 no majority either (always, with one worker), nobody can let anybody in, and only a person may
 decide to go on: what the lost logs held is then taken from what is left. What runs is adopted.
 
-What is **not** guaranteed: changes that only the lost logs held are forgotten. The epochs go on
-well above the highest that anything on this machine tells of, not above all there can have been.
+Changes go on being counted from the clock (µs since 1970): above all that the lost logs can have
+held, as no fleet makes one every microsecond. The epochs of programs' leaderships are such counts.
+
+What is **not** guaranteed: changes that only the lost logs held are forgotten. The workers' epochs
+go on well above the highest that anything on this machine tells of, not above all there can have
+been; programs' epochs rise only if the clock was not set back since the last new beginning.
 """
 
+import time
 from typing import NamedTuple
 
 import msgspec
@@ -102,7 +107,7 @@ def begin_anew(layout: Layout, spec: ClusterSpec, host: HostName) -> Adopted:
     adopted = _place(state, replicas, host)
     genesis = new_genesis(state.spec, new_cluster_id(state.spec))
     epoch = max(highest_epoch(layout), *map(last_epoch, logs), 0) + EPOCHS_LEFT_OUT
-    state.index = max(map(last_index, logs), default=0) + 1
+    state.index = max([time.time_ns() // 1000, *map(last_index, logs)]) + 1
     # Those that have lost their logs first: until all is done, what is known is on some disk.
     for worker in sorted(workers_of(state.spec), key=lambda name: stores.get(name) is not None):
         _replace_log(layout, genesis, worker, state, epoch)
