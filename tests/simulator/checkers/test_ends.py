@@ -56,6 +56,9 @@ AGREED: dict[str, list[Told]] = {
     "who did not know it is dead": healed(
         knows("worker-1", "worker-1"), knows("worker-2", None), ended("worker-2")
     ),
+    "who leads is alone, and sends nobody a command": healed(
+        knows("worker-1", "worker-1"), gives("worker-2"), ended("worker-2")
+    ),
     "faults have not stopped": [knows("worker-1", None), knows("worker-2", None)],
 }
 

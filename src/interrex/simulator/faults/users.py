@@ -155,8 +155,6 @@ def _move(world: "World", fault: Fault) -> Undo | None:
         nonlocal over
         over = True
 
-    if len(world.spec.hosts) > 1:
-        return None  # a host that is away meanwhile would come back to strangers
     if _come(world, fault, (), _new_host(world)) is None:
         return None
     world.agenda.after(fault.values["stage"], go_on)
