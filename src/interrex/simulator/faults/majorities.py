@@ -70,18 +70,26 @@ def draw_majorities(scene: Scene) -> Drawn:
     timeout = seconds(scene.spec.timing.election_timeout)
     stage = chance.between(4, 16) * timeout
     targets = (chance.pick(scene.services), *chance.shuffled(scene.workers))
-    return Drawn(2 * stage, targets, {"stage": stage, "changes": chance.between(1, 4)})
+    values = {"stage": stage, "changes": chance.between(1, 4), "hub": chance.below(3)}
+    return Drawn(2 * stage, targets, values)
 
 
 def change_majorities(world: "World", fault: Fault) -> Undo | None:
     """First a majority without the leader, and as many more as can be spared; then those, and of
-    the first majority as few as it takes, but not the one that leads there."""
+    the first majority as few as it takes, but not the one that leads there.
+
+    ``hub``, unless it is 0: of the second majority only one that has heard of nothing reaches all.
+    So nobody else can be elected; and the first leader it hears last: what it must go by it has
+    been told by then, and is told what is older.
+    """
     leader = world.leader()
     if leader is None or len(world.homes) < 3:
         return None
     others = _others(world, fault, leader.worker)
     needed = len(world.homes) // 2 + 1
     first, spared = others[:needed], others[needed:]
+    hub = spared[0] if spared and fault.values.get("hub") else None
+    late: Lane | None = None
     cuts = _Cuts(world)
 
     def ask() -> None:
@@ -89,15 +97,23 @@ def change_majorities(world: "World", fault: Fault) -> Undo | None:
             _ask_leader(world, fault)
 
     def second() -> None:
+        nonlocal late
         if over:
             return
         leads = world.leader()
         common = [worker for worker in first if leads is None or worker != leads.worker]
         part = [leader.worker, *spared]
-        cuts.leave([*part, *common[: needed - len(part)]])
+        part += common[: needed - len(part)]
+        if hub is None:
+            cuts.leave(part)
+        else:
+            cuts.leave(*([hub, other] for other in part if other != hub))
+            late = world.network.lane(leader.worker, hub)
+            late.extra += lateness
         world.agenda.after(stage // 2, ask)
 
     over, stage = False, fault.values["stage"]
+    lateness = seconds(world.spec.timing.election_timeout) // 4
     cuts.leave(first)
     ask()
     world.agenda.after(stage // 2, ask)
@@ -106,6 +122,8 @@ def change_majorities(world: "World", fault: Fault) -> Undo | None:
     def undo() -> None:
         nonlocal over
         over = True
+        if late is not None:
+            late.extra -= lateness
         cuts.mend()
 
     return undo
