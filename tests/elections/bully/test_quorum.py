@@ -4,6 +4,8 @@ import pytest
 
 from interrex.core.time import MS
 from interrex.elections.bully import BullySettings
+from interrex.elections.bully.messages import Beat, encode
+from interrex.elections.interface import PayloadReceived
 from tests.elections.bully.network import BullyNetwork
 
 QUORUM = BullySettings(quorum=True)
@@ -100,3 +102,20 @@ def test_a_worker_that_is_alone_makes_no_epochs() -> None:
     epoch = network[1].bully.epoch
     network.run_for(10_000)
     assert network[1].bully.epoch == epoch
+
+
+@pytest.mark.parametrize("timeouts", [(2000 * MS,), (2000 * MS, QUORUM.election_timeout)])
+def test_who_answers_a_beat_waits_as_long_as_that_beat_says(
+    timeouts: tuple[int, ...],
+) -> None:
+    """Paper, section III (T): the coordinator's own deadline counts on it from when it asked. With
+    the one that answers it is a majority, and the other one has not heard of it."""
+    network = started()
+    leading = network[3].bully
+    asked_at = network.now
+    for number, timeout in enumerate(timeouts, start=1000):
+        beat = Beat(3, leading.epoch, number, 0, timeout, MS, appointed=False)
+        network.step(network[1], PayloadReceived(network[3].name, encode(beat)))
+    network.partition([1, 2], [3])  # without a word
+    network.run_until(lambda: network[2].bully.leading)
+    assert network.now >= asked_at + QUORUM.lease_of(timeouts[0])

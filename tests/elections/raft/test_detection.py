@@ -288,6 +288,18 @@ def test_a_silent_leader_is_succeeded_in_order_and_not_by_chance() -> None:
     assert second.role == "pre-candidate"
 
 
+def test_a_shorter_timeout_takes_back_nothing_of_the_patience_that_was_answered_before() -> None:
+    """Thesis 6.4.1: the leader counts on it from when it sent that heartbeat."""
+    server = follower(3, member=1)
+    floor = server.settings.election_timeout
+    for timeout in (3 * floor, floor):
+        server.receive(m.Heartbeat(1, 3, 3, 2, 0, timeout, 0, (1, 2)))
+    server.pass_time(3 * floor - 1)
+    assert server.core.leader == "w3"
+    server.pass_time(1)
+    assert server.core.leader is None
+
+
 def test_the_timeout_grows_with_the_measured_round_trips_and_never_below_the_floor() -> None:
     server = follower(3, member=1)
     floor = server.settings.election_timeout

@@ -198,6 +198,8 @@ class Mailbox:
         appointed = watch.appointed and watch.leader_epoch == message.epoch
         if isinstance(message, m.Coordinator | m.Beat):
             appointed = message.appointed
+        if isinstance(message, m.Beat):  # before it is heard: its lease is by this very time-out
+            watch.beat(message.timeout, message.round_trip)
         waiting = server.follow(worker, message.epoch, appointed=appointed)
         receiving = waiting.receiving
         match message:

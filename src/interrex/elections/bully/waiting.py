@@ -179,7 +179,6 @@ class Waiting:
 
     def on_beat(self, message: Beat, worker: WorkerName) -> None:
         node, receiving = self._node, self.receiving
-        self._watch.beat(message.timeout, message.round_trip)
         if receiving is None:
             return
         node.commit_to(min(message.commit, receiving.verified))

@@ -115,10 +115,15 @@ class Watch:
     # The coordinator
 
     def heard(self, leader: WorkerName, epoch: int, *, appointed: bool) -> bool:
-        """The coordinator gave a sign of life. Returns whether it is another than before."""
-        self.silent_at = self._node.now + self.timeout
-        self._graced = False
+        """The coordinator gave a sign of life. Returns whether it is another than before.
+
+        It counts on the patience that each of its beats was answered with: a later one, by which
+        the time-out is shorter, takes nothing of that back.
+        """
         news = (self.leader, self.leader_epoch, self.loss) != (leader, epoch, Loss.NONE)
+        silent_at = self._node.now + self.timeout
+        self.silent_at = silent_at if news else max(self.silent_at, silent_at)
+        self._graced = False
         self.leader, self.leader_epoch, self.appointed = leader, epoch, appointed
         self.loss = Loss.NONE
         return news

@@ -80,9 +80,14 @@ class Detection(Generic[AnyQuestion]):
         self.graced = False
 
     def heard(self, leader: int, worker: WorkerName, now: int, epoch: int) -> None:
-        """The leader of this epoch gave a sign of life."""
+        """The leader of this epoch gave a sign of life.
+
+        It counts on the patience that each of its heartbeats was answered with: a later one, by
+        which the time-out is shorter, takes nothing of that back.
+        """
+        goes_on = (self.leader, self.epoch, self.loss) == (leader, epoch, Loss.NONE)
         self.epoch = epoch
-        self.silent_at = now + self.timeout
+        self.silent_at = max(self.silent_at, now + self.timeout) if goes_on else now + self.timeout
         self.graced = False
         if self.leader == leader and self.loss is Loss.NONE:
             return
