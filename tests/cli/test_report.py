@@ -128,6 +128,13 @@ def test_colours_change_nothing_but_colours() -> None:
     assert any("\x1b[" in line for line in coloured)
 
 
+def test_a_service_is_green_exactly_if_all_of_it_is_ready() -> None:
+    for ready, colour in ((2, "32"), (1, "33")):
+        service = ServiceStatus(desired=2, ready=ready, expose=None, replicas=[])
+        lines = report(a_status(services={ServiceName("web"): service}), colours=True)
+        assert any(f"\x1b[{colour}m{ready} of 2 ready" in line for line in lines)
+
+
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [

@@ -1,7 +1,6 @@
 """``interrex events``."""
 
 import sys
-import time
 from collections.abc import Callable, Iterable
 from typing import Annotated
 
@@ -12,7 +11,7 @@ from interrex.cli.event_lines import Tails, event_line
 from interrex.cli.exits import Exit
 from interrex.cli.names import read_target, unknown
 from interrex.cli.places import ClusterOption, Flag, StateOption, TargetName, find_cluster
-from interrex.cli.terminal import has_colours
+from interrex.cli.terminal import has_colours, pause
 from interrex.cli.values import LastLines
 from interrex.core.ids import service_of
 from interrex.runtime.journal import Event, read_events
@@ -61,7 +60,7 @@ def events(
     while follow:
         _print((event for event in tails.read(past) if wanted(event)), json)
         past.clear()
-        time.sleep(LOOK_S)
+        pause(LOOK_S)
     return Exit.OK
 
 

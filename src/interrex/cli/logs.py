@@ -1,7 +1,6 @@
 """``interrex logs``."""
 
 import sys
-import time
 from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,7 +12,7 @@ from interrex.cli.exits import Exit
 from interrex.cli.names import Target, read_target, unknown
 from interrex.cli.places import ClusterOption, Flag, StateOption, TargetName, find_cluster
 from interrex.cli.report import painted
-from interrex.cli.terminal import has_colours
+from interrex.cli.terminal import has_colours, pause
 from interrex.cli.values import LastLines
 from interrex.core.ids import SlotName, service_of, slot_order
 from interrex.runtime.layout import Layout
@@ -64,7 +63,7 @@ def logs(
     while True:
         for slot, reader in readers.items():
             output.write(slot, reader)
-        time.sleep(LOOK_S)
+        pause(LOOK_S)
         _add_new(layout, target, readers)
 
 

@@ -66,6 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whatever is still buffered would raise again when the interpreter ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.NOBODY_READS
+    except SystemExit as ending:
+        # Rich's answer to a pipe that nobody reads is 1, cyclopts' to Ctrl-C is 130.
+        return Exit.NOBODY_READS if ending.code == 1 else Exit.INTERRUPTED
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         return _explain(f"{place}{error.strerror or error}", Exit.FAILED)

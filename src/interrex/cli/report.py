@@ -80,8 +80,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], colours: bool = Fa
 
 
 def _by_state(cell: str) -> str:
-    word = cell.split(" ")[0].rstrip(",")
-    style = "good" if word in _GOOD else "bad" if word in _BAD else "middling"
+    word, *count = cell.split(" ")[:3]
+    is_good = word.rstrip(",") in _GOOD or count == ["of", word]
+    style = "good" if is_good else "bad" if word.rstrip(",") in _BAD else "middling"
     return painted(cell, style, True)
 
 

@@ -1,7 +1,6 @@
 """``interrex status``."""
 
 import sys
-import time
 
 import msgspec
 
@@ -10,7 +9,7 @@ from interrex.cli.exits import Exit
 from interrex.cli.majority import explained, lost_majority
 from interrex.cli.places import ClusterOption, Flag, StateOption, find_cluster
 from interrex.cli.report import is_stopped, report
-from interrex.cli.terminal import has_colours
+from interrex.cli.terminal import has_colours, pause
 from interrex.core.spec import ClusterSpec
 from interrex.runtime.layout import Layout
 from interrex.worker.status import Status
@@ -49,7 +48,7 @@ def status(
             print("\n".join(_report(layout, decode_status(body))))
         if not watch:
             return Exit.OK
-        time.sleep(LOOK_S)
+        pause(LOOK_S)
 
 
 def _watch(layout: Layout) -> None:
@@ -63,7 +62,7 @@ def _watch(layout: Layout) -> None:
             if lines != shown:
                 shown = lines
                 screen.show(lines)
-            time.sleep(LOOK_S)
+            pause(LOOK_S)
 
 
 def _report(layout: Layout, found: Status) -> list[str]:

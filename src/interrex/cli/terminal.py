@@ -2,8 +2,10 @@
 
 import contextlib
 import os
+import select
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from types import FrameType
 from typing import TextIO
@@ -14,6 +16,21 @@ _ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 def has_colours(stream: TextIO) -> bool:
     """Whether to print colours: on a terminal, unless the user wants none (no-color.org)."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def pause(seconds: float) -> None:
+    """Sleep before more is looked for that may be printed.
+
+    Raises:
+        BrokenPipeError: nobody reads any more what this prints.
+    """
+    poll = select.poll()
+    poll.register(sys.stdout, 0)
+    begin = time.monotonic()
+    for _, event in poll.poll(seconds * 1000):
+        if event & select.POLLERR:
+            raise BrokenPipeError
+    time.sleep(max(0.0, begin + seconds - time.monotonic()))
 
 
 class _Ended(BaseException):

@@ -12,7 +12,7 @@ from interrex.cli.asking import status_of_cluster
 from interrex.cli.event_lines import Tails, event_line
 from interrex.cli.report import counted, report
 from interrex.cli.starting import Plan
-from interrex.cli.terminal import has_colours, left_in_order
+from interrex.cli.terminal import has_colours, left_in_order, pause
 from interrex.core.ids import HostName
 from interrex.runtime.layout import Layout
 from interrex.runtime.worker_processes import WorkerProcess, open_worker, worker_processes
@@ -135,7 +135,7 @@ def watch(plan: Plan, screen: Screen) -> None:
                 raise Gone
         else:
             gone_since = None
-        time.sleep(LOOK_S)
+        pause(LOOK_S)
 
 
 def ready_line(status: Status) -> str:
