@@ -19,7 +19,7 @@ from interrex.core.state import Scale
 from interrex.runtime.identity import load_identity
 from interrex.runtime.questions import ChangeBody
 from tests.system.conftest import CALM, EVERY_ELECTION, Electing, shop
-from tests.system.test_deaths import assert_each_slot_runs_once, wait_without
+from tests.system.test_deaths import assert_each_slot_runs_once, kill_together, wait_without
 
 pytestmark = EVERY_ELECTION
 
@@ -79,9 +79,7 @@ def test_an_acknowledged_change_survives_the_death_of_all_workers(fleet: Fleet) 
     body = ChangeBody(ChangeId("scale-1"), (Scale(ServiceName("web"), 4),))
     outcome = fleet.ask(fleet.leader(), "POST", "/v1/changes", body)
     victims = {fleet.pid_of(name) for name in fleet.workers}
-    for how in (signal.SIGSTOP, signal.SIGKILL):  # else the last one starts the first one again
-        for pid in victims:
-            os.kill(pid, how)
+    kill_together(victims)
     assert outcome["ok"]
     fleet.wait_until(lambda: fleet.launch_one(fleet.workers[0]))
     wait_without(fleet, victims)

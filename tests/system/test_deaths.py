@@ -132,8 +132,7 @@ def epoch_of(fleet: Fleet) -> int:
 def test_all_workers_killed_together_come_back_with_any_one_of_them(fleet: Fleet) -> None:
     before = fleet.replica_pids()
     victims = {fleet.pid_of(name) for name in fleet.workers}
-    for pid in victims:
-        os.kill(pid, signal.SIGKILL)
+    kill_together(victims)
     fleet.wait_until(lambda: fleet.launch_one(fleet.workers[1]))
     wait_without(fleet, victims)
     assert fleet.replica_pids() == before
@@ -170,8 +169,7 @@ def test_three_of_five_workers_die_each_as_soon_as_it_leads_and_all_at_once(
         first = fleet.leader()
         others = [name for name in fleet.workers if name != first]
         together = {fleet.pid_of(name) for name in (first, *others[:2])}
-        for pid in together:
-            os.kill(pid, signal.SIGKILL)
+        kill_together(together)
         wait_without(fleet, together)
         assert fleet.replica_pids() == before
         assert_each_slot_runs_once(fleet)
@@ -206,6 +204,13 @@ def test_a_stopped_part_is_killed_and_replaced(fleet: Fleet) -> None:
         wait_without(fleet, {victim})
         assert replaced(fleet, before) == ({"web.1"} if part == "replica" else set())
         assert_each_slot_runs_once(fleet)
+
+
+def kill_together(workers: set[int]) -> None:
+    """So that none of them starts another one anew before it dies too."""
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in workers:
+            os.kill(pid, number)
 
 
 def wait_without(fleet: Fleet, dead: set[int]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 import pytest
 
-from interrex.core.ids import ChangeId, ServiceName, WorkerName
+from interrex.core.ids import ChangeId, HostName, ServiceName, WorkerName
 from interrex.core.spec import COORDINATED, ELECTIONS, ClusterSpec
 from interrex.core.state import ApplySpec
 from interrex.runtime.questions import ChangeBody
@@ -174,8 +174,12 @@ def wait_until_left(gone: Machine, kept: list[Machine]) -> None:
     fleet = kept[0].fleet
     fleet.wait_until(lambda: not gone.fleet.lock_is_held(gone.fleet.workers[0]))
     fleet.wait_until(lambda: all_ready(kept) and len(replicas_on(gone, kept[0])) == 0)
-    for machine in kept:
-        assert {worker.host for worker in workers_seen(machine)} == {one.name for one in kept}
+    names = {one.name for one in kept}  # some hear of it later than others
+    fleet.wait_until(lambda: all(hosts_seen(machine) == names for machine in kept))
+
+
+def hosts_seen(machine: Machine) -> set[HostName]:
+    return {worker.host for worker in workers_seen(machine)}
 
 
 def workers_seen(machine: Machine) -> list[WorkerStatus]:
