@@ -126,3 +126,19 @@ async def test_a_ticket_is_laid_down_before_the_next_until_a_worker_says_it_is_v
     turn.cancel()
     await asyncio.wait([turn])
     await election.__aexit__(None, None, None)
+
+
+async def test_as_many_as_a_worker_has_callers_may_wait_by_names_as_long_as_they_may_be(
+    worker: Worker, tmp_path: Path
+) -> None:
+    election = interrex.election(f"interrex:///shop/billing?state={tmp_path}", identity="a")
+    entering = asyncio.create_task(election.__aenter__())
+    await worker.greets()
+    await entering
+    names = tuple(f"{number:0200}" for number in range(1024))
+    worker.say(Now("b", 7, names))
+    async for view in election.observe():
+        if view.epoch == 7:
+            break
+    assert tuple(election.waiting()) == names
+    await election.__aexit__(None, None, None)

@@ -1,5 +1,7 @@
 """The guardian of a host's candidates: two leases, and nobody is withdrawn who may still lead."""
 
+from collections.abc import Iterator
+
 import msgspec
 
 from interrex.core.contests import (
@@ -248,6 +250,29 @@ def test_a_ticket_waits_until_the_earlier_one_of_its_own_process_is_void() -> No
     assert Lost("t-a", "it was withdrawn") in said
     assert [one.ticket for one in said if isinstance(one, Granted)] == ["t-a2"]
     assert not world.guardian.answers_for("t-a")
+
+
+class Counted(tuple[Candidate, ...]):
+    """Candidates that count how often somebody goes through all of them."""
+
+    times = 0
+
+    def __iter__(self) -> Iterator[Candidate]:
+        self.times += 1
+        return super().__iter__()
+
+
+def test_a_look_goes_through_all_candidates_as_often_whatever_their_number() -> None:
+    """Three hundred that came at once kept a worker busy until it had lost its own leadership."""
+    times = []
+    for number in (3, 300):
+        world = World()
+        for one in range(number):
+            world.stand(f"{one}")
+        counted = world.contests.standing[NAME] = Counted(world.contests.standing[NAME])
+        world.look()
+        times.append(counted.times)
+    assert times[0] == times[1] > 0
 
 
 def test_a_guardian_without_candidates_wants_nothing() -> None:

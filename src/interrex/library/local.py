@@ -30,7 +30,7 @@ from interrex.library.standing import Standing
 from interrex.library.urls import ElectionUrl
 from interrex.runtime.clock import now_ns
 from interrex.runtime.contest_words import (
-    MAX_WORD,
+    MAX_REPLY,
     VERSION,
     Ended,
     Follow,
@@ -246,7 +246,7 @@ class _Replies(asyncio.Protocol):
 
     def __init__(self, take: "Callable[[_Replies, Reply], WorkerName | None]") -> None:
         self._take = take
-        self._reader = FrameReader(MAX_WORD)
+        self._reader = FrameReader(MAX_REPLY)
         self.writer: asyncio.WriteTransport | None = None
         self.ended: asyncio.Future[WorkerName] = asyncio.get_running_loop().create_future()
 

@@ -9,6 +9,8 @@ import msgspec
 VERSION = 1
 MAX_WORD = 16 * 1024
 MAX_NAME = 200
+MAX_REPLY = 1024 * 1024
+"""A reply names all who wait: as many as a worker has callers, of names as long as they may be."""
 
 
 class Follow(msgspec.Struct, frozen=True, tag="follow"):

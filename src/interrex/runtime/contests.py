@@ -24,6 +24,7 @@ from interrex.runtime.callers import Callers
 from interrex.runtime.clock import now_ns
 from interrex.runtime.contest_words import (
     MAX_NAME,
+    MAX_REPLY,
     MAX_WORD,
     VERSION,
     Ended,
@@ -132,6 +133,7 @@ class ContestServer:
         self._server: asyncio.Server | None = None
         self._outcomes: set[asyncio.Future[Outcome]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._is_due = False
         self._seen: tuple[int, bool] = (-1, False)
 
     async def start(self, path: Path) -> None:
@@ -144,6 +146,7 @@ class ContestServer:
         """Let go of everybody: a candidate may go on until its deadline, or come back."""
         if self._server is not None:
             self._server.close()
+        self._is_due = False
         if self._timer is not None:
             self._timer.cancel()
         for outcome in self._outcomes:
@@ -163,8 +166,19 @@ class ContestServer:
         if self._seen != (applied, leading):
             self.look()
 
+    def look_soon(self) -> None:
+        """Look in this turn of the loop, once, whatever else comes in it."""
+        if not self._is_due:
+            self._is_due = True
+            self._loop.call_soon(self._look_if_due)
+
+    def _look_if_due(self) -> None:
+        if self._is_due:
+            self.look()
+
     def look(self) -> None:
         """Do what the guardian asks for now."""
+        self._is_due = False
         contests, applied = self.backend.contests()
         leading = self.backend.leads_the_cluster()
         self._seen = (applied, leading)
@@ -200,8 +214,9 @@ class ContestServer:
         return [one for one in self.connections if one.contest == contest]
 
     def _tell(self, reply: Reply, connections: "list[_Connection]") -> None:
+        frame = encode_frame(encode_word(reply))
         for connection in connections:
-            connection.say(reply)
+            connection.send(frame)
 
     def _propose(self, proposal: pure.Proposal) -> None:
         change = ChangeId(f"contest-{os.urandom(8).hex()}")
@@ -214,7 +229,7 @@ class ContestServer:
         if not outcome.cancelled():
             done = outcome.result()
             self.guardian.settled(number, done.index if done.ok else None, now_ns())
-            self.look()
+            self.look_soon()
 
     def _arm(self) -> None:
         if self._timer is not None:
@@ -328,7 +343,7 @@ class _Connection(asyncio.Protocol):
                     self.say(Ended(ticket, "it stands no more"))
             case _:
                 self._refuse("bad_frames", "that comes out of turn")
-        self._server.look()
+        self._server.look_soon()
 
     def _on_follow(self, follow: Follow) -> None:
         if follow.version != VERSION:
@@ -347,12 +362,16 @@ class _Connection(asyncio.Protocol):
         self.say(Now(now.leader, now.epoch, now.waiting, nearest))
 
     def say(self, reply: Reply) -> None:
+        self.send(encode_frame(encode_word(reply)))
+
+    def send(self, frame: bytes) -> None:
+        """Unless it reads too slowly: then it may come again."""
         if self._transport is None:
             return
-        if self._transport.get_write_buffer_size() > 16 * MAX_WORD:
+        if self._transport.get_write_buffer_size() > MAX_REPLY:
             self.close()
             return
-        self._transport.write(encode_frame(encode_word(reply)))
+        self._transport.write(frame)
 
     def _refuse(self, kind: str, reason: str, version: int = 0) -> None:
         self._server.counters[kind] += 1

@@ -206,8 +206,7 @@ class Guardian:
         if self._retry_at is not None and now >= self._retry_at:
             self._retry_at = None
         self._take_up_orphans(contests)
-        for ward in list(self._wards.values()):
-            self._follow(ward, contests, applied, now)
+        self._follow_all(contests, applied, now)
         self._grant(now)
         self._watch_guardians(contests, now)
         self._compare(contests)
@@ -229,14 +228,25 @@ class Guardian:
                 self._wards[one.ticket] = _Ward(contest, one, self._began, seen=True, settled=0)
                 self._effects.append(Watch(one.ticket, one.process))
 
-    def _follow(self, ward: _Ward, contests: Contests, applied: int, now: int) -> None:
+    def _follow_all(self, contests: Contests, applied: int, now: int) -> None:
+        """Each in turn, in time that grows with their number and not with its square."""
+        standing = {
+            (contest, one.ticket): one
+            for contest in {ward.contest for ward in self._wards.values()}
+            for one in contests.standing.get(contest, ())
+        }
+        asked = {ticket for _, ticket, _ in self._asked.values()}
+        for ticket, ward in list(self._wards.items()):
+            found = standing.get((ward.contest, ticket))
+            ward.epoch = found.epoch if found else 0
+            ward.seen = ward.seen or found is not None
+            if ticket not in asked:
+                self._follow(ward, found, contests, applied, now)
+
+    def _follow(
+        self, ward: _Ward, found: Candidate | None, contests: Contests, applied: int, now: int
+    ) -> None:
         """See to it that a candidate stands, or stands no more, as it asked."""
-        found = contests.find(ward.contest, ward.candidate.ticket)
-        ward.epoch = found.epoch if found else 0
-        if found is not None:
-            ward.seen = True
-        if ward.candidate.ticket in {ticket for _, ticket, _ in self._asked.values()}:
-            return
         if found is None and ward.seen:
             self._forget(ward, "it was withdrawn" if ward.leaving else "its lease ran out")
         elif found is not None and found.guardian != self._me and 0 <= ward.settled <= applied:
