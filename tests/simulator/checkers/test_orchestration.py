@@ -106,6 +106,13 @@ def test_a_slot_whose_worker_died_is_not_waited_for() -> None:
     show(Rollouts(), [*three(), *history, reports("worker-2", replaced(WEB_1))])
 
 
+def test_a_slot_that_is_scaled_away_while_it_is_replaced_is_not_waited_for() -> None:
+    away = replica(WEB_0, ReplicaState.STOPPING, 10 * S, "not wanted any more")
+    starts = reports("worker-1", replica(WEB_0, ReplicaState.STARTING, 9 * S))
+    history = [*BOTH_READY, reports("worker-1", replaced(WEB_0)), starts, reports("worker-1", away)]
+    show(Rollouts(), [*three(), *history, reports("worker-2", replaced(WEB_1, since=11 * S))])
+
+
 def test_a_slot_that_is_ready_under_another_worker_is_not_waited_for() -> None:
     history = [
         *BOTH_READY,

@@ -24,8 +24,8 @@ class _Seen(msgspec.Struct):
 
 class Rollouts(Watch):
     """Believes reports: a slot that was ready, and then is stopped to be replaced by a newer
-    generation, is being replaced until it is ready again, here or under another worker, or is not
-    reported any more."""
+    generation, is being replaced until it is ready again, here or under another worker, is to be
+    stopped for good, or is not reported any more."""
 
     promise = "one ready slot of a service is replaced at a time"
 
@@ -66,7 +66,9 @@ class Rollouts(Watch):
             self._done(slot, step.worker)
         ready_since = before.ready_since if before is not None else None
         if state is ReplicaState.STOPPING and before is not None:
-            if before.state is ReplicaState.READY and replica.reason.startswith("replaced by"):
+            if not replica.reason.startswith("replaced by"):
+                self._done(slot, step.worker)
+            elif before.state is ReplicaState.READY:
                 self._replaces(step, replica, ready_since)
             ready_since = None
         return _Seen(state, replica.generation, ready_since)
