@@ -22,6 +22,7 @@ from interrex.orchestration.leader import (
     Leader,
     LeaderEffect,
     ProposeChange,
+    vote_change,
 )
 
 ME = WorkerName("worker-1")
@@ -91,6 +92,18 @@ def test_a_removed_worker_that_never_comes_back_is_forgotten_in_the_end() -> Non
     assert _forgets(leader.step(state, _fleet(False, BEGAN), BEGAN + 11 * S))
 
 
+def test_who_leaves_is_dismissed_only_once_it_is_agreed_that_it_votes_no_more() -> None:
+    """Found with real hosts: of two voters the leader left, and ended when it had asked for that.
+    The other had not heard of it, still counted two, and nobody ever led again."""
+    state, leader = _state(), Leader(LEAVER, LOCAL_HOST, 1, _state())
+    fleet = msgspec.structs.replace(_fleet(True, BEGAN - S), me=LEAVER)
+    votes = msgspec.structs.replace(fleet, members={**fleet.members, LEAVER: 3})
+    assert GrantVote(LEAVER, None) in leader.step(state, votes, BEGAN)
+    assert not _commands(leader.step(state, fleet, BEGAN + MS), Dismiss)
+    assert leader.proposal_settled(vote_change(1, LEAVER))
+    assert _commands(leader.step(state, fleet, BEGAN + 2 * MS), Dismiss) == [Dismiss(1)]
+
+
 def test_a_lost_host_votes_no_more_but_is_known_until_all_is_stopped_there() -> None:
     """Its vote would keep another from leaving; and who is back as a stranger could be told nothing
     of what runs on there."""
@@ -101,6 +114,7 @@ def test_a_lost_host_votes_no_more_but_is_known_until_all_is_stopped_there() -> 
     fleet = _fleet(False, BEGAN, far)
     votes = msgspec.structs.replace(fleet, members={**fleet.members, LEAVER: 3})
     assert GrantVote(LEAVER, None) in leader.step(state, votes, BEGAN + 11 * S)
+    assert leader.proposal_settled(vote_change(1, LEAVER))
     assert not _forgets(leader.step(state, fleet, BEGAN + 12 * S))
     back = _fleet(True, BEGAN + 20 * S, far)
     assert not _commands(leader.step(state, back, BEGAN + 20 * S), Dismiss)

@@ -61,6 +61,15 @@ def leader_of(hosts: Hosts) -> Machine:
     return hosts[leader.partition("-")[0]]
 
 
+def leads(hosts: Hosts, heir: Machine) -> bool:
+    """Whether a host does, which is seen to."""
+    leader = leader_of(hosts)
+    if leader is not heir:  # by Bully it may just be taking over by itself
+        successor = {"successor": heir.fleet.workers[0]}
+        leader.fleet.ask(leader.fleet.workers[0], "POST", STEP_DOWN, successor)
+    return leader is heir
+
+
 def others_agree(hosts: Hosts, without: Machine) -> bool:
     statuses = [m.status() for m in hosts.values() if m is not without]
     leaders = {status.leader for status in statuses if status is not None}
@@ -169,6 +178,29 @@ def test_a_founder_that_is_taken_from_the_file_leaves_and_nothing_else_is_touche
         assert those.items() <= running_on(machine).items()
 
 
+def test_a_host_that_is_lost_keeps_no_other_from_being_left_and_leaves_once_it_is_back(
+    hosts: Hosts,
+) -> None:
+    """Cut off, its balancers go on by what they know; and of three votes one is missing. Who leads
+    is the one that is left."""
+    a, left, lost = hosts.values()
+    a.fleet.wait_until(lambda: leads(hosts, left))
+    lost.cut("input", "output")
+    spec = a.fleet.spec
+    apply(a, msgspec.structs.replace(spec, hosts=spec.hosts[:1]))
+    a.fleet.wait_until(lambda: not left.fleet.lock_is_held(left.fleet.workers[0]))
+    a.fleet.wait_until(lambda: len(replicas_on(a, a)) == 6)
+    status = a.status()
+    assert status is not None
+    assert {worker.state for worker in status.workers if worker.host == lost.name} == {"away"}
+    assert f"{lost.name} is back" in status.remains
+    lost.heal()
+    wait_until_left(lost, [a])
+    status = a.status()
+    assert status is not None
+    assert status.remains == ""
+
+
 def wait_until_left(gone: Machine, kept: list[Machine]) -> None:
     """Nothing of a host is left, and the others know it no more."""
     fleet = kept[0].fleet
@@ -209,14 +241,7 @@ def test_a_lost_host_that_is_made_again_from_a_newer_file_leads_on_from_what_the
     lost.forget_everything()
     a.fleet.wait_until(lambda: all_ready(hosts.values()) and everybody_votes(a))
 
-    def leads() -> bool:
-        leader = leader_of(hosts)
-        if leader is not lost:  # by Bully it may just be taking over by itself
-            heir = {"successor": lost.fleet.workers[0]}
-            leader.fleet.ask(leader.fleet.workers[0], "POST", STEP_DOWN, heir)
-        return leader is lost
-
-    a.fleet.wait_until(leads)
+    a.fleet.wait_until(lambda: leads(hosts, lost))
     replaced_by(hosts, lambda: apply(lost, renewed(newer, "2")))
 
 

@@ -288,10 +288,15 @@ class Leader:
     def _grant(
         self, state: ClusterState, fleet: Fleet, leavers: list[WorkerName]
     ) -> Iterator[LeaderEffect]:
-        """One change of the voters at a time: a worker under a new identity, or one that leaves."""
+        """One change of the voters at a time: a worker under a new identity, or one that leaves.
+
+        Whoever leaves is dismissed once that is agreed on, this worker above all: of two voters the
+        other one could agree on nothing without it.
+        """
         for worker in _dismissible(state, leavers):
             view = fleet.workers.get(worker)
-            if worker not in fleet.members and view is not None and view.connected:
+            votes = worker in fleet.members or worker == self._granting
+            if not votes and view is not None and view.connected:
                 self._dismissed.add(worker)
                 yield Give(worker, Dismiss(self.epoch))
         if self._granting is not None:
