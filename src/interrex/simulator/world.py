@@ -401,6 +401,10 @@ class World:
         asked_for = {**newest.workers, **workers_of(newest.spec)}
         return [worker for worker in self.homes if asked_for.get(worker) == host]
 
+    def names(self, host: HostName) -> bool:
+        """Whether the newest file names a host."""
+        return host in workers_of(self._newest_state().spec).values()
+
     def departing(self) -> list[WorkerName]:
         """The workers that the newest file names no more: any moment now they vote no more."""
         newest = self._newest_state()

@@ -43,17 +43,19 @@ def _lost(world: "World", fault: Fault) -> Undo | None:
         for disk in disks:
             disk.on_write = None
 
-    waited, is_lost = fault.values["within_write"], False
+    waited, is_lost, is_over = fault.values["within_write"], False, False
 
     def strike() -> None:
         nonlocal waited, is_lost
         waited -= 1
-        if waited == 0 and machine.on:
+        if waited == 0 and machine.on and not is_over:
             disarm()
             is_lost = True
             world.lose_machine(host)
 
     def undo() -> None:
+        nonlocal is_over
+        is_over = True
         disarm()
         if is_lost:
             world.return_machine(host)
@@ -81,11 +83,14 @@ def _everything(world: "World", fault: Fault) -> Undo | None:
 
 
 def _replaced(world: "World", fault: Fault) -> Undo | None:
-    """It comes back with empty disks, made again from the cluster's file as on the first day."""
+    """It comes back with empty disks, made again from the cluster's file as on the first day: so
+    only one that the file still names."""
     host = HostName(fault.targets[0])
     workers = [worker for worker, home in world.homes.items() if home == host]
     machine = world.machines[host]
-    if not machine.on or len(world.machines) < 2 or not world.harm.allows(*workers):
+    if not machine.on or len(world.machines) < 2 or not world.names(host):
+        return None
+    if not world.harm.allows(*workers):
         return None
     world.lose_machine(host)
     machine.lose_files()

@@ -8,7 +8,7 @@ import msgspec
 
 from interrex.core.ids import HostName, ServiceName, WorkerName
 from interrex.core.spec import ClusterSpec, HostSpec
-from interrex.core.state import ApplySpec, Operation, Restart, Scale
+from interrex.core.state import ApplySpec, Operation, Restart, Scale, workers_of
 from interrex.core.time import MS, S
 from interrex.elections.guarantees import guarantees_of
 from interrex.simulator.faults.kind import Drawn, Family, Kind, Scene, Undo, over_at_once
@@ -95,7 +95,11 @@ def _workers(world: "World", fault: Fault) -> Undo | None:
     spec = _newest(world)
     if spec.hosts:
         return None
-    return _ask(world, fault, ApplySpec(msgspec.structs.replace(spec, workers=_near(spec, fault))))
+    changed = msgspec.structs.replace(spec, workers=_near(spec, fault))
+    leaving = workers_of(spec).keys() - workers_of(changed).keys()
+    if leaving and not world.harm.lets_leave(*sorted(leaving)):
+        return None
+    return _ask(world, fault, ApplySpec(changed))
 
 
 def _on_one_machine(spec: ClusterSpec) -> bool:
