@@ -165,6 +165,24 @@ def test_when_the_one_on_trial_becomes_ready_all_others_are_started_at_once() ->
     assert len(host.noted("released")) == 4
 
 
+def test_replicas_of_two_workers_that_are_ready_for_a_moment_release_no_storm() -> None:
+    """Without checks each start is ready at once: told to the other worker, that ends its hold."""
+    bare = service(health=Health())
+    hosts = [FakeHost(), FakeHost()]
+    for number, host in enumerate(hosts):
+        host.program = lambda _: Program(dies_after=2 * MS)
+        host.assign(slots(bare, 2)[number])
+    on_their_way: list[list[tuple[ReplicaReport, ...]]] = [[], []]
+    for _ in range(30_000):  # half a minute
+        for host, other, reports in zip(hosts, hosts[::-1], on_their_way, strict=True):
+            reports.append(tuple(other.core.reports()))
+            if len(reports) > 3:  # so many milliseconds, more than a life is long
+                host.tell(elsewhere(*reports.pop(0)))
+            host.run(MS)
+    assert all(len(host.starts) <= 12 for host in hosts)
+    assert all("held" in host.report(f"web.{number}").state for number, host in enumerate(hosts))
+
+
 def test_replicas_that_never_become_ready_are_held_too() -> None:
     host = FakeHost(dependency_up=False)
     host.assign(*slots(service(health=Health(readiness=LIVE_CHECK, start_timeout=2.0)), 3))

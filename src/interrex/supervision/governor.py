@@ -21,7 +21,9 @@ While a service is held
     if no replica is dead and this worker has the service's first one, so that one is lost and not
     one of each worker; or after it has been suspended for ten times the longest restart delay.
     The hold is over, and all others are started at once, when a member becomes ready, a suspended
-    one's liveness succeeds, a replica elsewhere is well, or no member is dead any more. A trial
+    one's liveness succeeds, a replica elsewhere is well, or no member is dead any more. Only where
+    the last hold has not been over for ``reset_after`` seconds, each goes by its own back-off: a
+    replica that is ready for a moment, as one without checks always is, releases no storm. A trial
     that lives but does not become ready does not keep the next one from its trial. A member given
     a new generation or port is started at once, hold or not: what was wrong may be mended.
 
@@ -124,7 +126,7 @@ class Member(Protocol):
     def well_at(self) -> int: ...
     def hold(self, now: int) -> None: ...
     def start_on_trial(self, now: int) -> None: ...
-    def start_released(self, now: int) -> None: ...
+    def start_released(self, now: int, *, at_once: bool) -> None: ...
     def suspend(self, reason: str, now: int) -> None: ...
     def restart_for_liveness(self, now: int) -> None: ...
 
@@ -314,7 +316,7 @@ class Governor:
             return
         if not all(self._keeps_failing(member) for member in counted):
             return
-        if self._released_at is None or now - self._released_at >= self._reset_after:
+        if self._long_released(now):
             self._trials.reset()
         self.held = True
         self.on_trial = None
@@ -386,11 +388,16 @@ class Governor:
         mine = min(map(number_of, self.members), default=others)
         return self._elsewhere.down == 0 and mine < others
 
+    def _long_released(self, now: int) -> bool:
+        """Whether there was no hold before, or its end is no news any more."""
+        return self._released_at is None or now - self._released_at >= self._reset_after
+
     def _release(self, now: int) -> None:
+        at_once = self._long_released(now)
         self._end_hold(now)
         for member in list(self.members.values()):
             if member.state is State.HELD:
-                member.start_released(now)
+                member.start_released(now, at_once=at_once)
 
     def _end_hold(self, now: int) -> None:
         self.held = self._trial_due = False

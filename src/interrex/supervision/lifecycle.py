@@ -67,7 +67,11 @@ TRANSITIONS: dict[State, dict[Cause, State]] = {
         Cause.HOLD: State.HELD,
         Cause.FORGET: State.STOPPED,
     },
-    State.HELD: {Cause.START: State.STARTING, Cause.FORGET: State.STOPPED},
+    State.HELD: {
+        Cause.START: State.STARTING,
+        Cause.WAIT: State.WAITING,
+        Cause.FORGET: State.STOPPED,
+    },
     State.BLOCKED: {
         Cause.START: State.STARTING,
         Cause.HOLD: State.HELD,

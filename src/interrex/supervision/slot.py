@@ -256,7 +256,10 @@ class Slot(Standing):
         self._start(now)
         self._note("tried", "is started on trial, the other replicas are held", self.epoch)
 
-    def start_released(self, now: int) -> None:
+    def start_released(self, now: int, *, at_once: bool) -> None:
+        if not at_once and self._history.start_at > now:
+            self._proceed(now)
+            return
         self._start(now)
         self._hold_noted = False
         self._note("released", "is started: its service is not held any more", self.epoch)
