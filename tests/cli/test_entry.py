@@ -1,8 +1,10 @@
-"""Ctrl-C at any moment ends a command without a traceback."""
+"""Ctrl-C, closed streams and odd letters end no command with a traceback."""
 
+import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -56,3 +58,18 @@ def test_closed_streams_are_no_obstacle(closed: str) -> None:
     ended = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert bool(ended.stdout) is (">&-" not in closed.replace("2>", ""))
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_what_the_output_cannot_show_is_escaped(tmp_path: Path, encoding: str) -> None:
+    """A letter that the locale lacks, and a file's name that is no text."""
+    file = os.fsencode(tmp_path) + b"/\xff.toml"
+    with open(file, "w", encoding="utf-8") as written:
+        written.write("[cluster]\nname = 'sh\u00f6p'\n")
+    ended = subprocess.run(
+        [sys.executable, "-m", "interrex", "check", file],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+    )
+    assert (ended.returncode, ended.stderr) == (2, b"")
+    assert b"\\udcff.toml:2: " in ended.stdout

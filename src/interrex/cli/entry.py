@@ -3,6 +3,7 @@
 Nothing that takes long is imported before that.
 """
 
+import io
 import os
 import signal
 import sys
@@ -18,6 +19,7 @@ def run() -> int:
         The exit code.
     """
     _open_closed_streams()
+    _show_what_the_output_cannot()
     raises = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if raises:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -39,3 +41,10 @@ def _open_closed_streams() -> None:
     sys.stdin = sys.stdin or os.fdopen(0, closefd=False)
     sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
     sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
+
+
+def _show_what_the_output_cannot() -> None:
+    """As standard error does: a letter that the locale lacks, or a file's name that is no text, is
+    escaped. It ended the command with a traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
