@@ -232,3 +232,13 @@ def test_a_founding_that_was_interrupted_is_done_again(fleet: RealFleet) -> None
     done = fleet.run("up", fleet.file, "--detach", "--timeout", "45s")
     assert done.returncode == 0, done
     assert "shop is new" in done.stdout
+
+
+def test_up_that_waits_for_a_fleet_that_is_brought_down_says_so(fleet: RealFleet) -> None:
+    fleet.write(service='health.exec = "false"')
+    waiting = fleet.start("up", fleet.file, "--detach", "--timeout", "50s")
+    waiting.until("shop is new")
+    fleet.wait_until(lambda: fleet.run("status").stdout.count("web.") > 0)
+    assert fleet.run("down").returncode == 0
+    waiting.until("shop was brought down while it was starting")
+    assert waiting.end() == 1

@@ -12,7 +12,15 @@ from interrex.cli.places import Flag, HostOption, StateOption
 from interrex.cli.starting import Begun, Plan, begin, launch_all, read_plan, refuse_without_majority
 from interrex.cli.terminal import say
 from interrex.cli.values import DurationOption, seconds_of
-from interrex.cli.watching import Gone, guard_workers, new_screen, ready_line, wait_ready, watch
+from interrex.cli.watching import (
+    Gone,
+    guard_workers,
+    new_screen,
+    ready_line,
+    wait_ready,
+    was_brought_down,
+    watch,
+)
 from interrex.config import Difference, difference
 from interrex.core.state import ApplySpec
 from interrex.runtime.unsupervised import replicas_here
@@ -92,6 +100,11 @@ def _detach(plan: Plan, begun: Begun, timeout_s: float) -> int:
     except KeyboardInterrupt:
         print(f"\ninterrupted; {plan.name} goes on starting. See: interrex status")
         return Exit.INTERRUPTED
+    if missing and was_brought_down(plan.layout):
+        raise CommandError(
+            f"{plan.name} was brought down while it was starting\n"
+            f"start it again with: interrex up {plan.file}"
+        )
     if missing:
         refuse_without_majority(plan)
         print(f"{plan.name} is not ready after {timeout_s:g} s; it goes on trying. Missing:")
@@ -141,7 +154,7 @@ def _watch(plan: Plan, begun: Begun) -> int:
 
 
 def _after_the_end(plan: Plan, again: str) -> int:
-    if plan.layout.stopped.exists() or not plan.layout.home.exists():
+    if was_brought_down(plan.layout):
         print(f"{plan.name} was brought down")
         return Exit.OK
     alive = sum(found.alive for found in replicas_here(plan.layout))

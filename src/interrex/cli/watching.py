@@ -89,14 +89,20 @@ def wait_ready(layout: Layout, timeout_s: float) -> list[str]:
     """Wait until everything that is asked for runs.
 
     Returns:
-        What is still missing after the time-out, a short sentence each.
+        What is still missing after the time-out, or once it was brought down, a short sentence
+        each.
     """
     deadline = time.monotonic() + timeout_s
     while True:
         missing = still_missing(layout, status_of_cluster(layout))
-        if not missing or time.monotonic() >= deadline:
+        if not missing or was_brought_down(layout) or time.monotonic() >= deadline:
             return missing
         time.sleep(READY_LOOK_S)
+
+
+def was_brought_down(layout: Layout) -> bool:
+    """Whether a `down` has come to its end since the fleet was started."""
+    return layout.stopped.exists() or not layout.home.exists()
 
 
 def still_missing(layout: Layout, status: Status | None) -> list[str]:
@@ -155,7 +161,7 @@ def guard_workers(layout: Layout, host: HostName, launch: Callable[[], object]) 
     while True:
         _until_all_dead(layout, host)
         time.sleep(LOOK_S)  # one that was started just before may not show yet
-        if layout.stopped.exists() or not layout.home.exists():
+        if was_brought_down(layout):
             return
         if layout.stopping.exists() or _workers_of(layout, host):
             continue
