@@ -10,6 +10,7 @@ import pytest
 import interrex
 from interrex.core.ids import WorkerName
 from interrex.core.time import S
+from interrex.library.errors import NoCluster
 from interrex.runtime.clock import now_ns
 from interrex.runtime.contest_words import (
     MAX_WORD,
@@ -69,7 +70,7 @@ class Worker:
         """As where it is killed."""
         assert self._server is not None
         self._server.close()
-        self._path.unlink()
+        self._path.unlink(missing_ok=True)
         if self._writer is not None:
             self._writer.close()
 
@@ -141,4 +142,29 @@ async def test_as_many_as_a_worker_has_callers_may_wait_by_names_as_long_as_they
         if view.epoch == 7:
             break
     assert tuple(election.waiting()) == names
+    await election.__aexit__(None, None, None)
+
+
+async def test_where_no_worker_answers_the_program_is_told_so(
+    worker: Worker, tmp_path: Path
+) -> None:
+    """Of a fleet that was taken down the folders are left; one whose workers hang takes callers."""
+    url = f"interrex:///shop/billing?state={tmp_path}&patience=0.05"
+    for _ in range(2):
+        with pytest.raises(NoCluster, match=r"(?s)within 0.05 s.*interrex up FILE"):
+            await interrex.election(url).__aenter__()
+        worker.end()
+    await worker.begin()
+
+
+async def test_a_worker_is_waited_for_that_is_about_to_begin(
+    worker: Worker, tmp_path: Path
+) -> None:
+    worker.end()
+    election = interrex.election(f"interrex:///shop/billing?state={tmp_path}&patience=60")
+    entering = asyncio.create_task(election.__aenter__())
+    await asyncio.sleep(0)
+    await worker.begin()
+    await worker.greets()
+    await entering
     await election.__aexit__(None, None, None)

@@ -53,19 +53,21 @@ from interrex.worker.guardian import CANDIDATE_LEASE
 
 BEAT_S = CANDIDATE_LEASE / 4 / S
 AGAIN_S = 0.02
+PATIENCE_S = 10.0
 
 
 def local_candidate(
     url: ElectionUrl, identity: str, priority: int, standing: Standing
 ) -> "LocalCandidate":
     """Raises MalformedUrl, UnknownOption."""
-    url.only("state")
+    url.only("state", "patience")
     if url.addresses or len(url.path) != 2:
         raise MalformedUrl(url.text, "it is to be interrex:///CLUSTER/NAME")
     cluster, contest = url.path
     state = url.options.get("state")
     layout = Layout(state_root(None if state is None else Path(state)), cluster)
-    return LocalCandidate(layout, contest, identity, priority, standing)
+    patience = url.duration("patience", PATIENCE_S, 0)
+    return LocalCandidate(layout, contest, identity, priority, standing, patience)
 
 
 class LocalCandidate:
@@ -74,9 +76,16 @@ class LocalCandidate:
     lease = CANDIDATE_LEASE
 
     def __init__(
-        self, layout: Layout, contest: str, identity: str, priority: int, standing: Standing
+        self,
+        layout: Layout,
+        contest: str,
+        identity: str,
+        priority: int,
+        standing: Standing,
+        patience: float,
     ) -> None:
         self._layout = layout
+        self._patience = patience
         self._follow = Follow(VERSION, contest, identity, priority, own_lifeline())
         self._standing = standing
         self._ticket = ""
@@ -103,8 +112,17 @@ class LocalCandidate:
         self._keeping = loop.create_task(self._keep_connected())
         self._beating = loop.create_task(self._beat())
         try:
-            while not self._joined.is_set() and self._standing.failure is None:
-                await self._standing.changed()
+            async with asyncio.timeout(self._patience):
+                while not self._joined.is_set() and self._standing.failure is None:
+                    await self._standing.changed()
+        except TimeoutError:
+            self._standing.fail(
+                NoCluster(
+                    f"no worker of {self._layout.cluster} in {self._layout.root} has answered "
+                    f"within {self._patience:g} s (option patience)\n"
+                    "look at it with: interrex status; start it with: interrex up FILE"
+                )
+            )
         except asyncio.CancelledError:
             await self.close()
             raise
