@@ -174,7 +174,7 @@ async def test_a_hung_process_hangs_nobody(scene: Scene) -> None:
 async def test_a_hung_master_is_unhealthy_too(scene: Scene) -> None:
     await scene.serve()
     os.kill(scene.processes[0].pid, signal.SIGSTOP)
-    with haproxy_may_take(SOON_S):
+    with haproxy_may_take(6.0):  # half of it each: the worker still answers, and may be slow
         assert "master.sock did not answer" in str(await scene.balancer().probe())
 
 
