@@ -14,6 +14,7 @@ from interrex.core.storage import Entry, SetFact, Stored
 from interrex.elections.interface import ElectionEvent, PeerConnected, WakeUp
 from interrex.orchestration.fleet import Fleet, WorkerView
 from interrex.worker.founding import BROKEN_OFF, Founding
+from interrex.worker.gate import ASSIGNMENT_FACT, EPOCH_FACT
 from interrex.worker.interface import Send, TakeNewIdentity, WorkerEffect
 from interrex.worker.probation import FOUNDERS_FACT, Probation
 
@@ -90,6 +91,27 @@ def test_who_died_within_its_first_write_goes_on_where_the_others_are() -> None:
     assert probation.over
 
 
+def test_who_has_the_birthmarks_on_disk_learns_nothing_from_one_that_lost_its_own() -> None:
+    probation = of_a(holding(MARKS))
+    probation.heard(B, Founded(-1, {}, False))
+    assert not probation.lost_log
+    assert not probation.over
+
+
+def test_it_is_not_waited_for_a_word_that_nobody_can_give_any_more() -> None:
+    probation = of_a(holding(MARKS))
+    for other in (B, C):
+        probation.heard(other, Founded(-1, {}, False))
+    assert probation.lost_log
+
+
+def test_one_that_waits_no_more_has_heard_it_from_all() -> None:
+    probation = of_a(holding(MARKS))
+    probation.heard(B, Founded(-1, {}, False))
+    probation.heard(C, Founded(MARKS[C], MARKS, False))
+    assert probation.over
+
+
 LOST: dict[str, Founded] = {
     "another log of this worker": remembers(B, {**MARKS, A: 10}),
     "founders that this worker is none of": remembers(B, {B: 22, C: 33}),
@@ -129,6 +151,11 @@ def test_birthmarks_that_are_stored_never_change() -> None:
 def test_a_log_that_holds_more_waits_for_nobody(stored: Stored) -> None:
     facts = {key: fact(MARKS).value if key == FOUNDERS_FACT else b"x" for key in stored.facts}
     assert not of_a(msgspec.structs.replace(stored, facts=facts)).waits
+
+
+def test_a_leaders_commands_end_no_probation() -> None:
+    facts = {**holding(MARKS).facts, EPOCH_FACT: b"2", ASSIGNMENT_FACT: b"x"}
+    assert of_a(Stored(facts)).waits
 
 
 def test_who_is_let_in_later_waits_for_nobody_and_says_that_it_remembers_nothing() -> None:
@@ -207,6 +234,7 @@ class Founders:
         self.places = {name: Place(name) for name in map(WorkerName, "abcde"[:size])}
         self.marks = 0
         self.voted: dict[WorkerName, set[int]] = {name: set() for name in self.places}
+        self.commanded = 0
         for place in self.places.values():
             self.replace(place)
 
@@ -254,7 +282,7 @@ class Founders:
 
     def write(self, place: Place) -> None:
         if place.writing is not None:
-            place.stored = Stored({place.writing.key: place.writing.value})
+            place.stored = Stored({**place.stored.facts, place.writing.key: place.writing.value})
             place.writing = None
             if place.probation is not None:
                 place.probation.stored()
@@ -262,6 +290,17 @@ class Founders:
                     if place.name in other.inbox:
                         other.inbox[place.name].append(place.probation.word())
                 self.look(place)
+
+    def command(self, place: Place) -> None:
+        """One that waits no more, and may lead, has it store an epoch, after all that it said."""
+        leaders = [
+            name
+            for name, words in place.inbox.items()
+            if not words and (other := self.places[name].probation) is not None and not other.waits
+        ]
+        if place.probation is not None and leaders:
+            place.stored = Stored({**place.stored.facts, EPOCH_FACT: b"1"})
+            self.commanded += 1
 
     def look(self, place: Place) -> None:
         assert place.probation is not None
@@ -313,19 +352,23 @@ def run(founders: Founders, steps: int, replaced: float) -> None:
                 founders.join(place, other)
         elif chance < 0.6:
             founders.write(place)
+        elif chance < 0.65:
+            founders.command(place)
         else:
             founders.hear(place)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4])
 def test_an_empty_log_votes_as_another_only_when_all_who_knew_that_one_are_gone(size: int) -> None:
-    voted = refused = 0
+    voted = refused = commanded = 0
     for seed in range(150):
         founders = Founders(size, seed)
         run(founders, 150 * size, replaced=0.02)
         voted += any(founders.voted.values())
         refused += any(place.lost for place in founders.places.values())
+        commanded += bool(founders.commanded)
     assert voted > 10
+    assert commanded > 10 or size == 1
     assert refused > 20 or size == 1
 
 

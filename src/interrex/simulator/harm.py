@@ -40,9 +40,7 @@ class Harm:
         if service is not None and service.is_emptied:
             return False
         self._forget_what_is_mended()
-        world = self._world
-        gone = (*self._harmed, *self._risked, *world.departing(), *self._on_probation(), *workers)
-        void = dict.fromkeys(gone)
+        void = dict.fromkeys((*self._harmed, *self._risked, *self._world.departing(), *workers))
         beliefs = self._beliefs()
         return (
             bool(beliefs)
@@ -67,15 +65,6 @@ class Harm:
         return not self._world.spec.hosts or any(
             node.core is not None and node.core.state.index > 0 for node in self._world.running()
         )
-
-    def _on_probation(self) -> list[WorkerName]:
-        """On several hosts, who has heard of nothing yet: once another founder's log is lost, it
-        may have to come back under a new identity as well."""
-        world = self._world
-        if not world.spec.hosts or guarantees_of(world.spec).coordinated:
-            return []
-        stored = {worker: world.disks[worker].contents for worker in world.homes}
-        return [one for one, held in stored.items() if not held.entries and held.snapshot is None]
 
     def harmed(self, worker: WorkerName) -> None:
         """What this disk holds is lost, or will be when it is next read."""

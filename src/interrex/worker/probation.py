@@ -6,11 +6,15 @@ before. So each part has a birthmark, drawn when it is made, and a worker that b
 log is on probation: its election does not begin until
 
 1. it has heard the birthmark of every other first member, and has them all, its own too, on disk;
-2. every other first member has said that the same birthmarks are on its disk.
+2. every other first member has said that the same birthmarks are on its disk, or one of them that
+   it has heard so, since it is on probation no more.
 
-Who finds that another one remembers another birthmark of it, or has a log and remembers none, has
-lost its own: it comes back under a new identity that the others must let in. Who dies meanwhile is
-back with the same birthmark, and goes on.
+Who finds that another one remembers another birthmark of it has lost its own log: it comes back
+under a new identity that the others must let in. So does who has no birthmarks on its disk and
+finds one that has a log and remembers none: that one lost its own and was let in again, by others
+that remember. Who has them on disk learns nothing from it, unless all others are like that: then
+nobody can end its probation any more. Who dies meanwhile is back with the same birthmark, and goes
+on.
 
 Invariant: the birthmarks that a log holds never change. So an empty log votes under an old
 identity only after every first member's log that knew the one before is gone.
@@ -28,6 +32,7 @@ from interrex.core.ids import WorkerName
 from interrex.core.messages import Founded
 from interrex.core.storage import SetFact, Stored
 from interrex.elections.interface import ElectionEvent, PeerConnected, PeerLost
+from interrex.worker.gate import ASSIGNMENT_FACT, EPOCH_FACT
 
 LOST_LOG = "the cluster remembers another log than the empty one that this worker has"
 FOUNDERS_FACT = "founders"
@@ -36,8 +41,9 @@ _decoder = msgspec.msgpack.Decoder(dict[WorkerName, int])
 
 
 def is_unwritten(stored: Stored) -> bool:
-    """Whether a log holds at most the birthmarks: nothing that anybody could rely upon."""
-    others = stored.facts.keys() - {FOUNDERS_FACT}
+    """Whether a log holds at most the birthmarks, and what a leader commanded: nothing that an
+    election could rely upon."""
+    others = stored.facts.keys() - {FOUNDERS_FACT, EPOCH_FACT, ASSIGNMENT_FACT}
     return not others and not stored.entries and stored.snapshot is None
 
 
@@ -66,6 +72,7 @@ class Probation:
         self._handed_out = self._on_disk
         self._heard: dict[WorkerName, int] = {}
         self._agreeing: set[WorkerName] = set()
+        self._forgetful: set[WorkerName] = set()
         self._kept: list[ElectionEvent] = []
         self.lost_log = False
         self.waits = others is not None and is_unwritten(stored)
@@ -85,7 +92,9 @@ class Probation:
         if not self.waits or peer not in self._others:
             return
         if not word.founders:
-            self.lost_log |= not word.waits
+            if not word.waits:
+                self._forgetful.add(peer)
+                self.lost_log |= not self._on_disk or self._forgetful >= self._others
             if not self._founders:
                 self._heard[peer] = word.birthmark
         elif word.founders.get(self._me) != self._birthmark:
@@ -93,7 +102,7 @@ class Probation:
         else:
             self._founders = self._founders or word.founders
             if word.founders == self._founders:
-                self._agreeing.add(peer)
+                self._agreeing |= {peer} if word.waits else self._others
 
     def record(self) -> SetFact | None:
         """What is to be stored now: the birthmarks, once all are known."""
