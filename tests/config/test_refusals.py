@@ -292,7 +292,10 @@ SYNTAX = {
         '[cluster]\nname = "a" workers = 3\n',
         "2: the line should end here; one key stands on a line",
     ),
-    "an open table name": ("[cluster\n", "1: the brackets of the table's name are not closed"),
+    "an open table name": (
+        "[cluster\n",
+        "1: the brackets of the table's name are not closed, or it has a letter that none can have",
+    ),
     "an open list": (
         f'{HEAD}ports = [1, 2\n[service.web]\ncommand = "x"\n',
         "4: a comma or ] is missing in a list",

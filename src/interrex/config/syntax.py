@@ -20,7 +20,10 @@ _PLAIN_WORDS = (
     (r"(Illegal|Found invalid) character", "a control character cannot stand here"),
     (r"Expected newline or end of document", "the line should end here; one key stands on a line"),
     (r"Expected '=' after a key", "an = is missing after the key"),
-    (r"Expected '\]+'", "the brackets of the table's name are not closed"),
+    (
+        r"Expected '\]+'",
+        "the brackets of the table's name are not closed, or it has a letter that none can have",
+    ),
     (r"Invalid initial character for a key", "a key is missing"),
     (r"Invalid statement", "neither a key nor a [table] begins like this"),
     (r"Unclosed array", "a comma or ] is missing in a list"),
