@@ -209,7 +209,7 @@ async def test_a_service_that_is_still_starting_is_waited_for() -> None:
 
 
 async def test_etcd_lets_in_who_shows_the_password_and_may_write() -> None:
-    with EtcdCluster(20, 200) as cluster:
+    with EtcdCluster() as cluster:
         cluster.wait_agreed()
         for path, body in (
             ("user/add", {"name": "root", "password": "s3cret"}),
