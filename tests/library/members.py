@@ -1,10 +1,12 @@
 """Members of an embedded election in this process, on loopback."""
 
 import asyncio
+from contextlib import suppress
 from typing import NamedTuple
 
 import interrex
 from bench.processes import free_ports
+from interrex.library.errors import NotLeading, UnknownSuccessor
 
 QUICK = "heartbeat=0.05&election_timeout=1"
 
@@ -56,15 +58,32 @@ class Turns:
                 self._begun.put_nowait(Turn(election.identity, leadership.epoch))
                 await asyncio.get_running_loop().create_future()
 
-    async def next(self) -> Turn:
-        """The next who begins to lead."""
-        return await self._begun.get()
+    async def next(self, after: int = 0) -> Turn:
+        """The next who begins to lead, in an epoch after this one."""
+        while (turn := await self._begun.get()).epoch <= after:
+            pass
+        return turn
 
 
 async def until_waiting(election: interrex.Election, *identities: str) -> None:
     """Until this member knows that exactly these wait."""
     while sorted(election.waiting()) != sorted(identities):
         await election.standing.changed()
+
+
+async def leads_before(leader: interrex.Election, *others: interrex.Election) -> int:
+    """Until this member leads while exactly these others wait: its epoch.
+
+    Where all of this process stood still for longer than a lease, whoever leads by then hands over.
+    """
+    waiting = sorted(other.identity for other in others)
+    while (leads := leader.leadership) is None or sorted(leader.waiting()) != waiting:
+        for other in others:
+            if other.leadership is not None:
+                with suppress(NotLeading, UnknownSuccessor):
+                    await other.transfer(leader.identity)
+        await asyncio.sleep(0.001)
+    return leads.epoch
 
 
 async def led_since(election: interrex.Election, epoch: int) -> Turn:

@@ -12,7 +12,7 @@ from interrex.core.time import S
 from interrex.library.errors import IdentityTaken, NotLeading, UnknownSuccessor
 from interrex.runtime.clock import now_ns
 from tests.library.contract.arenas import Arena, Meeting
-from tests.library.members import Turns, led_since, until_waiting
+from tests.library.members import Turns, leads_before, led_since, until_waiting
 from tests.library.programs import Programs
 
 NAMES = ("a", "b~/é", "c")
@@ -59,14 +59,14 @@ async def test_the_highest_priority_of_those_who_wait_leads_and_transfer_goes_be
         assert (await turns.next()).identity == a.identity
         turns.stand(b)
         turns.stand(c)
-        await until_waiting(a, b.identity, c.identity)
+        epoch = await leads_before(a, b, c)
         await a.resign()
-        assert (await turns.next()).identity == c.identity
-        await until_waiting(c, a.identity, b.identity)
+        assert (await turns.next(after=epoch)).identity == c.identity
+        epoch = await leads_before(c, a, b)
         with pytest.raises(UnknownSuccessor, match=r"'nobody' does not wait.*a"):
             await c.transfer("nobody")
         await c.transfer("a")
-        assert (await turns.next()).identity == "a"
+        assert (await turns.next(after=epoch)).identity == "a"
         turns.stop_all()
 
 
@@ -131,11 +131,11 @@ async def test_whoever_stands_no_more_is_passed_over(meeting: Meeting) -> None:
         await turns.next()
         turns.stand(b)
         turns.stand(c)
-        await until_waiting(a, b.identity, c.identity)
+        await leads_before(a, b, c)
         turns.stop(c)
-        await until_waiting(a, b.identity)
+        epoch = await leads_before(a, b)
         turns.stop(a)
-        assert (await turns.next()).identity == b.identity
+        assert (await turns.next(after=epoch)).identity == b.identity
         turns.stop_all()
 
 
