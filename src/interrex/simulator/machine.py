@@ -126,6 +126,8 @@ class Machine:
         self.held: dict[SlotName, Held] = {}
         self.files: dict[SlotName, RouteTable] = {}
         """What each balancer starts from."""
+        self._newest_ask: dict[SlotName, FollowRoutes] = {}
+        """What each balancer was last asked to follow."""
         self.known: Known | None = None
         """Whom there is, as its workers last knew it."""
         self.ports: dict[int, object] = {}
@@ -371,6 +373,7 @@ class Machine:
     # Balancers
 
     def follow(self, holder: Supervisor, effect: FollowRoutes) -> None:
+        self._newest_ask[effect.slot] = effect
         slowness = self._habits_of(BALANCER).follows_in
         delay = MS + self._chance.exponential(2 * MS)
         delay += self._chance.spread(slowness) if slowness else 0
@@ -386,6 +389,8 @@ class Machine:
         known = self.files.get(effect.slot)
         if known is not None and _age(effect.table) < _age(known):
             problem = "it has followed a newer table"
+        elif effect is not self._newest_ask[effect.slot]:
+            problem = "it ended before it answered"  # another process has been asked since
         else:
             self.files[effect.slot] = effect.table
             if not isinstance(process, BalancerProcess) or now < process.answers_at:
