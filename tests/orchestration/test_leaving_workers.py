@@ -4,6 +4,7 @@ import msgspec
 
 from interrex.core.ids import ChangeId, HostName, SlotName, WorkerName
 from interrex.core.messages import Dismiss, LaunchWorker
+from interrex.core.quorum import MAX_VOTERS
 from interrex.core.spec import LOCAL_HOST, ClusterSpec
 from interrex.core.state import (
     ApplySpec,
@@ -121,6 +122,28 @@ def test_a_lost_host_votes_no_more_but_is_known_until_all_is_stopped_there() -> 
     state.evicted = ()
     state.index += 1
     assert _commands(leader.step(state, back, BEGAN + 21 * S), Dismiss) == [Dismiss(1)]
+
+
+def test_where_all_votes_are_given_who_leaves_makes_room_before_another_one_comes() -> None:
+    """Found by the simulator: two hosts took each other's place, with nine workers meanwhile. The
+    first of the new ones was asked for again and again, and those that left kept their votes."""
+    spec = ClusterSpec(name="moving", workers=MAX_VOTERS)
+    state = genesis(spec)
+    leaver = WorkerName("former-1")
+    state.workers[leaver] = LOCAL_HOST
+    workers = {
+        worker: WorkerView(worker, LOCAL_HOST, True, 0, 0, member=number)
+        for number, worker in enumerate(sorted(state.workers), start=1)
+    }
+    missing = WorkerName(f"worker-{MAX_VOTERS}")
+    members = {worker: view.member or 0 for worker, view in workers.items() if worker != missing}
+    leader = Leader(ME, LOCAL_HOST, 1, state)
+    grants = [leader.step(state, Fleet(ME, workers, members), BEGAN)]
+    del members[leaver]
+    leader = Leader(ME, LOCAL_HOST, 2, state)
+    grants.append(leader.step(state, Fleet(ME, workers, members), BEGAN))
+    assert GrantVote(leaver, None) in grants[0]
+    assert GrantVote(missing, workers[missing].member or 0) in grants[1]
 
 
 def test_a_vote_is_taken_away_only_while_the_others_have_a_majority_that_is_here() -> None:

@@ -22,6 +22,7 @@ from interrex.config.kinds import (
     whole,
 )
 from interrex.config.tables import Key, Kind, Section, table_of
+from interrex.core.quorum import MAX_VOTERS
 from interrex.core.spec import (
     ELECTIONS,
     REQUIREMENTS,
@@ -37,8 +38,8 @@ from interrex.core.spec import (
     Tls,
 )
 
-MOST_WORKERS = 7
-"""How many workers a cluster can have: each has a vote, and each vote is a round trip."""
+MOST_WORKERS = MAX_VOTERS
+"""How many workers a cluster can have: each has a vote."""
 
 TIMING = Section(
     "cluster.timing",

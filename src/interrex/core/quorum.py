@@ -5,6 +5,9 @@ from typing import TypeVar
 
 Member = TypeVar("Member", bound=int)
 
+MAX_VOTERS = 7
+"""How many members may vote: each vote is a round trip."""
+
 
 def majority(size: int) -> int:
     """The least number of members of which any two groups share one."""

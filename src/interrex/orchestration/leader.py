@@ -20,7 +20,7 @@ from interrex.core.messages import (
     LaunchWorker,
     Routes,
 )
-from interrex.core.quorum import majority
+from interrex.core.quorum import MAX_VOTERS, majority
 from interrex.core.replicas import SlotAssignment
 from interrex.core.routes import RouteTable, ServiceRoute
 from interrex.core.state import (
@@ -306,6 +306,8 @@ class Leader:
                 if not _can_spare(fleet, worker):
                     continue
                 wanted = None
+            elif worker not in fleet.members and len(fleet.members) >= MAX_VOTERS:
+                continue  # those that leave make room first
             elif view.connected and view.member is not None:
                 wanted = view.member
             else:

@@ -9,11 +9,11 @@ from enum import Enum
 from typing import Any
 
 from interrex.core.ids import ChangeId
+from interrex.core.quorum import MAX_VOTERS
 from interrex.elections.interface import ProposalSettled, ReplaceMember
 from interrex.elections.replicated.node import DurableNode
 from interrex.elections.replicated.payload import Configuration
 from interrex.elections.replicated.replication import LogReplication
-from interrex.elections.replicated.settings import MAX_VOTERS
 
 MAX_ROUNDS = 10
 LAST_VOTER = "the last voter cannot be removed"

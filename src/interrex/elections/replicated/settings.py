@@ -13,7 +13,6 @@ from interrex.core.time import MS, S, seconds
 
 KIB = 1024
 MIB = 1024 * 1024
-MAX_VOTERS = 7
 
 
 class ElectionTimes(msgspec.Struct, frozen=True, kw_only=True):

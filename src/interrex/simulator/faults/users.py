@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from interrex.core.ids import HostName, ServiceName, WorkerName
+from interrex.core.quorum import MAX_VOTERS
 from interrex.core.spec import ClusterSpec, HostSpec
 from interrex.core.state import ApplySpec, Operation, Restart, Scale, workers_of
 from interrex.core.time import MS, S
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 CLIENT = 100
 """These clients are none of the usual ones."""
-MOST_WORKERS = 7
+MOST_WORKERS = MAX_VOTERS
 ASKED_AGAIN = 500 * MS
 
 
