@@ -52,17 +52,19 @@ def test_a_programs_epoch_rises_where_no_log_is_left_that_tells_the_last(
     """Guards that have seen the last one would refuse every program of the new beginning."""
     url = f"interrex:///shop/billing?state={fleet.layout.root}"
 
-    def epoch_of_a_turn() -> int:
-        with blocking.election(url) as entered, entered.lead() as leadership:
+    def epoch_of_a_turn(number: int) -> int:
+        with blocking.election(url, identity=f"{number}") as it, it.lead() as leadership:
             return leadership.epoch
 
     fleet.write(cluster=f'workers = 1\nelection = "{election}"')
     fleet.up()
-    epochs = [epoch_of_a_turn() for _ in range(3)]  # more changes than a new beginning has
-    for _ in range(2):
+    epochs = [
+        epoch_of_a_turn(number) for number in range(3)
+    ]  # more changes than a new beginning has
+    for number in (3, 4):
         lose_logs(fleet, NAMES[0])
         assert fleet.run(*UP, "--anew").returncode == 0, fleet.story()
-        epochs.append(epoch_of_a_turn())
+        epochs.append(epoch_of_a_turn(number))
     assert epochs == sorted(set(epochs))
 
 
