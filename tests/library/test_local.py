@@ -10,6 +10,7 @@ import pytest
 import interrex
 from bench.fleet import Fleet
 from bench.specs import bare
+from interrex.library import blocking
 from interrex.library.errors import MalformedUrl, NoCluster, UnknownOption, WrongVersion
 from interrex.runtime.clock import now_ns
 from interrex.worker.guardian import CANDIDATE_LEASE
@@ -132,3 +133,12 @@ def test_a_wrong_url_is_refused_before_anything_happens() -> None:
         interrex.election("interrex://host/x")
     with pytest.raises(UnknownOption, match="colour"):
         interrex.election("interrex:///a/b?colour=red")
+
+
+def test_whoever_leaves_as_soon_as_it_leads_may_come_again_at_once(url: str) -> None:
+    """The worker was about to tell it more, found it gone, and read its last words no more."""
+    epochs = []
+    for _ in range(20):
+        with blocking.election(url, identity="a") as election, election.lead() as leadership:
+            epochs.append(leadership.epoch)
+    assert epochs == sorted(set(epochs))

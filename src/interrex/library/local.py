@@ -54,6 +54,7 @@ from interrex.worker.guardian import CANDIDATE_LEASE
 BEAT_S = CANDIDATE_LEASE / 4 / S
 AGAIN_S = 0.02
 PATIENCE_S = 10.0
+LAST_WORDS_S = 2.0
 
 
 def local_candidate(
@@ -131,8 +132,19 @@ class LocalCandidate:
             raise self._standing.failure
 
     async def close(self) -> None:
-        """Give up what is held, then let go."""
+        """Give up what is held, and wait a little until a worker has said so: it may not read what
+        it was told last, once it has found this end closed."""
         self.withdraw()
+        try:
+            async with asyncio.timeout(LAST_WORDS_S):
+                while self._downs and self._writer is not None:
+                    await self._standing.changed()
+        except TimeoutError:
+            pass  # its lease runs out
+        finally:
+            await self._let_go()
+
+    async def _let_go(self) -> None:
         tasks = [task for task in (self._keeping, self._beating) if task is not None]
         if self._writer is not None:
             self._writer.close()
@@ -237,6 +249,7 @@ class LocalCandidate:
                 self._on_ended(reason, taken_by)
             case Ended(ticket):
                 self._downs.pop(ticket, None)
+                self._standing.wake()
             case NotHere(_, version) if version:
                 raise WrongVersion(VERSION, version, "this host's worker")
             case NotHere(reason):
