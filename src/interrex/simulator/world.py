@@ -290,7 +290,8 @@ class World:
         if self.coordination is not None:
             node.client = self.coordination.client(node)
         node.post(Started())
-        self.network.began(node)
+        if node.alive:  # it may have died within that step
+            self.network.began(node)
 
     def _probation(
         self, worker: WorkerName, first: Mapping[int, WorkerName] | None, stored: Stored
