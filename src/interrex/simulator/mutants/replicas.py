@@ -116,7 +116,7 @@ REPLICAS = (
         "held-never-released",
         "A service held back is started when one replica is well; here the others stay held.",
         _GOVERNOR,
-        "                member.start_released(now)\n",
+        "                member.start_released(now, at_once=at_once)\n",
         "                member.last_ready\n",
     ),
     bug(
