@@ -64,13 +64,6 @@ FLEET = (
         "    confirmed.everywhere = True\n",
     ),
     bug(
-        "port-not-barred-where-a-host-is-lost",
-        "A port is barred while a lost host's balancer has not confirmed; here given away.",
-        _ROLLOUT,
-        "            yield BarPort(port_of(placement))\n",
-        "            yield from ()\n",
-    ),
-    bug(
         "barred-port-given-away",
         "A barred port goes to its own service only; here to any.",
         _PLACEMENT,
