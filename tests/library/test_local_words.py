@@ -82,6 +82,15 @@ async def worker(tmp_path: Path) -> AsyncIterator[Worker]:
     made.end()
 
 
+async def entered(worker: Worker, state: Path) -> interrex.Election:
+    """One that asks this worker."""
+    election = interrex.election(f"interrex:///shop/billing?state={state}", identity="a")
+    entering = asyncio.create_task(election.__aenter__())
+    await worker.greets()
+    await entering
+    return election
+
+
 async def led(election: interrex.Election) -> None:
     """One turn, until it is over."""
     async with election.lead():
@@ -91,10 +100,7 @@ async def led(election: interrex.Election) -> None:
 async def test_a_ticket_is_laid_down_before_the_next_until_a_worker_says_it_is_void(
     worker: Worker, tmp_path: Path
 ) -> None:
-    election = interrex.election(f"interrex:///shop/billing?state={tmp_path}", identity="a")
-    entering = asyncio.create_task(election.__aenter__())
-    await worker.greets()
-    await entering
+    election = await entered(worker, tmp_path)
     turn = asyncio.create_task(led(election))
     first = await worker.hears()
     assert isinstance(first, StandFor)
@@ -132,10 +138,7 @@ async def test_a_ticket_is_laid_down_before_the_next_until_a_worker_says_it_is_v
 async def test_as_many_as_a_worker_has_callers_may_wait_by_names_as_long_as_they_may_be(
     worker: Worker, tmp_path: Path
 ) -> None:
-    election = interrex.election(f"interrex:///shop/billing?state={tmp_path}", identity="a")
-    entering = asyncio.create_task(election.__aenter__())
-    await worker.greets()
-    await entering
+    election = await entered(worker, tmp_path)
     names = tuple(f"{number:0200}" for number in range(1024))
     worker.say(Now("b", 7, names))
     async for view in election.observe():
