@@ -108,6 +108,13 @@ class Process:
         """Whether it looks for this one."""
         return worker in self._neighbours
 
+    def unread(self, sender: WorkerName) -> int:
+        """All that was sent arrives here."""
+        return 0
+
+    def lose_unread(self, sender: WorkerName, count: int) -> None:
+        """All that was sent arrives here."""
+
     def post(self, event: WorkerEvent) -> None:
         """Take what the network says."""
         match event:

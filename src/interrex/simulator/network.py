@@ -3,8 +3,9 @@
 As in production, a connection keeps order and loses nothing while it lives: loss shows as stalls
 and, when it lasts, as the connection's end. Either end may learn of that end at another time, or
 not before the next connection takes the old one's place, or what is sent is answered by a reset.
-Where the conditions say ``datagrams``, the election's mail alone is also lost, doubled and
-overtaken.
+Where the conditions say so what a process sent last ends with it, up to all that its peer has not
+read, but never a part from amid that. Where they say ``datagrams``, the election's mail alone is
+also lost, doubled and overtaken.
 """
 
 from collections.abc import Mapping
@@ -64,6 +65,12 @@ class Peer(Protocol):
     def post(self, event: WorkerEvent) -> None:
         """Let it take an event."""
 
+    def unread(self, sender: WorkerName) -> int:
+        """How many messages of a peer wait for its loop to turn."""
+
+    def lose_unread(self, sender: WorkerName, count: int) -> None:
+        """The last so many of these are gone with their connection."""
+
 
 class Lane:
     """One direction between two workers: what may happen to what is sent that way."""
@@ -90,10 +97,12 @@ class Connection:
     """One connection, with each end's own belief in it.
 
     ``up`` holds, by worker, when its end came up; an end that is closed is not in it. ``last`` is
-    when the last bytes arrive at a worker; ``kept`` what waits for a lane to be open again.
+    when the last bytes arrive at a worker; ``kept`` what waits for a lane to be open again;
+    ``under_way`` how many messages have not arrived there yet, and ``lost`` how many of these, the
+    last ones, never do.
     """
 
-    __slots__ = ("began", "broken", "kept", "last", "nodes", "up")
+    __slots__ = ("began", "broken", "kept", "last", "lost", "nodes", "under_way", "up")
 
     def __init__(self, one: Peer, other: Peer, began: int) -> None:
         self.nodes = {one.worker: one, other.worker: other}
@@ -101,6 +110,8 @@ class Connection:
         self.up: dict[WorkerName, int] = {}
         self.last = {one.worker: 0, other.worker: 0}
         self.kept: dict[WorkerName, list[WorkerEvent]] = {one.worker: [], other.worker: []}
+        self.under_way = {one.worker: 0, other.worker: 0}
+        self.lost = {one.worker: 0, other.worker: 0}
         self.broken = False
 
 
@@ -171,13 +182,25 @@ class Network:
             self._try_soon(pair, self._chance.below(MS))
 
     def ended(self, node: Peer, silently: bool) -> None:
-        """A process is gone; ``silently`` with its machine: nobody is told."""
+        """A process is gone, and often what it sent last; ``silently`` with its machine: nobody is
+        told."""
         if self._nodes.get(node.worker) is node:
             del self._nodes[node.worker]
         for pair in self._pairs[node.worker].values():
             connection = pair.believed.pop(node.worker, None)
             if connection is not None:
+                if self._chance.per_mille(self._conditions.cut_short):
+                    self._lose_last(connection, node.worker, pair.other(node.worker))
                 self._close(pair, connection, node.worker, silently)
+
+    def _lose_last(self, connection: Connection, sender: WorkerName, to: WorkerName) -> None:
+        """Of what a peer has not read, the last part is lost: a process that was killed had not
+        written it all, its machine sends nothing again, and a reset, which answers whatever is
+        sent to a process that is gone, takes what waits at the other end."""
+        peer, under_way = connection.nodes[to], connection.under_way[to]
+        lost = self._chance.below(under_way + peer.unread(sender) + 1)
+        connection.lost[to] = min(lost, under_way)
+        peer.lose_unread(sender, lost - connection.lost[to])
 
     def awake(self, node: Peer) -> None:
         """A process answers again: whoever waits for its greeting gets it now."""
@@ -224,8 +247,15 @@ class Network:
         arrival = agenda.now + lane.typical + chance.exponential(lane.typical // 2 + 1) + lane.extra
         if lane.loss and chance.per_mille(lane.loss):
             arrival += self._stall(lane)
-        arrival = connection.last[to] = max(arrival, connection.last[to] + 1)
-        agenda.at(arrival, self._deliver, connection, to, event)
+        arrival = max(arrival, connection.last[to] + 1)
+        self._on_its_way(connection, to, event, arrival)
+
+    def _on_its_way(
+        self, connection: Connection, to: WorkerName, event: WorkerEvent, arrival: int
+    ) -> None:
+        connection.last[to] = arrival
+        connection.under_way[to] += 1
+        self._agenda.at(arrival, self._deliver, connection, to, event)
 
     def _stall(self, lane: Lane) -> int:
         """How long a lost packet and its repetitions hold a stream up."""
@@ -239,7 +269,9 @@ class Network:
         return stall
 
     def _deliver(self, connection: Connection, to: WorkerName, event: WorkerEvent) -> None:
-        if to in connection.up:
+        under_way = connection.under_way[to]
+        connection.under_way[to] = under_way - 1
+        if to in connection.up and under_way > connection.lost[to]:
             connection.nodes[to].post(event)
 
     def _throw(
@@ -414,8 +446,8 @@ class Network:
             kept, connection.kept[receiver] = connection.kept[receiver], []
             last = max(connection.last[receiver], self._agenda.now + pause)
             for event in kept:
-                last = connection.last[receiver] = last + 1
-                self._agenda.at(last, self._deliver, connection, receiver, event)
+                last += 1
+                self._on_its_way(connection, receiver, event, last)
         self._try_soon(pair, pause)
 
     def proved_dead(self, node: Peer, dead: Peer) -> None:

@@ -36,6 +36,7 @@ from interrex.worker.interface import (
     EndWorker,
     FollowRoutes,
     Leave,
+    MessageReceived,
     Remember,
     Send,
     StartWorker,
@@ -129,7 +130,7 @@ class Node:
             Answer: lambda effect: self._world.clients.answered(self, effect),
             TakeNewIdentity: self._take_new_identity,
             Remember: lambda effect: machine.keep(effect.known),
-            Leave: lambda effect: self._world.end(self, Cause.OWN, effect.reason),
+            Leave: lambda effect: self._world.leave(self, effect.reason),
         }
 
     # What the network asks
@@ -164,6 +165,20 @@ class Node:
             self._inbox.append((event, self._agenda.now))
         else:
             self._take(event, self._agenda.now)
+
+    def unread(self, sender: WorkerName) -> int:
+        """How many messages of a peer wait for the loop to turn."""
+        return sum(_is_from(sender, event) for event, _ in self._inbox)
+
+    def lose_unread(self, sender: WorkerName, count: int) -> None:
+        """The last so many of these are gone with their connection."""
+        kept: deque[tuple[WorkerEvent, int]] = deque()
+        for event, since in reversed(self._inbox):
+            if count and _is_from(sender, event):
+                count -= 1
+            else:
+                kept.appendleft((event, since))
+        self._inbox = kept
 
     def _take(self, event: WorkerEvent, since: int) -> None:
         core = self.core
@@ -296,3 +311,7 @@ class Node:
     def _take_new_identity(self, effect: TakeNewIdentity) -> None:
         self.disk.disown()
         self._world.end(self, Cause.OWN, f"back under a new identity: {effect.reason}", again=True)
+
+
+def _is_from(sender: WorkerName, event: WorkerEvent) -> bool:
+    return type(event) is MessageReceived and event.sender == sender

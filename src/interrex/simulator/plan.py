@@ -54,6 +54,7 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     while they live. ``near`` and ``far`` are typical delays within and between machines.
     ``systemd``: a machine without any live worker has them started.
     ``compact_after``: so many changes make a log longer than it is kept; 0: as in production.
+    ``cut_short``: how often (per mille) a process's end takes what it sent last on a connection.
     ``sound``: no disk loses what it acknowledged without this being found when it is read.
     ``coordination``: what the election rests on, where it rests on one.
     """
@@ -73,6 +74,7 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     systemd: bool = True
     compact_after: int = 0
     sound: bool = True
+    cut_short: int = 0
     coordination: CoordinationConditions = CoordinationConditions()
 
 

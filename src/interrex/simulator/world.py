@@ -90,6 +90,8 @@ class World:
         self._birthmarks: dict[WorkerName, int] = {}
         """What was drawn for each worker's part of the cluster, and anew where it was replaced."""
         self._replaced = 0
+        self._left: dict[WorkerName, None] = {}
+        """Those whose last life ended as it was asked to."""
         self._trace = trace
         if trace is not None:
             trace.begin(plan.spec)
@@ -238,6 +240,7 @@ class World:
 
     def _new_life(self, worker: WorkerName, machine: Machine, pid: int) -> None:
         self._lives += 1
+        self._left.pop(worker, None)
         machine.worker_locks[worker] = self._lives
         disk, chance = self.disks[worker], self._starts.fork()
         node = Node(self, worker, self._lives, pid, machine, disk, self.network, chance)
@@ -339,13 +342,21 @@ class World:
                 delay = 1 + self._starts.exponential(self.conditions.proof)
                 self.agenda.after(delay, self.network.proved_dead, node, dead)
 
+    def leave(self, node: Node, reason: str) -> None:
+        """A worker's process ends as it was asked to."""
+        self._left[node.worker] = None
+        self.end(node, Cause.OWN, reason)
+
     def _guard(self) -> None:
-        """systemd starts the workers of a machine that has none left."""
+        """systemd starts the workers of a machine that has none left. Where there is none somebody
+        does so in the end, but not for those that have left a host as the file says."""
         if self.systemd:
             for machine in self.machines.values():
                 if machine.on and not machine.worker_locks:
+                    is_over = not (self.conditions.systemd or self.names(machine.name))
                     for worker in self._asked_for(machine.name):
-                        self.start_worker(worker)
+                        if not (is_over and worker in self._left):
+                            self.start_worker(worker)
         self.agenda.after(GUARD_LOOKS_EVERY, self._guard)
 
     # Machines

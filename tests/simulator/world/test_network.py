@@ -28,6 +28,7 @@ class Process:
         self.introduction = None
         self.known: dict[WorkerName, Peer] = {}
         self.events: list[WorkerEvent] = []
+        self.waiting: list[bytes] = []
 
     def knows(self, worker: WorkerName) -> bool:
         return True
@@ -35,6 +36,12 @@ class Process:
     def post(self, event: WorkerEvent) -> None:
         assert self.alive
         self.events.append(event)
+
+    def unread(self, sender: WorkerName) -> int:
+        return len(self.waiting)
+
+    def lose_unread(self, sender: WorkerName, count: int) -> None:
+        del self.waiting[len(self.waiting) - count :]
 
     def heard(self) -> list[bytes]:
         return [e.payload for e in self.events if isinstance(e, MessageReceived)]
@@ -137,6 +144,34 @@ def test_what_is_sent_on_a_connection_that_ended_unseen_is_answered_by_a_reset()
     wire.send(1)
     wire.pass_time(S)
     assert wire.a.left() == 1
+
+
+def test_what_a_process_sent_last_may_end_with_it_but_never_a_part_from_amid_that() -> None:
+    lengths = set()
+    for seed in range(1, 40):
+        wire = Wire(seed, Conditions(cut_short=800))
+        sent = wire.send(10)
+        wire.a.alive = False
+        wire.network.ended(wire.a, silently=bool(seed % 2))
+        wire.pass_time(S)
+        heard = wire.b.heard()
+        assert heard == sent[: len(heard)]
+        lengths.add(len(heard))
+    assert {0, 10} < lengths
+
+
+def test_what_waits_at_a_peer_that_does_not_read_may_be_lost_too_once_all_under_way_is() -> None:
+    left = set()
+    for seed in range(1, 40):
+        wire = Wire(seed, Conditions(cut_short=800))
+        wire.b.waiting = [b"1", b"2", b"3"]
+        sent = wire.send(3)
+        wire.network.ended(wire.a, silently=True)
+        wire.pass_time(S)
+        assert wire.b.waiting == [b"1", b"2", b"3"][: len(wire.b.waiting)]
+        assert wire.b.heard() == (sent[: len(wire.b.heard())] if len(wire.b.waiting) == 3 else [])
+        left.add(len(wire.b.waiting))
+    assert left == {0, 1, 2, 3}
 
 
 def test_a_successor_takes_a_lost_predecessors_place() -> None:

@@ -161,6 +161,7 @@ def _draw_conditions(chance: Chance, timeout: int) -> Conditions:
         skew_ppm=chance.pick((0, 50, 1000, 20_000)),
         systemd=chance.one_in(2),
         compact_after=chance.scale(5, 500) if chance.one_in(2) else 0,
+        cut_short=chance.below(1001),
     )
 
 

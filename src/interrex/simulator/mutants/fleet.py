@@ -134,4 +134,11 @@ FLEET = (
         "    state.departing = tuple(host for host in hosts if host.name in there)\n",
         "    state.departing = tuple(host for host in hosts if host.name in named - there)\n",
     ),
+    bug(
+        "dismissed-before-it-is-agreed",
+        "A leaving worker is dismissed once it is agreed that it votes no more; here once asked.",
+        _LEADER,
+        "            votes = worker in fleet.members or worker == self._granting\n",
+        "            votes = worker in fleet.members\n",
+    ),
 )
