@@ -1,10 +1,12 @@
 """The library without asyncio: a thread of its own elects, the caller's thread leads."""
 
+import math
 import os
 import threading
 from contextlib import ExitStack
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
 import pytest
 
@@ -110,6 +112,43 @@ def test_a_turn_that_does_not_come_in_time_is_given_up() -> None:
                 raise AssertionError("one of three leads")
 
 
+@pytest.mark.parametrize("timeout", ["x", "1", b"1", [], math.nan], ids=repr)
+def test_a_time_out_is_a_number_of_seconds(timeout: Any) -> None:
+    election = blocking.election(Places("raft", count=1).url(0), identity="a")
+    with pytest.raises(ValueError, match="a time-out is a number of seconds"):
+        election.lead(timeout=timeout)
+
+
+@pytest.mark.parametrize("timeout", [math.inf, 1e300, 10**400, threading.TIMEOUT_MAX], ids=repr)
+def test_a_turn_is_waited_for_for_ever_where_no_thread_could_wait_so_long(timeout: float) -> None:
+    places = Places("raft", count=1)
+    with (
+        blocking.election(places.url(0), identity="a") as election,
+        election.lead(timeout=timeout) as leadership,
+    ):
+        assert not leadership.ended
+
+
+def test_what_cannot_be_called_is_told_before_the_leadership_ends() -> None:
+    election = blocking.election(Places("raft", count=1).url(0), identity="a")
+    nobody: Any = "stop"
+    with pytest.raises(ValueError, match="'stop' cannot be"):
+        election.lead(on_end=nobody)
+
+
+def test_a_turn_is_entered_once() -> None:
+    places = Places("raft", count=1)
+    with blocking.election(places.url(0), identity="a") as election:
+        turn = election.lead(timeout=30)
+        with turn as leadership:
+            assert not leadership.ended
+            with pytest.raises(AlreadyEntered, match="this lead"):
+                turn.__enter__()
+            assert not leadership.ended
+        with pytest.raises(AlreadyEntered, match="this lead"):
+            turn.__enter__()
+
+
 def test_views_are_followed_to_the_end() -> None:
     places = Places("raft", count=1)
     with blocking.election(places.url(0), identity="a") as election:
@@ -130,6 +169,8 @@ def test_what_is_asked_before_or_after_the_election_is_open_is_refused_and_never
                 ask()
 
     ask_everything("open the election first")
+    with pytest.raises(ElectionClosed, match="open the election first"):
+        next(election.observe())
     with election:
         with pytest.raises(AlreadyEntered):
             election.__enter__()

@@ -4,7 +4,9 @@ import asyncio
 
 import pytest
 
+import interrex
 from interrex.core.time import MS, S
+from interrex.elections.embedding import EMBEDDED
 from interrex.library.errors import (
     AlreadyEntered,
     AlreadyLeading,
@@ -13,7 +15,7 @@ from interrex.library.errors import (
     NotLeading,
     UnknownSuccessor,
 )
-from interrex.library.leadership import Leadership
+from interrex.library.leadership import Leadership, View
 from interrex.runtime.clock import now_ns
 from tests.library.stage import LEASE, Script, scripted, settled
 
@@ -266,6 +268,29 @@ async def test_an_election_is_entered_once_and_says_so_before_and_after_it_was_l
     with pytest.raises(ElectionClosed, match=r"has left the election\nmake another"):
         await _lead_once(election.lead())
     assert [word for word in script.said if word in ("open", "close")] == ["open", "close"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "interrex:///shop/x",
+        *(f"{scheme}://127.0.0.1:1/x?self=0" for scheme in EMBEDDED),
+        *(f"{scheme}://127.0.0.1:1/x" for scheme in ("etcd", "zookeeper")),
+        "postgresql://127.0.0.1:1/x/y",
+    ],
+)
+async def test_what_is_asked_before_entering_is_refused_whoever_elects(url: str) -> None:
+    election = interrex.election(url, identity="a")
+    with pytest.raises(ElectionClosed, match="open the election first"):
+        election.waiting()
+    with pytest.raises(ElectionClosed, match="open the election first"):
+        await anext(aiter(election.observe()))
+    with pytest.raises(ElectionClosed, match="open the election first"):
+        await election.lead().__aenter__()
+    for ask in (election.resign, lambda: election.transfer("b")):
+        with pytest.raises(NotLeading):
+            await ask()
+    assert (election.view, election.leadership) == (View(None, 0), None)
 
 
 async def test_nested_time_outs_of_the_body_stay_their_own() -> None:

@@ -8,19 +8,18 @@ it notices: the epoch is what keeps its last writes out.
 """
 
 import asyncio
-import os
+import math
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
-from contextlib import contextmanager, suppress
-from typing import Self, TypeVar
+from contextlib import suppress
+from typing import Self
 
-from interrex.library.election import Election
+from interrex.library.election import Election, as_number
 from interrex.library.election import election as asynchronous
+from interrex.library.election_thread import ElectionThread, closed
 from interrex.library.errors import AlreadyEntered, ElectionClosed
 from interrex.library.leadership import Leadership, View
-
-T = TypeVar("T")
 
 
 def election(
@@ -42,52 +41,28 @@ class BlockingElection:
 
     def __init__(self, inner: Election) -> None:
         self._inner = inner
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._left = asyncio.Event()
-        self._is_open = False
-        self._lock = threading.Lock()
-        """Held while work is given to the thread: none comes behind the word to end."""
-        self._thread: threading.Thread | None = None
-        self._process = 0
+        self._thread = ElectionThread()
 
     def __enter__(self) -> Self:
         """Raises AlreadyEntered, and what ``async with`` raises."""
-        if self._process:
+        if self._thread.was_started:
             raise AlreadyEntered(f"the election of {self._inner.identity!r}", "election(...)")
-        self._process = os.getpid()
-        self._loop = loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._serve, args=(loop,), daemon=True)
         self._thread.start()
-        self._is_open = True
         try:
-            self._run(self._inner.__aenter__)
+            self._thread.run(self._inner.__aenter__)
         except BaseException:
-            self._stop()
+            self._thread.stop()
             raise
         return self
 
     def __exit__(self, *exc: object) -> None:
         """Whoever waits on another thread is told; a body that runs there has lost."""
-        if self._process != os.getpid():
+        if not self._thread.is_ours:
             return  # left by a child of the process that takes part
         try:
-            self._run(lambda: self._inner.__aexit__(*exc))
+            self._thread.run(lambda: self._inner.__aexit__(*exc))
         finally:
-            self._stop()
-
-    def _serve(self, loop: asyncio.AbstractEventLoop) -> None:
-        with asyncio.Runner(loop_factory=lambda: loop) as runner:
-            runner.run(self._until_left())
-
-    async def _until_left(self) -> None:
-        await self._left.wait()
-
-    def _stop(self) -> None:
-        with self._lock:
-            self._is_open = False
-            self._post(self._left.set)
-        if self._thread is not None:
-            self._thread.join()
+            self._thread.stop()
 
     @property
     def identity(self) -> str:
@@ -110,13 +85,12 @@ class BlockingElection:
         async def asking() -> list[str]:
             return self._inner.waiting()
 
-        return self._run(asking)
+        return self._thread.run(asking)
 
-    @contextmanager
     def lead(
         self, timeout: float | None = None, on_end: Callable[[], None] | None = None
-    ) -> Iterator[Leadership]:
-        """A turn: waits until this member leads.
+    ) -> "BlockingLead":
+        """A scope for one turn: entering it by ``with`` waits until this member leads.
 
         Args:
             timeout: for how many seconds at most; None: for ever.
@@ -124,47 +98,12 @@ class BlockingElection:
                 may lead by this member's doing. Not to block.
 
         Raises:
-            TimeoutError: its turn did not come in time.
-            ElectionError: as ``Election.lead``.
+            ValueError: the time-out is no number of seconds, or ``on_end`` cannot be called.
         """
-        granted: Future[Leadership] = Future()
-        left = asyncio.Event()
-        turn = self._submit(lambda: self._turn(granted, left, on_end))
-        turn.add_done_callback(lambda done: _tell_failure(done, granted))
-        try:
-            leadership = granted.result(timeout)
-        except BaseException as error:
-            is_late = isinstance(error, TimeoutError) and not granted.done()
-            self._post(left.set)
-            turn.cancel()
-            if is_late:
-                raise TimeoutError(f"{self.identity!r} did not lead within {timeout} s") from None
-            raise
-        try:
-            yield leadership
-        finally:
-            if self._process == os.getpid():
-                self._post(left.set)
-                with suppress(CancelledError):  # the election was left meanwhile
-                    turn.result()
-
-    async def _turn(
-        self,
-        granted: "Future[Leadership]",
-        left: asyncio.Event,
-        on_end: Callable[[], None] | None,
-    ) -> None:
-        async with self._inner.lead() as leadership:
-            granted.set_result(leadership)
-            try:
-                await left.wait()
-            except asyncio.CancelledError:
-                try:
-                    if on_end is not None:
-                        on_end()
-                finally:
-                    await left.wait()
-                raise
+        given: object = on_end
+        if given is not None and not callable(given):
+            raise ValueError(f"on_end is to be called, and {on_end!r} cannot be")
+        return BlockingLead(self._inner, self._thread, _patience(timeout), on_end)
 
     def observe(self) -> Iterator[View]:
         """As ``Election.observe``: the view there is, then each newer one."""
@@ -174,53 +113,97 @@ class BlockingElection:
             return await anext(observing, None)
 
         try:
-            while (view := self._run(following)) is not None:
+            while (view := self._thread.run(following)) is not None:
                 yield view
         except ElectionClosed:
-            return
+            if not self._thread.is_ours:  # not entered yet, or by another process
+                raise
 
     def resign(self) -> None:
         """As ``Election.resign``; from another thread than the body's, which it waits for."""
-        self._run(self._inner.resign)
+        self._thread.run(self._inner.resign)
 
     def transfer(self, identity: str) -> None:
         """As ``Election.transfer``; from another thread than the body's, which it waits for."""
-        self._run(lambda: self._inner.transfer(identity))
+        self._thread.run(lambda: self._inner.transfer(identity))
 
-    def _run(self, work: Callable[[], Coroutine[object, object, T]]) -> T:
+
+class BlockingLead:
+    """One turn: ``with election.lead() as leadership``. Not to be entered twice.
+
+    After it, ``leadership.lost`` and ``leadership.reason`` tell whether it ended before its body.
+    """
+
+    def __init__(
+        self,
+        inner: Election,
+        thread: ElectionThread,
+        patience: float | None,
+        on_end: Callable[[], None] | None,
+    ) -> None:
+        self._inner = inner
+        self._thread = thread
+        self._patience = patience
+        self._on_end = on_end
+        self._granted: Future[Leadership] = Future()
+        self._left = asyncio.Event()
+        self._turn: Future[None] | None = None
+
+    def __enter__(self) -> Leadership:
+        """Waits for its turn.
+
+        Raises:
+            TimeoutError: its turn did not come in time.
+            AlreadyEntered: this one was used.
+            ElectionError: as ``Election.lead``.
+        """
+        if self._turn is not None:
+            raise AlreadyEntered("this lead()", "election.lead()")
+        self._turn = turn = self._thread.submit(self._lead)
+        turn.add_done_callback(self._tell_failure)
         try:
-            return self._submit(work).result()
-        except CancelledError:
-            raise _closed() from None
+            return self._granted.result(self._patience)
+        except BaseException as error:
+            is_late = isinstance(error, TimeoutError) and not self._granted.done()
+            self._thread.post(self._left.set)
+            turn.cancel()
+            if is_late:
+                name, patience = self._inner.identity, self._patience
+                raise TimeoutError(f"{name!r} did not lead within {patience:g} s") from None
+            raise
 
-    def _submit(self, work: Callable[[], Coroutine[object, object, T]]) -> "Future[T]":
-        """Raises ElectionClosed where there is no thread that would do it."""
-        if not self._process:
-            raise ElectionClosed("open the election first: with election(...)")
-        if self._process != os.getpid():
-            raise ElectionClosed(
-                f"this process was forked from process {self._process}, which takes part in the "
-                "election\nopen one here: with election(...)"
-            )
-        with self._lock:
-            if not self._is_open or self._loop is None:
-                raise _closed()
-            return asyncio.run_coroutine_threadsafe(work(), self._loop)
+    def __exit__(self, *exc: object) -> None:
+        if self._turn is not None and self._thread.is_ours:
+            self._thread.post(self._left.set)
+            with suppress(CancelledError):  # the election was left meanwhile
+                self._turn.result()
 
-    def _post(self, work: Callable[[], object]) -> None:
-        """Let the thread do it, unless it has ended."""
-        if self._loop is not None:
-            with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(work)
+    async def _lead(self) -> None:
+        async with self._inner.lead() as leadership:
+            self._granted.set_result(leadership)
+            try:
+                await self._left.wait()
+            except asyncio.CancelledError:
+                try:
+                    if self._on_end is not None:
+                        self._on_end()
+                finally:
+                    await self._left.wait()
+                raise
+
+    def _tell_failure(self, turn: "Future[None]") -> None:
+        if self._granted.done():
+            return
+        error = closed() if turn.cancelled() else turn.exception()
+        if error is not None:
+            self._granted.set_exception(error)
 
 
-def _closed() -> ElectionClosed:
-    return ElectionClosed("the election was left\nmake another to go on: with election(...)")
-
-
-def _tell_failure(turn: "Future[None]", granted: "Future[Leadership]") -> None:
-    if granted.done():
-        return
-    error = _closed() if turn.cancelled() else turn.exception()
-    if error is not None:
-        granted.set_exception(error)
+def _patience(timeout: float | None) -> float | None:
+    """For how many seconds a thread is to wait; what is longer than it can wait is for ever."""
+    if timeout is None:
+        return None
+    seconds = as_number("a time-out", timeout)
+    if math.isnan(seconds):
+        raise ValueError(f"a time-out is a number of seconds, not {timeout!r}")
+    return seconds if seconds < threading.TIMEOUT_MAX else None

@@ -64,7 +64,8 @@ def election(
         raise ValueError(f"an identity is text, and {name!r} has half a character (a surrogate)")
     standing = Standing()
     backend = backend_for(parse(url), name, _whole(priority), standing)
-    return Election(backend, standing, name, _number(margin))
+    asked = None if margin is None else as_number("a margin", margin)
+    return Election(backend, standing, name, asked)
 
 
 def _whole(priority: int) -> int:
@@ -77,16 +78,14 @@ def _whole(priority: int) -> int:
     return whole
 
 
-def _number(margin: float | None) -> float | None:
-    given: object = margin
-    if margin is None:
-        return None
+def as_number(what: str, given: object) -> float:
+    """A time (s) that somebody gave; raises ValueError where it is none."""
     if isinstance(given, str | bytes):  # which float() would read
-        raise ValueError(f"a margin is a number of seconds, not {margin!r}")
+        raise ValueError(f"{what} is a number of seconds, not {given!r}")
     try:
-        return float(margin)
+        return float(given)  # type: ignore[arg-type]
     except TypeError:
-        raise ValueError(f"a margin is a number of seconds, not {margin!r}") from None
+        raise ValueError(f"{what} is a number of seconds, not {given!r}") from None
     except OverflowError:
         return math.inf
 
@@ -157,7 +156,12 @@ class Election:
         return self.standing.leadership if self._in_lead else None
 
     def waiting(self) -> list[str]:
-        """The identities of those who wait in their ``lead()``, as far as is known here."""
+        """The identities of those who wait in their ``lead()``, as far as is known here.
+
+        Raises:
+            ElectionClosed: it is not open.
+        """
+        self._check_open()
         return self._backend.waiting()
 
     def lead(self) -> Lead:
@@ -174,8 +178,10 @@ class Election:
         A slow reader misses views in between, never the newest. Ends when the election is left.
 
         Raises:
+            ElectionClosed: it was not entered yet.
             ElectionError: the election cannot go on.
         """
+        self._check_entered()
         seen: View | None = None
         while True:
             if self.standing.view != seen:
@@ -206,27 +212,37 @@ class Election:
             NotLeading: there is nothing to hand over.
             UnknownSuccessor: nobody of this identity waits; names those who do.
         """
+        self._check_leading()
         waiting = self._backend.waiting()
         if identity not in waiting:
             raise UnknownSuccessor(identity, waiting)
         await self._give_up(identity, f"it was handed over to {identity}")
 
     async def _give_up(self, successor: str | None, reason: str) -> None:
-        if not self._in_lead or self.standing.leadership is None:
-            raise NotLeading(f"{self.identity!r} does not lead")
+        self._check_leading()
         turn, self._successor = self._turns, successor
         self.standing.end(reason)
         while self._turns == turn:
             await self.standing.changed()
 
+    def _check_leading(self) -> None:
+        if not self._in_lead or self.standing.leadership is None:
+            raise NotLeading(f"{self.identity!r} does not lead")
+
+    def _check_entered(self) -> None:
+        if not self._entered:
+            raise ElectionClosed("open the election first: async with interrex.election(...)")
+
+    def _check_open(self) -> None:
+        self._check_entered()
+        if not self._open:
+            raise self.standing.failure or ElectionClosed(f"{self.identity!r} is not in it yet")
+
     # What a scope asks
 
     def begin_standing(self) -> None:
         """A ``lead()`` is being entered."""
-        if not self._entered:
-            raise ElectionClosed("open the election first: async with interrex.election(...)")
-        if not self._open:
-            raise self.standing.failure or ElectionClosed(f"{self.identity!r} is not in it yet")
+        self._check_open()
         if self._in_lead:
             raise AlreadyLeading(self.identity)
         self._in_lead = True

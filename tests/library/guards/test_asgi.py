@@ -3,7 +3,9 @@
 import asyncio
 import socket
 from pathlib import Path
+from typing import Any
 
+import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -112,6 +114,27 @@ async def test_a_websocket_is_admitted_by_its_header_when_it_is_opened(tmp_path:
         assert b"error" in body["body"]
         (close,) = await open_websocket(app, None, *epochs)
         assert (close["type"], close["code"]) == ("websocket.close", 1008)
+
+
+async def test_methods_are_guarded_however_their_names_are_written() -> None:
+    async def nothing(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 204})
+
+    app = EpochGuard(nothing, MemoryEpochs(), methods=["post", "Report"])
+    for method, status in ("POST", 428), ("REPORT", 428), ("PUT", 204):
+        assert (await ask(app, method))[0] == status
+
+
+@pytest.mark.parametrize("methods", ["POST", b"POST", None, 5, [b"POST"], [None]], ids=repr)
+def test_what_names_no_methods_is_refused_and_does_not_guard_nothing(methods: Any) -> None:
+    with pytest.raises(ValueError, match="methods are names in a list"):
+        EpochGuard(Starlette(), MemoryEpochs(), methods)
+
+
+@pytest.mark.parametrize("epochs", ["/var/lib/epoch", None, EpochFile], ids=repr)
+def test_what_keeps_no_epochs_is_refused_before_a_request_comes(epochs: Any) -> None:
+    with pytest.raises(ValueError, match="epochs are kept by what has admit"):
+        EpochGuard(Starlette(), epochs)
 
 
 async def test_the_event_loop_does_not_wait_for_who_holds_the_epochs_file(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import math
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -34,3 +35,12 @@ def test_no_guard_takes_what_is_no_epoch(epoch: Any, tmp_path: Path) -> None:
 
 def test_the_highest_that_an_election_gives_is_one() -> None:
     assert whole_epoch(2**63 - 1) == 2**63 - 1
+
+
+@pytest.mark.parametrize("name", [None, "", 5, b"x"], ids=repr)
+def test_what_is_guarded_in_sql_has_a_name_as_each_null_would_be_another(name: Any) -> None:
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.execute(sql.SCHEMA)
+        with pytest.raises(ValueError, match="what is guarded has a name"):
+            sql.admit(database.cursor(), name, 7)
+        assert database.execute("SELECT count(*) FROM interrex_epochs").fetchone() == (0,)

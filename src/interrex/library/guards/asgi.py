@@ -68,13 +68,19 @@ class EpochGuard:
     Args:
         app: what is guarded.
         epochs: where the newest is kept; shared by all processes that answer.
-        methods: those that are guarded; others pass.
+        methods: the names of those that are guarded, in any case; others pass.
+
+    Raises:
+        ValueError: the methods are not names, or the epochs cannot admit one.
     """
 
     def __init__(self, app: App, epochs: Epochs, methods: Collection[str] = WRITES) -> None:
+        given: object = epochs
+        if isinstance(given, type) or not callable(getattr(given, "admit", None)):
+            raise ValueError(f"epochs are kept by what has admit(epoch), and {given!r} has not")
         self._app = app
         self._epochs = epochs
-        self._methods = frozenset(methods)
+        self._methods = _names(methods)
         self._thread = ThreadPoolExecutor(1, "interrex-epochs")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -98,6 +104,15 @@ class EpochGuard:
         except StaleEpoch as error:
             return Refusal(409, {"error": str(error), "newest": error.newest})
         return None
+
+
+def _names(methods: Collection[str]) -> frozenset[str]:
+    """As servers write them: one that is written otherwise would guard nothing, without a word."""
+    given: Any = methods
+    names = list(given) if isinstance(given, Collection) else [given]
+    if isinstance(given, str) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"methods are names in a list, as ('POST', 'PUT'), and not {given!r}")
+    return frozenset(name.upper() for name in names)
 
 
 def _is_epoch(value: bytes) -> bool:

@@ -70,13 +70,13 @@ def admit(cursor: Cursor, name: str, epoch: int, *, statement: str = ADMIT) -> N
         statement: ``ADMIT_PYFORMAT`` for psycopg.
 
     Raises:
-        ValueError: the epoch is none; nothing was done.
+        ValueError: the epoch or the name is none; nothing was done.
         StaleEpoch: a newer leadership was admitted; roll back.
         Exception: the driver's own. In a transaction of PostgreSQL that is REPEATABLE READ or
             stricter a serialization failure stands for a newer one that committed meanwhile: roll
             back, and where it is tried again it is stale.
     """
-    cursor.execute(statement, {"name": name, "epoch": whole_epoch(epoch)})
+    cursor.execute(statement, _parameters(name, epoch))
     _judge(epoch, cursor.rowcount == 1)
 
 
@@ -84,15 +84,23 @@ async def admit_async(
     cursor: AsyncCursor, name: str, epoch: int, *, statement: str = ADMIT_PYFORMAT
 ) -> None:
     """As ``admit``, with a cursor for asyncio; the statement is psycopg's."""
-    await cursor.execute(statement, {"name": name, "epoch": whole_epoch(epoch)})
+    await cursor.execute(statement, _parameters(name, epoch))
     _judge(epoch, cursor.rowcount == 1)
 
 
 async def admit_asyncpg(connection: AsyncpgConnection, name: str, epoch: int) -> None:
     """As ``admit``, with a connection of asyncpg: inside ``async with connection.transaction()``,
     which commits, and rolls back where this raises."""
-    status = await connection.execute(ADMIT_NUMBERED, name, whole_epoch(epoch))
+    status = await connection.execute(ADMIT_NUMBERED, *_parameters(name, epoch).values())
     _judge(epoch, status == "INSERT 0 1")
+
+
+def _parameters(name: str, epoch: int) -> dict[str, Any]:
+    """Raises ValueError. To SQLite no NULL is another's equal: each would be a name of its own."""
+    given: object = name
+    if not isinstance(given, str) or not given:
+        raise ValueError(f"what is guarded has a name, a str, and {name!r} is none")
+    return {"name": name, "epoch": whole_epoch(epoch)}
 
 
 def _judge(epoch: int, admitted: bool) -> None:
