@@ -1,11 +1,13 @@
 """``interrex sim`` as a user calls it."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from interrex.cli import sim as sim_module
 from interrex.cli import sim_seeds
 from interrex.cli.exits import Exit
 from interrex.simulator.run import Broken, Outcome
@@ -31,6 +33,11 @@ from tests.cli.test_bad_input import refused
         (["--seed", "1", "--only", "a"], "--only a"),
         (["--seed", "1", "--only", "999"], "has no fault 999"),
         (["--faults", "netwrok"], "did you mean network?"),
+        (["--faults", ","], "--faults: name some of processes"),
+        (["--seed", "1", "--duration", "1", "--only", "1"], "it has no faults at all"),
+        (["--scenario", "chain", "--duration", "9"], "--scenario goes with"),
+        (["--scenario", "chain", "--jobs", "2"], "--scenario goes with"),
+        (["--seed", "1", "--report", "a", "--trace", "a"], "--report and --trace are two files"),
         (["--election", "bully-qourum"], "did you mean bully-quorum?"),
         (["--report", "/nowhere/at/all.html"], "cannot be written"),
         (["/nowhere.toml"], "/nowhere.toml"),
@@ -100,7 +107,6 @@ def test_a_broken_promise_is_shown_with_the_faults_that_break_it(
         broken = Broken("nobody is killed", f"{kills[0]}", kills[0].at) if kills else None
         return _with(outcome, broken), numbers
 
-    monkeypatch.setattr(sim_module, "run_plan", strict)
     monkeypatch.setattr("interrex.cli.sim_seeds.run_plan", strict)
     seed = _seed_with_a_kill()
     said = interrex("sim", "--seed", str(seed), "--duration", "6", "--faults", "processes")
@@ -113,6 +119,119 @@ def test_a_broken_promise_is_shown_with_the_faults_that_break_it(
     again = interrex(*command)
     assert again.code == Exit.FAILED
     assert "1 of its 1 faults" in again.out
+
+
+@pytest.mark.parametrize("words", [["--seed", "4"], ["--first", "4", "--seeds", "1"]])
+@pytest.mark.parametrize("where", ["draw_plan", "run_plan"])
+def test_an_internal_error_is_told_with_its_seed_and_how_to_see_it_again(
+    interrex: Interrex, monkeypatch: pytest.MonkeyPatch, words: list[str], where: str
+) -> None:
+    def clumsy(*arguments: object) -> None:
+        raise KeyError("oops")
+
+    monkeypatch.setattr(f"interrex.cli.sim_seeds.{where}", clumsy)
+    said = interrex("sim", *words, "--jobs", "1", "--duration", "1", "--faults", "clocks")
+    assert said.code == Exit.FAILED
+    assert "seed 4 broke a promise at 0.000 s: internal error" in said.out
+    assert "KeyError: 'oops'" in said.out
+    assert "see it again: interrex sim --seed 4 --duration 1 --faults clocks" in said.out
+    assert said.err == ""
+
+
+def test_an_internal_error_of_a_scenario_is_told_too(
+    interrex: Interrex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def clumsy(*arguments: object) -> None:
+        raise KeyError("oops")
+
+    monkeypatch.setattr("interrex.cli.sim_scenarios.run_scenario", clumsy)
+    said = interrex("sim", "--scenario", "chain", "--seed", "4")
+    assert said.code == Exit.FAILED
+    assert "KeyError: 'oops'" in said.out
+    assert "see it again: interrex sim --scenario chain --seed 4" in said.out
+
+
+def test_what_was_done_is_told_where_the_search_for_fewer_faults_is_interrupted(
+    interrex: Interrex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by Ctrl-C in its third trial: what was found by then is told, and all else too."""
+    real = sim_seeds.run_plan
+    runs = 0
+
+    def strict(plan, trace=None):  # type: ignore[no-untyped-def]
+        nonlocal runs
+        runs += 1
+        if runs == 4:
+            raise KeyboardInterrupt
+        outcome, numbers = real(plan, trace)
+        at = plan.faults[-1].at if plan.faults else outcome.until
+        return _with(outcome, Broken("nothing happens", "it does", at)), numbers
+
+    monkeypatch.setattr("interrex.cli.sim_seeds.run_plan", strict)
+    words = ["--first", "4", "--seeds", "1", "--jobs", "1", "--duration", "9", "--faults", "clocks"]
+    said = interrex("sim", *words, "--json")
+    assert said.code == Exit.INTERRUPTED
+    document = json.loads(said.out)
+    assert document["seeds"] == 1
+    assert document["violated"] == 1
+    (found,) = document["violations"]
+    assert found["replay"].startswith("interrex sim --seed 4 --duration 9 --faults clocks --only ")
+    assert runs == 4
+
+
+def test_a_seed_that_is_interrupted_says_that_nothing_was_done(
+    interrex: Interrex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(plan, trace=None):  # type: ignore[no-untyped-def]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("interrex.cli.sim_seeds.run_plan", interrupted)
+    said = interrex("sim", "--seed", "4")
+    assert said.code == Exit.INTERRUPTED
+    assert "nothing was run to its end" in said.out
+
+
+def test_what_was_run_is_told_where_the_page_cannot_be_written_any_more(
+    interrex: Interrex,
+) -> None:
+    words = ["--seed", "4", "--duration", "1", "--faults", "clocks"]
+    said = interrex("sim", *words, "--report", "/dev/full")
+    assert said.code == Exit.FAILED
+    assert "every promise was kept" in said.out
+    assert said.err == "interrex: /dev/full cannot be written: No space left on device\n"
+
+
+def test_whoever_ends_a_long_run_is_told_what_was_done() -> None:
+    """By SIGTERM, as of ``timeout``; and no process is left behind."""
+    words = ["sim", "--seeds", "100000", "--jobs", "2", "--duration", "3"]
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "interrex", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        jobs = _children(process.pid, 3)  # two, and what multiprocessing cleans up with
+        process.terminate()
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == Exit.INTERRUPTED
+    assert "nothing was run to its end" in out or "simulated hours" in out
+    assert err == ""
+    for job in jobs:
+        while Path(f"/proc/{job}").exists():
+            os.sched_yield()
+
+
+def _children(pid: int, count: int) -> list[str]:
+    """The children of a process, once it has so many."""
+    children: list[str] = []
+    while len(children) < count:
+        os.sched_yield()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return children
 
 
 def _with(outcome: Outcome, broken: Broken | None) -> Outcome:

@@ -1,10 +1,9 @@
 """The lab's curves on all cores: many small worlds, and of each only its count."""
 
-import multiprocessing
 import os
 from collections.abc import Callable, Sequence
 
-from interrex.cli.sim_seeds import begin_job
+from interrex.cli.sim_seeds import job_pool
 from interrex.elections.catalogue import ALGORITHMS, Algorithm
 from interrex.lab.sweep import Curve, Point, faults_of, point
 
@@ -33,8 +32,7 @@ def curves_of(
         for one in work:
             found[one] = _point(one)[1]
     else:
-        context = multiprocessing.get_context("spawn")
-        with context.Pool(os.cpu_count(), begin_job) as pool:
+        with job_pool(os.cpu_count() or 1) as pool:
             for one, counted in pool.imap_unordered(_point, work):
                 found[one] = counted
                 tell(f"messages over the number of processes: {len(found)} of {len(work)} points")

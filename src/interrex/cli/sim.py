@@ -2,9 +2,10 @@
 
 import contextlib
 import os
+import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count, islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,8 +17,9 @@ from interrex.cli.exits import CommandError, Exit
 from interrex.cli.names import unknown
 from interrex.cli.places import Flag, check_writable
 from interrex.cli.sim_scenarios import play, scenario_lines
-from interrex.cli.sim_seeds import Asked, SeedResult, run_plan, run_seeds, shrink_seed
+from interrex.cli.sim_seeds import Asked, SeedResult, run_one, run_seeds, shrink_seed
 from interrex.cli.sim_words import Progress, lines_of, summary_document
+from interrex.cli.terminal import interrupted_by_every_ending
 from interrex.cli.values import whole_number
 from interrex.config import check as check_file
 from interrex.core.spec import ClusterSpec
@@ -28,9 +30,9 @@ from interrex.simulator.checkers.watch import Panel
 from interrex.simulator.faults.catalogue import families_of
 from interrex.simulator.faults.drawing import usual_spec
 from interrex.simulator.faults.electing import DRAWN_ELECTIONS, draw_election
-from interrex.simulator.plan import FaultPlan
+from interrex.simulator.plan import Fault, FaultPlan
 from interrex.simulator.report import html_report
-from interrex.simulator.run import replay
+from interrex.simulator.run import Broken, replay
 from interrex.simulator.shrinking import Shrunk, told
 from interrex.simulator.shrinking import only as only_faults
 from interrex.simulator.summary import Summary
@@ -95,8 +97,11 @@ def sim(
         print("\n".join(scenario_lines()))
         return Exit.OK
     if scenario is not None:
-        if file is not None or any((minutes, election, faults, only, report, json)):
-            raise CommandError("--scenario goes with --seeds, --seed and --trace only", Exit.USAGE)
+        others = (minutes, election, faults, only, report, json, jobs, duration != DURATION_S)
+        if file is not None or any(others):
+            raise CommandError(
+                "--scenario goes with --seeds, --seed, --first and --trace only", Exit.USAGE
+            )
         _check_words(seeds, seed, first, minutes, only, trace)
         check_writable(trace)
         chosen_seeds = islice(_from(first), seeds or SCENARIO_SEEDS) if seed is None else (seed,)
@@ -110,20 +115,18 @@ def sim(
         election=election,
     )
     _check_words(seeds, seed, first, minutes, only, trace)
-    for path in (report, trace):
-        check_writable(path)
+    _check_files(report, trace)
+    workers = _positive("--jobs", jobs if jobs is not None else os.cpu_count() or 1)
     campaign = _Campaign(asked, file, json)
-    if seed is not None:
-        plan = _plan(asked, seed, only)
-        campaign.take(_one(plan, trace), plan)
-    else:
-        chosen = _seeds_for(_from(first), seeds, minutes)
-        workers = _positive("--jobs", jobs if jobs is not None else os.cpu_count() or 1)
-        needed = MOST_JOBS if minutes is not None else seeds or SEEDS
-        campaign.run(chosen, min(workers, needed, MOST_JOBS), seeds, minutes)
-    if report is not None:
-        campaign.write_report(report)
-    return campaign.finish()
+    with interrupted_by_every_ending():
+        if seed is not None:
+            campaign.run_one(seed, only, trace)
+        else:
+            campaign.run(_from(first), workers, seeds, minutes)
+        code = campaign.finish()
+        if report is not None:
+            campaign.write_report(report)
+    return code
 
 
 class _Campaign:
@@ -134,7 +137,7 @@ class _Campaign:
         self._file = file
         self._json = json
         self._summary = Summary()
-        self._broken: list[tuple[SeedResult, FaultPlan]] = []
+        self._broken: list[tuple[SeedResult, FaultPlan | None]] = []
         self._worst: tuple[int, FaultPlan] | None = None
         self._interrupted = False
         self._began = time.monotonic()
@@ -143,18 +146,19 @@ class _Campaign:
 
     def run(
         self,
-        chosen: Callable[[], Iterator[int]],
+        numbers: Iterator[int],
         jobs: int,
         seeds: int | None,
         minutes: float | None,
     ) -> None:
         """Run seeds on several cores, with a line of progress; Ctrl-C keeps what is done."""
-        self._jobs = jobs
+        needed = MOST_JOBS if minutes is not None else seeds or SEEDS
+        self._jobs = min(jobs, needed, MOST_JOBS)
         progress = Progress(sys.stderr, seeds, minutes)
-        results = run_seeds(self._asked, chosen(), jobs)
+        results = run_seeds(self._asked, _chosen(numbers, seeds, minutes), self._jobs)
         try:
             for result in results:
-                self.take(result, self._asked.plan(result.seed))
+                self._take(result, _drawn(self._asked, result.seed))
                 progress.show(self._summary, len(self._broken))
         except KeyboardInterrupt:
             self._interrupted = True
@@ -163,25 +167,49 @@ class _Campaign:
             if hasattr(results, "close"):
                 results.close()
 
-    def take(self, result: SeedResult, plan: FaultPlan) -> None:
-        """Add one seed's result."""
+    def run_one(self, seed: int, only: str | None, trace: Path | None) -> None:
+        """Run one seed, or some of its faults, in this process."""
+        plan = _drawn(self._asked, seed)
+        if plan is not None and only is not None:
+            plan = _only(plan, only)
+        try:
+            with contextlib.ExitStack() as stack:
+                written = None
+                if trace is not None:
+                    written = Trace(stack.enter_context(trace.open("wb")).write)
+                result = run_one(seed, lambda: plan or self._asked.plan(seed), written)
+        except KeyboardInterrupt:
+            self._interrupted = True
+        else:
+            self._take(result, plan)
+
+    def _take(self, result: SeedResult, plan: FaultPlan | None) -> None:
+        """Add one seed's result; without a plan: none could be drawn."""
         counts = (result.events, result.steps, result.messages)
         self._summary.add(result.seed, result.numbers, result.faults, result.until, counts,
                           result.converged_in)  # fmt: skip
         if result.broken is not None:
             self._broken.append((result, plan))
         badness = result.numbers.longest_gap + (1 << 62 if result.broken is not None else 0)
-        if self._worst is None or badness > self._worst[0]:
+        if plan is not None and (self._worst is None or badness > self._worst[0]):
             self._worst = (badness, plan)
 
     def write_report(self, path: Path) -> None:
-        """One self-contained page: the worst seed's timeline, the times of all."""
+        """One self-contained page: the worst seed's timeline, the times of all.
+
+        Raises:
+            CommandError: it cannot be written any more.
+        """
         if self._worst is None:
             return
         plan = self._worst[1]
         timeline = Timeline()
         outcome = replay(plan, [Panel([*all_watches(plan.spec), timeline])])
-        path.write_text(html_report(self._summary, timeline, outcome), encoding="utf-8")
+        page = html_report(self._summary, timeline, outcome)
+        try:
+            path.write_text(page, encoding="utf-8")
+        except OSError as error:
+            raise CommandError(f"{path} cannot be written: {error.strerror}") from error
 
     def finish(self) -> int:
         """Print what was found; the exit code."""
@@ -199,94 +227,93 @@ class _Campaign:
             if left > 0:
                 names = ", ".join(str(result.seed) for result, _ in self._broken[3:13])
                 print(f"{left} more seeds broke a promise: {names}{', ...' if left > 10 else ''}")
-            elif not self._broken:
+            elif self._summary.runs and not self._broken:
                 print("every promise was kept")
+        sys.stdout.flush()
         if self._interrupted:
             return Exit.INTERRUPTED
         return Exit.FAILED if self._broken else Exit.OK
 
-    def _explain(self, result: SeedResult, plan: FaultPlan) -> None:
+    def _explain(self, result: SeedResult, plan: FaultPlan | None) -> None:
         broken = result.broken
         assert broken is not None
         if not self._json:
             print(f"seed {result.seed} broke a promise at {broken.at / S:.3f} s: {broken.promise}")
             print("\n".join(f"  {line}" for line in broken.text.splitlines()[-12:]))
-        shrunk = self._shrink(plan, broken.promise)
-        numbers = ",".join(str(fault.number) for fault in shrunk.plan.faults)
-        words = [str(self._file)] if self._file is not None else []
-        words += ["--seed", str(result.seed)]
-        if self._asked.duration != DURATION_S * S:
-            words += ["--duration", str(self._asked.duration // S)]
-        if self._asked.election:
-            words += ["--election", self._asked.election]
-        if self._asked.families != _possible(self._asked.spec, self._asked.election):
-            words += ["--faults", ",".join(self._asked.families)]
-        command = " ".join(["interrex", "sim", *words, "--only", numbers or "none"])
+        shrunk = None
+        if plan is not None:  # one that came to nothing at all may not end when it is tried again
+            shrunk = self._shrink(plan, broken) if result.until else Shrunk(plan, 0)
+        faults = shrunk.plan.faults if shrunk is not None else ()
+        command = self._replay(result.seed, None if shrunk is None else faults)
         self._findings.append(
             {
                 "seed": result.seed,
                 "promise": broken.promise,
                 "text": broken.text,
                 "at_s": broken.at / S,
-                "faults": [told(fault).strip() for fault in shrunk.plan.faults],
+                "faults": [told(fault).strip() for fault in faults],
                 "replay": command,
             }
         )
         if not self._json:
-            total, left = len(plan.faults), len(shrunk.plan.faults)
-            print(f"  {left} of its {total} faults are enough ({shrunk.trials} runs tried):")
-            print("\n".join(f"  {told(fault)}" for fault in shrunk.plan.faults))
+            if plan is not None and shrunk is not None:
+                total, tried = len(plan.faults), shrunk.trials
+                print(f"  {len(faults)} of its {total} faults are enough ({tried} runs tried):")
+                print("\n".join(f"  {told(fault)}" for fault in faults))
             print(f"  see it again: {command}")
             print()
 
-    def _shrink(self, plan: FaultPlan, promise: str) -> Shrunk:
-        """For a while: each trial is a whole run."""
+    def _replay(self, seed: int, faults: Sequence[Fault] | None) -> str:
+        """The command that shows a seed again, with these of its faults; None: with what it has."""
+        words = [str(self._file)] if self._file is not None else []
+        words += ["--seed", str(seed)]
+        if self._asked.duration != DURATION_S * S:
+            words += ["--duration", str(self._asked.duration // S)]
+        if self._asked.election:
+            words += ["--election", self._asked.election]
+        if self._asked.families != _possible(self._asked.spec, self._asked.election):
+            words += ["--faults", ",".join(self._asked.families)]
+        if faults is not None:
+            words += ["--only", ",".join(str(fault.number) for fault in faults) or "none"]
+        return shlex.join(["interrex", "sim", *words])
+
+    def _shrink(self, plan: FaultPlan, broken: Broken) -> Shrunk:
+        """For a while, as each trial is a whole run; and no more once somebody has had enough."""
         end = time.monotonic() + SHRINKING_S
         progress = Progress(sys.stderr, None, None)
 
         def go_on(trials: int) -> bool:
             progress.say(f"looking for fewer faults that break it: {trials} runs tried")
-            return time.monotonic() < end
+            return not self._interrupted and time.monotonic() < end
+
+        def interrupted() -> None:
+            self._interrupted = True
 
         try:
-            return shrink_seed(plan, promise, go_on)
+            return shrink_seed(plan, broken, go_on, interrupted)
         finally:
             progress.end()
 
 
-def _one(plan: FaultPlan, trace: Path | None) -> SeedResult:
-    with contextlib.ExitStack() as stack:
-        written = None
-        if trace is not None:
-            written = Trace(stack.enter_context(trace.open("wb")).write)
-        outcome, numbers = run_plan(plan, written)
-    return SeedResult(
-        seed=plan.seed,
-        broken=outcome.broken,
-        until=outcome.until,
-        events=outcome.events,
-        steps=outcome.steps,
-        messages=outcome.messages,
-        converged_in=outcome.converged_in,
-        faults=outcome.faults,
-        numbers=numbers,
-    )
+def _drawn(asked: Asked, seed: int) -> FaultPlan | None:
+    """What a seed stands for; None where drawing it fails, which its run has found too."""
+    try:
+        return asked.plan(seed)
+    except Exception:  # noqa: BLE001 - as in a run, told by its result
+        return None
 
 
-def _plan(asked: Asked, seed: int, only: str | None) -> FaultPlan:
-    plan = asked.plan(seed)
-    if only is None:
-        return plan
+def _only(plan: FaultPlan, only: str) -> FaultPlan:
     words = [word.strip() for word in only.split(",") if word.strip() not in ("", "none")]
     if not all(word.isdecimal() for word in words):
         raise CommandError(f"--only {only}: say numbers, as 3,17, or none", Exit.USAGE)
     try:
         return only_faults(plan, [int(word) for word in words])
     except KeyError as error:
+        total = len(plan.faults)
+        has = f"its faults have the numbers 1 to {total}" if total else "it has no faults at all"
         raise CommandError(
-            f"--only {only}: seed {seed} has no fault {error}\n"
-            f"its faults have the numbers 1 to {len(plan.faults)}",
-            Exit.USAGE,
+            f"--only {only}: seed {plan.seed} has no fault {error}\n{has}", Exit.USAGE
         ) from error
 
 
@@ -294,17 +321,12 @@ def _from(first: int | None) -> Iterator[int]:
     return count(1 if first is None else first)
 
 
-def _seeds_for(
-    numbers: Iterator[int], seeds: int | None, minutes: float | None
-) -> Callable[[], Iterator[int]]:
-    def chosen() -> Iterator[int]:
-        end = time.monotonic() + minutes * 60 if minutes is not None else None
-        for number in islice(numbers, SEEDS if seeds is None and minutes is None else seeds):
-            if end is not None and time.monotonic() >= end:
-                return
-            yield number
-
-    return chosen
+def _chosen(numbers: Iterator[int], seeds: int | None, minutes: float | None) -> Iterator[int]:
+    end = time.monotonic() + minutes * 60 if minutes is not None else None
+    for number in islice(numbers, SEEDS if seeds is None and minutes is None else seeds):
+        if end is not None and time.monotonic() >= end:
+            return
+        yield number
 
 
 def _election(name: str | None, file: Path | None) -> str:
@@ -329,6 +351,8 @@ def _families(words: str | None, possible: tuple[str, ...]) -> tuple[str, ...]:
     if words is None:
         return possible
     names = [word.strip() for word in words.split(",") if word.strip()]
+    if not names:
+        raise CommandError(f"--faults: name some of {', '.join(possible)}", Exit.USAGE)
     for name in names:
         if name not in possible:
             raise unknown("family of faults", name, possible)
@@ -365,6 +389,13 @@ def _check_words(
         _positive("--seeds", seeds)
     if minutes is not None and not 0 < minutes < 1e6:
         raise CommandError(f"--minutes {minutes:g}: say a number above 0", Exit.USAGE)
+
+
+def _check_files(report: Path | None, trace: Path | None) -> None:
+    if report is not None and report == trace:
+        raise CommandError(f"{report}: --report and --trace are two files", Exit.USAGE)
+    for path in (report, trace):
+        check_writable(path)
 
 
 def _positive(option: str, number: int) -> int:

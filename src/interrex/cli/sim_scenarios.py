@@ -1,13 +1,15 @@
 """``interrex sim --scenario``: a named scenario, run for a few seeds."""
 
 import contextlib
+import traceback
 from collections.abc import Iterable
 from pathlib import Path
 
 from interrex.cli.exits import Exit
 from interrex.cli.names import unknown
+from interrex.simulator.run import INTERNAL_ERROR, Broken
 from interrex.simulator.scenarios.catalogue import SCENARIOS
-from interrex.simulator.scenarios.scenario import plan_of, run_scenario
+from interrex.simulator.scenarios.scenario import Scenario, plan_of, run_scenario
 from interrex.simulator.shrinking import told
 from interrex.simulator.trace import Trace
 
@@ -47,14 +49,22 @@ def play(name: str, seeds: Iterable[int], trace: Path | None) -> int:
             written = None
             if trace is not None:
                 written = Trace(stack.enter_context(trace.open("wb")).write)
-            outcome, words = run_scenario(scenario, seed, written)
-        if outcome.broken is None:
+            found, words = _run(scenario, seed, written)
+        if found is None:
             print(f"seed {seed}: {words}")
             continue
         broken += 1
-        found = outcome.broken
         print(f"seed {seed} broke a promise at {found.at / 10**9:.3f} s: {found.promise}")
         print("\n".join(f"  {line}" for line in found.text.splitlines()[-12:]))
         print("\n".join(f"  {told(fault)}" for fault in plan_of(scenario, seed).faults))
         print(f"  see it again: interrex sim --scenario {name} --seed {seed}")
     return Exit.FAILED if broken else Exit.OK
+
+
+def _run(scenario: Scenario, seed: int, trace: Trace | None) -> tuple[Broken | None, str]:
+    """What was broken, and what the scenario says of itself."""
+    try:
+        outcome, words = run_scenario(scenario, seed, trace)
+    except Exception:  # noqa: BLE001 - an internal error is a finding too
+        return Broken(INTERNAL_ERROR, traceback.format_exc(), 0), ""
+    return outcome.broken, words

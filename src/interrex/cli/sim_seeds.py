@@ -5,17 +5,20 @@ import os
 import signal
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from multiprocessing import resource_tracker
+from multiprocessing.pool import Pool
 from types import FrameType
 
 import msgspec
 
+from interrex.cli.terminal import ENDINGS
 from interrex.core.spec import ClusterSpec
 from interrex.simulator.checkers import all_watches
 from interrex.simulator.checkers.watch import Panel
 from interrex.simulator.faults.drawing import draw_plan
 from interrex.simulator.plan import FaultPlan
 from interrex.simulator.run import INTERNAL_ERROR, Broken, Outcome, replay
-from interrex.simulator.shrinking import Shrunk, shrink
+from interrex.simulator.shrinking import Shrunk, shrink, until
 from interrex.simulator.statistics import Numbers, Statistics
 from interrex.simulator.trace import Trace
 
@@ -70,25 +73,49 @@ def run_seeds(asked: Asked, seeds: Iterable[int], jobs: int) -> Iterator[SeedRes
         for seed in seeds:
             yield _run_seed((asked, seed))
         return
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(jobs, begin_job) as pool:
+    with job_pool(jobs) as pool:
         yield from pool.imap_unordered(_run_seed, ((asked, seed) for seed in seeds))
 
 
-def shrink_seed(plan: FaultPlan, promise: str, go_on: Callable[[int], bool]) -> Shrunk:
-    """The shortest plan found that breaks the same promise, as long as ``go_on`` says so."""
+def shrink_seed(
+    plan: FaultPlan,
+    broken: Broken,
+    go_on: Callable[[int], bool],
+    interrupted: Callable[[], None],
+) -> Shrunk:
+    """The shortest plan found that breaks the same promise, as long as ``go_on`` says so.
+
+    A trial that Ctrl-C ends counts for nothing: ``interrupted`` is told, and what was found by then
+    is what there is.
+    """
 
     def broken_at(candidate: FaultPlan) -> int | None:
-        outcome, _ = run_plan(candidate)
-        broken = outcome.broken
-        return broken.at if broken is not None and broken.promise == promise else None
+        try:
+            result = run_one(candidate.seed, lambda: candidate)
+        except KeyboardInterrupt:
+            interrupted()
+            return None
+        again = result.broken
+        return again.at if again is not None and again.promise == broken.promise else None
 
-    return shrink(plan, broken_at, go_on)
+    return shrink(until(plan, broken.at), broken_at, go_on)
+
+
+def job_pool(jobs: int) -> Pool:
+    """Made whole, whatever asks this process to end meanwhile: it hears of that when there is
+    something to end. A job hears nothing before it is there, and of Ctrl-C never."""
+    resource_tracker.ensure_running()  # it would let the signals through to whoever begins it
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (*ENDINGS, signal.SIGINT))
+    try:
+        return multiprocessing.get_context("spawn").Pool(jobs, begin_job)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def begin_job() -> None:
     """Ctrl-C is for the process that prints: it ends the others."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS)
     os.nice(1)
 
 
@@ -97,13 +124,19 @@ def _run_seed(work: tuple[Asked, int]) -> SeedResult:
     signal.signal(signal.SIGALRM, _too_long)
     signal.alarm(MOST_SECONDS)
     try:
-        outcome, numbers = run_plan(asked.plan(seed))
+        return run_one(seed, lambda: asked.plan(seed))
     except _TooLong:
         return _nothing(seed, f"no end after {MOST_SECONDS} s of wall time")
-    except Exception:  # noqa: BLE001 - an internal error is a finding too
-        return _nothing(seed, traceback.format_exc())
     finally:
         signal.alarm(0)
+
+
+def run_one(seed: int, drawn: Callable[[], FaultPlan], trace: Trace | None = None) -> SeedResult:
+    """What a seed comes to, also where drawing its plan, or making its world, raises something."""
+    try:
+        outcome, numbers = run_plan(drawn(), trace)
+    except Exception:  # noqa: BLE001 - an internal error is a finding too
+        return _nothing(seed, traceback.format_exc())
     return SeedResult(
         seed=seed,
         broken=outcome.broken,

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import TextIO
 
-_ENDINGS = (signal.SIGTERM, signal.SIGHUP)
+ENDINGS = (signal.SIGTERM, signal.SIGHUP)
+"""These ask a process to end, as Ctrl-C does."""
 
 
 def has_colours(stream: TextIO) -> bool:
@@ -52,7 +53,7 @@ def left_in_order() -> Iterator[None]:
         caught.append(number)
         raise _Ended
 
-    handled = [number for number in _ENDINGS if signal.getsignal(number) is signal.SIG_DFL]
+    handled = [number for number in ENDINGS if signal.getsignal(number) is signal.SIG_DFL]
     for number in handled:
         signal.signal(number, end)
     try:
@@ -62,6 +63,26 @@ def left_in_order() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
         if caught:
             signal.raise_signal(caught[0])
+
+
+@contextlib.contextmanager
+def interrupted_by_every_ending() -> Iterator[None]:
+    """Whatever asks this process to end is as Ctrl-C: ``timeout`` too is told what was done so far.
+
+    An ignored signal, as of nohup's, stays ignored. To be entered by the main thread.
+    """
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    handled = [number for number in ENDINGS if signal.getsignal(number) is signal.SIG_DFL]
+    for number in handled:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in handled:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def say(text: str) -> None:
