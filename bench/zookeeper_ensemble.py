@@ -122,6 +122,10 @@ class ZooKeeperEnsemble:
         process = stack.enter_context(running([*self._places[server].enter, *command, str(config)]))
         self._pids[server] = process.pid
 
+    def set_users(self, users: Mapping[str, str]) -> None:
+        """Who may show a password, and which, from each server's next start on."""
+        self._users = users
+
     def _sasl(self, folder: Path) -> list[str]:
         """Java's options that let users show their passwords."""
         if not self._users:

@@ -188,3 +188,18 @@ def test_the_certificates_of_any_host_do_where_this_host_is_not_known(tmp_path: 
     assert lacking(tmp_path, TWO_HOSTS)[0] == (
         "./shop.toml:4: tls.ca: ./ca.pem cannot be read by this user"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "servers"), [("etcd", 'endpoints = "https://h:1"'), ("zookeeper", 'hosts = "h:1"')]
+)
+def test_missing_certificates_for_a_coordination_service_are_refused(
+    tmp_path: Path, name: str, servers: str
+) -> None:
+    files = 'ca = "ca.pem"\ncertificate = "{host}.pem"\nkey = "{host}.key"\n'
+    text = f"{HEAD}[cluster.election.{name}]\n{servers}\n{files}"
+    (tmp_path / "local.pem").write_text("")
+    assert lacking(tmp_path, text) == [
+        f"./shop.toml:5: cluster.election.{name}.ca: there is no file ./ca.pem",
+        f"./shop.toml:7: cluster.election.{name}.key: there is no file ./local.key",
+    ]

@@ -47,12 +47,12 @@ def check_environment(
         _listening(reading, spec, service)
     _balancer(reading, spec)
     _tls(reading, spec, host)
-    _client(reading, spec)
+    _client(reading, spec, host)
     _kernel_ports(reading, spec)
     return Findings(reading.problems, reading.warnings)
 
 
-def _client(reading: Reading, spec: ClusterSpec) -> None:
+def _client(reading: Reading, spec: ClusterSpec, host: HostName | None) -> None:
     """The client of the service that the election rests on, and the files that it reads."""
     import importlib.util
 
@@ -66,12 +66,14 @@ def _client(reading: Reading, spec: ClusterSpec) -> None:
             f"{spec.election} needs {client}, which is not installed: "
             f"pip install 'interrex[{spec.election}]'",
         )
-    for name, password in (
-        ("etcd", spec.etcd.password_file),
-        ("zookeeper", spec.zookeeper.password_file),
-    ):
-        if password and not os.access(password, os.R_OK):
-            reading.refuse((*path, name, "password_file"), f"{password} cannot be read")
+    options = spec.etcd if spec.election == "etcd" else spec.zookeeper
+    place: Path = (*path, spec.election)
+    if options.password_file and not os.access(options.password_file, os.R_OK):
+        reading.refuse((*place, "password_file"), f"{options.password_file} cannot be read")
+    names = _hosts_here(spec, host)
+    for key in ("ca", "certificate", "key"):
+        if getattr(options, key):
+            _file(reading, (*place, key), getattr(options, key), names)
 
 
 def _folder(reading: Reading, service: ServiceSpec) -> None:
@@ -190,17 +192,31 @@ def _which(program: str, path: str | None) -> str | None:
 def _tls(reading: Reading, spec: ClusterSpec, host: HostName | None) -> None:
     if spec.tls is None:
         return
-    names = [host] if host is not None else [entry.name for entry in spec.hosts] or [LOCAL_HOST]
+    names = _hosts_here(spec, host)
     for key in ("ca", "certificate", "key"):
-        template = getattr(spec.tls, key)
-        files = [fill(template, {"host": name}) for name in names]
-        file = next((file for file in files if os.path.exists(file)), files[0])
-        if not os.path.exists(file):
-            reading.refuse(("tls", key), f"there is no file {file}")
-        elif not os.path.isfile(file) or not os.access(file, os.R_OK):
-            reading.refuse(("tls", key), f"{file} cannot be read by this user")
-        elif key == "key" and os.stat(file).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        file = _file(reading, ("tls", key), getattr(spec.tls, key), names)
+        if file and key == "key" and os.stat(file).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             reading.warn(("tls", key), f"{file} is open to others; chmod 600 it")
+
+
+def _hosts_here(spec: ClusterSpec, host: HostName | None) -> list[HostName]:
+    """Which of the file's hosts this machine may be."""
+    if host is not None:
+        return [host]
+    return [entry.name for entry in spec.hosts] or [LOCAL_HOST]
+
+
+def _file(reading: Reading, path: Path, template: str, hosts: list[HostName]) -> str:
+    """The file that a host reads; refused, and empty, where it cannot."""
+    files = [fill(template, {"host": name}) for name in hosts]
+    file = next((file for file in files if os.path.exists(file)), files[0])
+    if not os.path.exists(file):
+        reading.refuse(path, f"there is no file {file}")
+    elif not os.path.isfile(file) or not os.access(file, os.R_OK):
+        reading.refuse(path, f"{file} cannot be read by this user")
+    else:
+        return file
+    return ""
 
 
 def _kernel_ports(reading: Reading, spec: ClusterSpec) -> None:

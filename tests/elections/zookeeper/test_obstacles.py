@@ -51,6 +51,9 @@ def test_why_there_is_no_session_is_told_until_there_is_one() -> None:
     assert "no server answers" in core.hindrance
     core.step(Noticed(q.Unserved("ZooKeeper at h is 3.4.14, and 3.5 is the oldest")), S)
     assert "gives no session: ZooKeeper at h is 3.4.14, and 3.5 is the oldest" in core.hindrance
+    assert core.hindrance.endswith("see to its servers, nothing is to be done here")
+    core.step(Noticed(q.Unserved("ZooKeeper refuses the user 'shop'", "let it in")), S)
+    assert core.hindrance.endswith("refuses the user 'shop'; let it in")
     core.step(Noticed(q.Connected(1, 4000)), 2 * S)
     assert core.hindrance == ""
     core.step(Noticed(q.Suspended()), 3 * S)

@@ -301,10 +301,36 @@ async def test_certificates_are_checked_on_both_sides(tmp_path: Path) -> None:
             answer = await mine.ask(q.Transact((), (q.Put("a", b"1"),)))
         without = asker(Etcd(endpoints=(url,), ca=str(tmp_path / "ca.pem")))
         strange = asker(Etcd(endpoints=(url,)))
-        for other in (without, strange):
-            assert isinstance(await other.ask(q.Transact((), (q.Get("a"),))), q.Failed)
+        for other, why in ((without, "does not take this program's"), (strange, "to be trusted")):
+            failed = await other.ask(q.Transact((), (q.Get("a"),)))
+            assert (failed.certainty, why in failed.text) == (q.Certainty.NOT_DONE, True)
             await other.client.close()
         await mine.client.close()
+
+
+async def test_endpoints_of_two_clusters_are_asked_nothing_but_who_they_are(
+    cluster: EtcdCluster, tmp_path: Path
+) -> None:
+    """Members of one election would lead beside each other, one in each."""
+    with etcd_by_tls(tmp_path, server_tls(tmp_path)) as port:
+        both = (cluster.endpoints[0], f"https://127.0.0.1:{port}")
+        options = Etcd(
+            endpoints=both,
+            timeout=PATIENT_S,
+            ca=str(tmp_path / "ca.pem"),
+            certificate=str(tmp_path / "h1.pem"),
+            key=str(tmp_path / "h1.key"),
+        )
+        mine = asker(options)
+        for _ in both:
+            failed = await mine.ask(q.Grant(1, 5))
+            assert failed.certainty is q.Certainty.REFUSED
+            assert "are of two clusters of etcd" in failed.text
+            assert all(endpoint in failed.text for endpoint in both)
+        await mine.client.close()
+    alone = asker(options)  # the other one answers no more
+    assert isinstance(await alone.ask(q.Transact((), (q.Get("a"),))), q.Transacted)
+    await alone.client.close()
 
 
 async def test_no_connection_outlives_the_client_where_a_server_leaves_tls_unended(

@@ -20,7 +20,8 @@ from interrex.elections.zookeeper import questions as q
 from interrex.elections.zookeeper.nodes import FOLDERS
 from interrex.runtime.coordination.interface import Unreachable
 from interrex.runtime.coordination.zookeeper import ZooKeeperClient
-from interrex.runtime.coordination.zookeeper_session import ZooKeeperConnection, access_from
+from interrex.runtime.coordination.zookeeper_access import access_from
+from interrex.runtime.coordination.zookeeper_session import ZooKeeperConnection
 from tests.answering import OLD_ZOOKEEPER, answering
 from tests.certificates import server_tls
 from tests.runtime.coordination.asking import Asker

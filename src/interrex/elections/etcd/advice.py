@@ -8,8 +8,12 @@ _ADVICE = {
     "or switch authentication off: etcdctl auth disable",
     "permission denied": "let its user read and write the cluster's keys: etcdctl role "
     "grant-permission",
-    "authentication failed": "put the user's password into its password_file, and start the "
-    "workers again",
+    "authentication failed": "put the user's password into its password_file",
+    "is not to be trusted": "it has to be valid today, to name the host as it is written here, "
+    "and to be signed by the given ca",
+    "does not take this program's certificate": "give certificate and key of one that it knows",
+    "are of two clusters": "leave the others out of [cluster.election.etcd] endpoints, and begin "
+    "again with that file",
 }
 _OTHERWISE = "see to its servers, nothing is to be done here"
 

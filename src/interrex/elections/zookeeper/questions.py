@@ -161,9 +161,10 @@ class Suspended(msgspec.Struct, frozen=True):
 
 
 class Unserved(msgspec.Struct, frozen=True):
-    """There will be no session before somebody acts: why, in words."""
+    """There will be no session before somebody acts: why, and what to do, in words."""
 
     text: str
+    advice: str = ""
 
 
 class Lost(msgspec.Struct, frozen=True):

@@ -61,6 +61,7 @@ from interrex.elections.zookeeper.settings import ZooKeeperSettings
 REMEMBERED_GUIDS = 16
 
 _ELSEWHERE = "see to its servers, nothing is to be done here"
+_NOBODY_ANSWERS = q.Unserved("no server answers that is in touch with a majority")
 
 
 class ZooKeeper(CoordinatedElection[q.Answer]):
@@ -101,7 +102,7 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
         self._must_look = True
         self._look_at = 0
         self._has_looked = False
-        self._refused = ""
+        self._refused: q.Unserved | None = None
         """Why there will be no session, where the servers say so."""
         self._damage = ""
         """What is wrong with the nodes that say who leads."""
@@ -121,8 +122,8 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
 
     @property
     def _unserved(self) -> str:
-        why = self._refused or "no server answers that is in touch with a majority"
-        return f"ZooKeeper gives no session: {why}; {_ELSEWHERE}"
+        refused = self._refused or _NOBODY_ANSWERS
+        return f"ZooKeeper gives no session: {refused.text}; {refused.advice or _ELSEWHERE}"
 
     @property
     def _is_served(self) -> bool:
@@ -219,13 +220,13 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
                 if self._session is None or self._session.session != session:
                     self._end("its session with ZooKeeper has ended")
                     self._forget_node()
-                self._session, self._is_connected, self._refused = connected, True, ""
+                self._session, self._is_connected, self._refused = connected, True, None
                 self._must_look = True
                 self._reader.read()
             case q.Suspended():
                 self._is_connected = False
-            case q.Unserved(text):
-                self._refused = text
+            case q.Unserved() as refused:
+                self._refused = refused
             case q.Lost():
                 self._is_connected = False
                 self._session = None

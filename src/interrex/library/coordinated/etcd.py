@@ -8,6 +8,7 @@ from collections.abc import Callable
 from random import Random
 from urllib.parse import quote
 
+from interrex.core.errors import InterrexError
 from interrex.core.ids import WorkerName
 from interrex.elections.etcd.etcd import Etcd
 from interrex.elections.etcd.settings import LEAST_SESSION_S, EtcdSettings
@@ -73,7 +74,7 @@ class EtcdService:
         self.patience = patience
         self.last_words = 2 * access.timeout
 
-    async def open(self, post: Post, refused: Callable[[str], None]) -> None:
+    async def open(self, post: Post, refused: Callable[[InterrexError], None]) -> None:
         """Raises ElectionError."""
         words = Words(self._folder)
         connection = await borrow(

@@ -7,14 +7,14 @@ import socket
 from random import Random
 from urllib.parse import quote, unquote
 
-from interrex.core.errors import InvariantViolation
+from interrex.core.errors import InterrexError, InvariantViolation
 from interrex.core.ids import WorkerName
 from interrex.core.time import S
 from interrex.elections.coordinated.candidacy import Candidacy
 from interrex.elections.interface import Ask, ElectionEvent, LeaderChanged, Noticed, Told, WakeUp
+from interrex.library.coordinated.options import told
 from interrex.library.coordinated.service import Core, Service
 from interrex.library.errors import (
-    BadCredentials,
     BadTimes,
     ElectionError,
     IdentityTaken,
@@ -91,8 +91,8 @@ class CoordinatedMember:
             self._timer.cancel()
         await to_its_end(self._service.close(settled=core is None or core.is_settled))
 
-    def _refused(self, reason: str) -> None:
-        self._standing.fail(BadCredentials(reason))
+    def _refused(self, error: InterrexError) -> None:
+        self._standing.fail(told(error))
 
     def stand(self) -> None:
         self._take(Candidacy(stands=True))

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from random import Random
 
+from interrex.core.errors import InterrexError
 from interrex.core.ids import WorkerName
 from interrex.elections.interface import Ask
 from interrex.elections.postgresql.postgresql import Postgres
@@ -70,7 +71,7 @@ class PostgresService:
         self.patience = patience
         self.last_words = 2 * access.timeout
 
-    async def open(self, post: Post, refused: Callable[[str], None]) -> None:
+    async def open(self, post: Post, refused: Callable[[InterrexError], None]) -> None:
         """Raises ElectionError."""
         connection = self._connection = await borrow(
             self._access,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Protocol
 
+from interrex.core.errors import InterrexError
 from interrex.core.ids import WorkerName
 from interrex.core.time import S
 from interrex.elections.coordinated.candidacy import Candidacy, Who
@@ -84,7 +85,7 @@ class Service(Protocol):
     def last_words(self) -> float:
         """For how many seconds a member that leaves waits until its place is free."""
 
-    async def open(self, post: Post, refused: Callable[[str], None]) -> None:
+    async def open(self, post: Post, refused: Callable[[InterrexError], None]) -> None:
         """Be able to ask.
 
         Args:

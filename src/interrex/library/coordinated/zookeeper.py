@@ -7,6 +7,7 @@ from collections.abc import Callable
 from random import Random
 from urllib.parse import quote
 
+from interrex.core.errors import InterrexError
 from interrex.core.ids import WorkerName
 from interrex.elections.interface import Ask
 from interrex.elections.zookeeper.settings import LEAST_SESSION_S, ZooKeeperSettings
@@ -22,7 +23,8 @@ from interrex.library.coordinated.sharing import borrow, give_back
 from interrex.library.errors import BadTimes, UnknownOption
 from interrex.library.urls import ElectionUrl
 from interrex.runtime.coordination.zookeeper import ZooKeeperClient
-from interrex.runtime.coordination.zookeeper_session import ZooKeeperAccess, ZooKeeperConnection
+from interrex.runtime.coordination.zookeeper_access import ZooKeeperAccess
+from interrex.runtime.coordination.zookeeper_session import ZooKeeperConnection
 
 SESSION_S = 10.0
 PATIENCE_S = 10.0
@@ -65,7 +67,7 @@ class ZooKeeperService:
         self.asked = ZooKeeperSettings().believed(round(access.session * 1000))
         self.patience = patience
 
-    async def open(self, post: Post, refused: Callable[[str], None]) -> None:
+    async def open(self, post: Post, refused: Callable[[InterrexError], None]) -> None:
         """Raises ElectionError."""
         connection = self._connection = await borrow(
             self._access,

@@ -15,12 +15,18 @@ def tls_context(service: str, ca: str, certificate: str, key: str) -> ssl.SSLCon
     Raises:
         BadCertificates: a file cannot be read, or is not what it should be.
     """
+    files = ca
     try:
         context = ssl.create_default_context(cafile=ca or None)
         if certificate:
+            files = f"{certificate} with {key}"
             context.load_cert_chain(certificate, key)
     except (OSError, ssl.SSLError) as error:
-        raise BadCertificates(f"the certificates for {service} cannot be used: {error}") from error
+        why = error.reason if isinstance(error, ssl.SSLError) else error.strerror
+        raise BadCertificates(
+            f"the certificates for {service} cannot be used: {files}: {why or error}\n"
+            "they are to be PEM files that this user may read: ca, certificate and its own key"
+        ) from error
     return context
 
 
@@ -33,7 +39,8 @@ def certificate_problem(place: str, error: BaseException) -> WrongCertificate | 
         if isinstance(found, ssl.SSLCertVerificationError) and verdict:
             return WrongCertificate(
                 f"{place}: the server's certificate is not to be trusted: {verdict}\n"
-                "it has to name the host as it is written here, and to be signed by the given ca"
+                "it has to be valid today, to name the host as it is written here, and to be "
+                "signed by the given ca"
             )
         reason = getattr(found, "reason", None) or ""
         if isinstance(found, ssl.SSLError) and any(one in reason for one in _REFUSED):

@@ -10,7 +10,6 @@ import socket
 import ssl
 from collections.abc import Coroutine
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, cast
 from weakref import WeakSet
 
@@ -49,6 +48,7 @@ from interrex.runtime.coordination.etcd_json import (
     refusal,
 )
 from interrex.runtime.coordination.etcd_leases import Leases, SharedLease
+from interrex.runtime.coordination.etcd_tokens import Tokens
 from interrex.runtime.coordination.etcd_watches import Watched, Watches
 from interrex.runtime.coordination.interface import (
     BadCredentials,
@@ -56,6 +56,7 @@ from interrex.runtime.coordination.interface import (
     Unreachable,
     WrongService,
 )
+from interrex.runtime.coordination.passwords import password_from
 
 OLDEST = (3, 4)
 """The oldest etcd whose gateway takes these questions."""
@@ -71,6 +72,7 @@ class EtcdAccess(msgspec.Struct, frozen=True):
     timeout: float = 1.0
     user: str = ""
     password: Secret = Secret()
+    password_file: str = ""
     ca: str = ""
     certificate: str = ""
     key: str = ""
@@ -87,7 +89,8 @@ def access_from(options: Etcd, host: HostName) -> EtcdAccess:
         endpoints=options.endpoints,
         timeout=options.timeout,
         user=options.user,
-        password=Secret(_password(options)),
+        password=password_from("etcd", options.user, options.password_file),
+        password_file=options.password_file if options.user else "",
         ca=fill(options.ca, values),
         certificate=fill(options.certificate, values),
         key=fill(options.key, values),
@@ -107,10 +110,13 @@ class EtcdConnection:
     def __init__(self, access: EtcdAccess) -> None:
         self.timeout = access.timeout
         self._access = access
-        self._token: str | None = None
+        self._endpoints = tuple(endpoint.rstrip("/") for endpoint in access.endpoints)
         self._at = 0
         self._fit: set[str] = set()
-        """Endpoints that have told their version, and were not left since."""
+        """Endpoints that have told who they are, and were not left since."""
+        self._clusters: dict[str, str] = {}
+        """Which cluster each endpoint belongs to, as far as it has said so."""
+        self._tokens = Tokens(access.user, access.password, access.password_file, self._send)
         self._sockets: WeakSet[socket.socket] = WeakSet()
         context = _tls(access)
         connector = aiohttp.TCPConnector(
@@ -130,6 +136,7 @@ class EtcdConnection:
         One whose question failed was given up with a polite end of TLS, which aiohttp forgets and
         a server may leave unanswered: it is ended here too.
         """
+        await self._tokens.close()
         await asyncio.gather(self._http.close(), self.watches.close(), self.leases.close())
         for one in self._sockets:
             with suppress(OSError):
@@ -158,12 +165,14 @@ class EtcdConnection:
             if isinstance(answer, Failed) and answer.certainty is Certainty.UNKNOWN:
                 self.leave(endpoint)
             return answer
-        except aiohttp.ClientConnectorError as error:
-            self.leave(endpoint)
-            return Failed(Certainty.NOT_DONE, f"{endpoint}: {error.strerror or error}")
         except (TimeoutError, aiohttp.ClientError, OSError, *NONSENSE) as error:
             self.leave(endpoint)
-            return Failed(Certainty.UNKNOWN, f"{endpoint}: {why(error)}")
+            problem = certificate_problem(endpoint, error)
+            if problem is not None:
+                return Failed(Certainty.NOT_DONE, str(problem).partition("\n")[0])
+            nobody = isinstance(error, aiohttp.ClientConnectorError)
+            certainty = Certainty.NOT_DONE if nobody else Certainty.UNKNOWN
+            return Failed(certainty, f"{endpoint}: {why(error)}")
 
     async def ask(self, question: Question) -> Answer:
         """Ask once what is not about keys."""
@@ -174,12 +183,12 @@ class EtcdConnection:
 
         Raises:
             Unreachable: no endpoint answers.
-            WrongService: what answers is no etcd, or too old a one.
+            WrongService: what answers is no etcd, or too old a one, or another cluster's too.
             WrongCertificate: its certificate does not fit, or it does not take ours.
             BadCredentials: it does not let this user write there.
         """
         found: InterrexError | None = None
-        for _ in self._access.endpoints:
+        for _ in self._endpoints:
             endpoint = self.endpoint
             try:
                 await self._try_to_write(endpoint, words)
@@ -194,6 +203,30 @@ class EtcdConnection:
                 return
         assert found is not None
         raise found
+
+    async def _meet(self, endpoint: str) -> None:
+        """Raises WrongService."""
+        await self._check_version(endpoint)
+        is_first = not self._clusters
+        cluster = await self._cluster_of(endpoint)
+        if is_first or not set(self._clusters.values()) <= {cluster}:
+            others = [one for one in self._endpoints if one != endpoint]
+            await asyncio.gather(*map(self._cluster_of, others))
+        for other, found in self._clusters.items():
+            if cluster and found != cluster:
+                raise WrongService(
+                    f"{endpoint} and {other} are of two clusters of etcd: name the endpoints of one"
+                )
+
+    async def _cluster_of(self, endpoint: str) -> str:
+        """Its cluster's id; empty, and forgotten, where it does not say."""
+        self._clusters.pop(endpoint, None)
+        try:
+            found = await self._send(endpoint, "/v3/maintenance/status", {}, {})
+            self._clusters[endpoint] = str(found["header"]["cluster_id"])
+        except (aiohttp.ClientError, TimeoutError, OSError, Refused, *NONSENSE):
+            return ""
+        return self._clusters[endpoint]
 
     async def _check_version(self, endpoint: str) -> None:
         """Raises WrongService."""
@@ -224,12 +257,13 @@ class EtcdConnection:
 
     async def _call(self, endpoint: str, path: str, body: Any) -> Any:
         """One request, and once more with a new token where the old one is refused."""
+        headers = await self.headers(endpoint)
         try:
-            return await self._send(endpoint, path, body, await self.headers(endpoint))
+            return await self._send(endpoint, path, body, headers)
         except Refused as error:
-            if not self._access.user or error_of(error.body)[0] != UNAUTHENTICATED:
+            if not headers or error_of(error.body)[0] != UNAUTHENTICATED:
                 raise
-        self._token = None
+        self._tokens.forget(headers)
         return await self._send(endpoint, path, body, await self.headers(endpoint))
 
     async def _send(self, endpoint: str, path: str, body: Any, headers: dict[str, str]) -> Any:
@@ -249,30 +283,24 @@ class EtcdConnection:
     async def headers(self, endpoint: str) -> dict[str, str]:
         """What shows who asks.
 
-        Before it is asked anything, an endpoint has to tell its version.
+        Before it is asked anything, an endpoint has to tell its version and its cluster.
 
         Raises:
-            WrongService: it is no etcd, or too old a one.
+            WrongService: it is no etcd, or too old a one, or one of another cluster than others.
         """
         if endpoint not in self._fit:
-            await self._check_version(endpoint)
+            await self._meet(endpoint)
             self._fit.add(endpoint)
-        if not self._access.user:
-            return {}
-        if self._token is None:
-            asked = {"name": self._access.user, "password": str(self._access.password)}
-            found = await self._send(endpoint, "/v3/auth/authenticate", asked, {})
-            self._token = str(found["token"])
-        return {"Authorization": self._token}
+        return await self._tokens.headers(endpoint)
 
     def forget_token(self) -> None:
         """It may be what was refused."""
-        self._token = None
+        self._tokens.forget()
 
     @property
     def endpoint(self) -> str:
         """The one in use."""
-        return self._access.endpoints[self._at % len(self._access.endpoints)].rstrip("/")
+        return self._endpoints[self._at % len(self._endpoints)]
 
     def leave(self, endpoint: str) -> None:
         """Use the next endpoint, unless somebody has changed to another already. This one may be
@@ -375,18 +403,12 @@ class EtcdClient:
 
 def why(error: BaseException) -> str:
     """An error in words."""
-    return "no answer in time" if isinstance(error, TimeoutError) else str(error) or repr(error)
-
-
-def _password(options: Etcd) -> str:
-    if not options.user:
-        return ""
-    try:
-        return Path(options.password_file).read_text().rstrip("\n")
-    except OSError as error:
-        raise InterrexError(
-            f"the password of etcd's user {options.user} cannot be read: {error}"
-        ) from error
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        cause = error.os_error
+        return error.strerror or str(cause) or f"no connection ({type(cause).__name__})"
+    return str(error) or repr(error)
 
 
 def _tls(access: EtcdAccess) -> ssl.SSLContext | None:

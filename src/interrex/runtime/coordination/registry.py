@@ -30,11 +30,15 @@ def new_client(
         return etcd.EtcdClient(connection, folder, post)
     if spec.election == "zookeeper":
         try:
-            from interrex.runtime.coordination import zookeeper, zookeeper_session
+            from interrex.runtime.coordination import (
+                zookeeper,
+                zookeeper_access,
+                zookeeper_session,
+            )
         except ImportError as error:
             raise missing_client("zookeeper", error) from error
         folder = f"{spec.zookeeper.root}/{spec.name}/{cluster_id}"
-        access = zookeeper_session.access_from(spec.zookeeper, host)
+        access = zookeeper_access.access_from(spec.zookeeper, host)
         ensemble = zookeeper_session.ZooKeeperConnection(access)
         return zookeeper.ZooKeeperClient(ensemble, folder, post)
     return None

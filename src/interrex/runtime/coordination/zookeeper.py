@@ -9,11 +9,17 @@ from kazoo import exceptions as errors
 from kazoo.client import TransactionRequest
 from kazoo.protocol.states import WatchedEvent
 
+from interrex.core.errors import InterrexError
 from interrex.elections.interface import Ask, Noticed, Told
 from interrex.elections.zookeeper import questions as q
 from interrex.elections.zookeeper.nodes import FOLDERS
-from interrex.runtime.coordination.interface import Post
-from interrex.runtime.coordination.zookeeper_session import ZooKeeperConnection
+from interrex.runtime.coordination.interface import BadCredentials, Post
+from interrex.runtime.coordination.zookeeper_session import (
+    REFUSED_S,
+    ZooKeeperConnection,
+    in_one_line,
+    unserved,
+)
 
 _OBJECTIONS: dict[type[Exception], q.Objection] = {
     errors.BadVersionError: q.Objection.VERSION,
@@ -27,8 +33,12 @@ _UNKNOWN_OUTCOMES = (
     errors.SessionExpiredError,
     errors.OperationTimeoutError,
 )
-_FORBIDDEN = (errors.NoAuthError, errors.AuthFailedError, errors.InvalidACLError)
+_FORBIDDEN = (errors.NoAuthError, errors.InvalidACLError)
 _log = logging.getLogger(__name__)
+
+
+def _log_refusal(error: InterrexError) -> None:
+    _log.error("%s", in_one_line(error))
 
 
 class ZooKeeperClient:
@@ -39,7 +49,8 @@ class ZooKeeperClient:
         folder: the node that the election's own lie under.
         post: takes answers and news.
         shares: whether the connection is others' too, and is not to be closed.
-        refused: takes the reason when ZooKeeper lets this user not in, or not under the folder.
+        refused: takes the reason when ZooKeeper is not to be led by, lets this user not in, or not
+            under the folder; it is tried again all the same.
     """
 
     def __init__(
@@ -49,7 +60,7 @@ class ZooKeeperClient:
         post: Post,
         *,
         shares: bool = False,
-        refused: Callable[[str], None] = _log.error,
+        refused: Callable[[InterrexError], None] = _log_refusal,
     ) -> None:
         self._connection = connection
         self._folder = folder.rstrip("/")
@@ -59,6 +70,7 @@ class ZooKeeperClient:
         self._loop = asyncio.get_running_loop()
         self._closed = False
         self._is_forbidden = False
+        self._again: asyncio.TimerHandle | None = None
         self._resets: set[asyncio.Task[None]] = set()
         connection.join(self)
 
@@ -81,6 +93,8 @@ class ZooKeeperClient:
     async def close(self) -> None:
         """Nothing is posted any more; what is only this election's ends."""
         self._closed = True
+        if self._again is not None:
+            self._again.cancel()
         self._connection.leave(self)
         if not self._shares:
             await self._connection.close()
@@ -181,7 +195,8 @@ class ZooKeeperClient:
     # News
 
     def connected(self, session: int, granted_ms: int) -> None:
-        """Before anything is asked under a session, the nodes are there that always are."""
+        """Before anything is asked under a session, the nodes are there that always are. As long
+        as they cannot be made it is tried again."""
         connection = self._connection
         missing = set(FOLDERS)
         failed: list[str] = []
@@ -190,19 +205,30 @@ class ZooKeeperClient:
             missing.discard(name)
             error = result.exception
             if isinstance(error, _FORBIDDEN):
-                self._forbidden(error)
+                self.say(Noticed(unserved(self._forbidden(error))))
             if error is not None:
                 failed.append(name)
-                # A lost connection fails all of them, and its end is told by itself.
-                lost = isinstance(error, _UNKNOWN_OUTCOMES) or len(failed) > 1
+                # A lost connection fails all of them; that and a refusal are told by themselves.
+                told = (*_UNKNOWN_OUTCOMES, *_FORBIDDEN, errors.AuthFailedError)
+                is_told = isinstance(error, told) or len(failed) > 1
                 _log.log(
-                    logging.DEBUG if lost else logging.WARNING,
+                    logging.DEBUG if is_told else logging.WARNING,
                     "ZooKeeper: %s cannot be made: %r",
                     self._path(name),
                     error,
                 )
-            elif not missing and not failed:
+            if missing:
+                return
+            if failed:
+                self._again = self._loop.call_later(REFUSED_S, again)
+            else:
+                self._is_forbidden = False
+                connection.let_in()
                 self.say(Noticed(q.Connected(session, granted_ms)))
+
+        def again() -> None:
+            if connection.serves(session):
+                self.connected(session, granted_ms)
 
         def make(result: Any) -> None:
             for name in FOLDERS:
@@ -212,14 +238,19 @@ class ZooKeeperClient:
         found = connection.kazoo.ensure_path_async(self._folder, connection.acl)
         found.rawlink(lambda result: connection.hand(make, result))
 
-    def _forbidden(self, error: Exception) -> None:
+    def _forbidden(self, error: Exception) -> InterrexError:
         """Said once for a session's many questions."""
+        user = self._connection.user
+        shown = f"{user!r}" if user else "who shows no user"
+        why = type(error).__name__
+        found = BadCredentials(
+            f"ZooKeeper refuses {shown} the nodes under {self._folder}: {why}\n"
+            "let it do everything there (setAcl), or choose another root"
+        )
         if not self._is_forbidden:
             self._is_forbidden = True
-            user = self._connection.user
-            shown = f"{user!r}" if user else "who shows no user"
-            why = type(error).__name__
-            self.refused(f"ZooKeeper refuses {shown} the nodes under {self._folder}: {why}")
+            self.refused(found)
+        return found
 
     def _fired(self, event: WatchedEvent) -> None:
         """In one of kazoo's threads. A lost connection fires all watches, without a path."""

@@ -6,12 +6,9 @@ keeps the session alive and, when it has ended, begins another by itself.
 
 import asyncio
 import logging
-import ssl
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Protocol
 
-import msgspec
 from kazoo.client import KazooClient
 from kazoo.protocol.serialization import Connect
 from kazoo.protocol.states import KazooState, KeeperState
@@ -19,57 +16,23 @@ from kazoo.retry import KazooRetry
 from kazoo.security import make_acl
 
 from interrex.core.errors import InterrexError
-from interrex.core.ids import HostName
-from interrex.core.placeholders import fill
-from interrex.core.secret import Secret
-from interrex.core.spec import ZooKeeper
 from interrex.elections.interface import Noticed
 from interrex.elections.zookeeper import questions as q
-from interrex.runtime.coordination.certificates import certificate_problem, tls_context
-from interrex.runtime.coordination.interface import Unreachable, WrongService
+from interrex.runtime.coordination.interface import BadCredentials, Unreachable
+from interrex.runtime.coordination.passwords import password_now
+from interrex.runtime.coordination.zookeeper_access import ZooKeeperAccess, security_of
+from interrex.runtime.coordination.zookeeper_servers import introduce
 
 _log = logging.getLogger(__name__)
 _SILENT = logging.getLogger("interrex.kazoo")
 _SILENT.setLevel(logging.CRITICAL)
 
-OLDEST = (3, 5)
-"""The oldest ZooKeeper that is known to do."""
 ATTEMPT_S = 2.0
 RETRY_S = 0.2
 """How long servers are asked who they are before they are asked anew, and how long after that."""
-
-
-class ZooKeeperAccess(msgspec.Struct, frozen=True):
-    """How an ensemble is reached. ``hosts`` are ``host:port``; ``session`` is in seconds; files are
-    paths, empty where there is none."""
-
-    hosts: tuple[str, ...]
-    session: float
-    user: str = ""
-    password: Secret = Secret()
-    tls: bool = False
-    ca: str = ""
-    certificate: str = ""
-    key: str = ""
-
-
-def access_from(options: ZooKeeper, host: HostName) -> ZooKeeperAccess:
-    """What a cluster file says, for one machine.
-
-    Raises:
-        InterrexError: the password cannot be read.
-    """
-    values = {"host": host}
-    return ZooKeeperAccess(
-        hosts=options.hosts,
-        session=options.session,
-        user=options.user,
-        password=Secret(_password(options)),
-        tls=bool(options.ca or options.certificate),
-        ca=fill(options.ca, values),
-        certificate=fill(options.certificate, values),
-        key=fill(options.key, values),
-    )
+REFUSED_S = 2.0
+"""Until a user who was not let in is shown again, and until servers that were reached before, and
+are not any more, are asked why."""
 
 
 class Follower(Protocol):
@@ -77,7 +40,7 @@ class Follower(Protocol):
 
     def connected(self, session: int, granted_ms: int) -> None: ...
 
-    def refused(self, text: str, /) -> None: ...
+    def refused(self, error: InterrexError, /) -> None: ...
 
     def say(self, event: Noticed, /) -> None: ...
 
@@ -96,8 +59,8 @@ class ZooKeeperConnection:
         self.granted_ms = 0
         """The session's time-out, as the ensemble granted it last."""
         self._session = 0
-        self._refusal = ""
-        """Why the servers give no session."""
+        self._refusal: InterrexError | None = None
+        """Why the servers give no session, and what to do."""
         self._reset: asyncio.Task[None] | None = None
         self._clients: list[Follower] = []
         self.user = access.user
@@ -108,13 +71,15 @@ class ZooKeeperConnection:
             timeout=access.session,
             connection_retry=retry,
             logger=_SILENT,
-            **_security(access),
+            **security_of(access),
         )
         self._note_granted_time()
         self.kazoo.add_listener(self._state_changed)
         self._is_introduced = False
         self._beginning: asyncio.Task[None] | None = None
+        self._explaining: asyncio.Task[None] | None = None
         self._forgetting: asyncio.TimerHandle | None = None
+        self._again: asyncio.TimerHandle | None = None
 
     def join(self, client: Follower) -> None:
         """Let an election hear of the session, beginning with the one that there is.
@@ -127,32 +92,63 @@ class ZooKeeperConnection:
             self._beginning = self._loop.create_task(self._begin())
         if self.kazoo.connected and self._session:
             self._loop.call_soon(client.connected, self._session, self.granted_ms)
-        elif self._refusal:
-            self._loop.call_soon(self._tell_refusal, client)
+        elif self._refusal is not None:
+            self._loop.call_soon(self._tell_refusal, client, self._refusal)
 
     def leave(self, client: Follower) -> None:
         """It hears no more."""
         self._clients.remove(client)
 
+    def serves(self, session: int) -> bool:
+        """Whether this session is still served, as far as is known."""
+        return self._session == session and self.kazoo.connected and not self._closed
+
+    def let_in(self) -> None:
+        """The user has been let do something: what was refused before is over."""
+        self._refusal = None
+
     async def _begin(self) -> None:
         while not self._is_introduced:
-            try:
-                async with asyncio.timeout(ATTEMPT_S):
-                    await self.introduce()
-            except (Unreachable, TimeoutError):
-                await asyncio.sleep(RETRY_S)
-            except InterrexError as error:
-                self._refuse(str(error).partition("\n")[0])
+            problem = await self._problem()
+            if problem is not None:
+                self._refuse(problem)
+            if not self._is_introduced:
                 await asyncio.sleep(RETRY_S)
         self.kazoo.start_async()
+
+    async def _explain(self) -> None:
+        """Servers that were reached before may have other certificates now, or be others. They are
+        tried again whatever they say: nobody is refused for good."""
+        while True:
+            await asyncio.sleep(REFUSED_S)
+            problem = await self._problem()
+            if problem is not None and str(problem) != str(self._refusal):
+                self._refusal = problem
+                _log.error("%s", in_one_line(problem))
+                for client in list(self._clients):
+                    client.say(Noticed(unserved(problem)))
+
+    async def _problem(self) -> InterrexError | None:
+        """What keeps the servers from being led by, where that is more than that none answers."""
+        try:
+            async with asyncio.timeout(ATTEMPT_S):
+                await self.introduce()
+        except (Unreachable, TimeoutError):
+            return None
+        except InterrexError as error:
+            return error
+        return None
 
     async def close(self) -> None:
         """End the session."""
         self._closed = True
         self._remember()
-        if self._beginning is not None:
-            self._beginning.cancel()
-            await asyncio.gather(self._beginning, return_exceptions=True)
+        if self._again is not None:
+            self._again.cancel()
+        tasks = [one for one in (self._beginning, self._explaining) if one is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.to_thread(self._end)
 
     def _end(self) -> None:
@@ -171,57 +167,20 @@ class ZooKeeperConnection:
         await asyncio.shield(self._reset)
 
     async def _begin_anew(self) -> None:
-        await asyncio.to_thread(self.kazoo.stop)
+        # Stopping one that has given up would end the next session at once.
+        if self.kazoo.client_state != KeeperState.CLOSED:
+            await asyncio.to_thread(self.kazoo.stop)
         if not self._closed:
-            self.kazoo.start_async()
+            await asyncio.to_thread(self.kazoo.start_async)
 
     async def introduce(self) -> None:
         """Whether these servers are ZooKeeper's.
 
         Raises:
-            Unreachable: none of them answers.
-            WrongService: what answers is no ZooKeeper, or too old a one.
-            WrongCertificate: its certificate does not fit, or it does not take ours.
+            InterrexError: they are not, as ``zookeeper_servers.introduce`` has it.
         """
-        # All at once: one that says nothing hides none of the others.
-        asking = [asyncio.create_task(self._problem_at(host)) for host in self._access.hosts]
-        problems: list[InterrexError] = []
-        try:
-            for answer in asyncio.as_completed(asking):
-                problem = await answer
-                if problem is None:
-                    self._is_introduced = True
-                    return
-                problems.append(problem)
-        finally:
-            for task in asking:
-                task.cancel()
-            await asyncio.wait(asking)
-        telling = (one for one in problems if not isinstance(one, Unreachable))
-        raise next(telling, problems[0])
-
-    async def _problem_at(self, host: str) -> InterrexError | None:
-        """What is wrong with one server."""
-        try:
-            async with asyncio.timeout(self._access.session):
-                return _judge(host, await self._said_by(host))
-        except (OSError, TimeoutError) as error:
-            text = f"{host}: {str(error) or 'no answer in time'}"
-            return certificate_problem(host, error) or Unreachable(text)
-
-    async def _said_by(self, host: str) -> str:
-        """A server's own account of itself."""
-        name, _, port = host.rpartition(":")
-        context = _tls(self._access)
-        reader, writer = await asyncio.open_connection(name.strip("[]"), int(port), ssl=context)
-        try:
-            writer.write(b"srvr")
-            said = await reader.read(4096)
-            if not said:  # by what forwards to no server, or by one that is full
-                raise ConnectionError("it hangs up without a word")
-            return said.decode(errors="replace")
-        finally:
-            writer.close()
+        await introduce(self._access)
+        self._is_introduced = True
 
     # News
 
@@ -248,7 +207,7 @@ class ZooKeeperConnection:
             self.hand(self._lost, self.kazoo.client_state == KeeperState.AUTH_FAILED)
 
     def _connected(self, session: int, granted_ms: int) -> None:
-        self._session, self._refusal = session, ""
+        self._session = session
         self._remember()
         for client in list(self._clients):
             client.connected(session, granted_ms)
@@ -258,6 +217,7 @@ class ZooKeeperConnection:
         self._tell(q.Suspended())
         self._remember()
         self._forgetting = self._loop.call_later(self.granted_ms / 1000, self._forget)
+        self._explaining = self._loop.create_task(self._explain())
 
     def _forget(self) -> None:
         """Servers that have lost data refuse whoever has seen more, for good. Whether what they
@@ -265,74 +225,54 @@ class ZooKeeperConnection:
         self.kazoo.last_zxid = 0
 
     def _remember(self) -> None:
+        """The connection is there again, or nobody waits for it any more."""
         if self._forgetting is not None:
             self._forgetting.cancel()
             self._forgetting = None
+        if self._explaining is not None:
+            self._explaining.cancel()
 
     def _lost(self, is_refused: bool) -> None:
         self._session = 0
         self._tell(q.Lost())
-        if is_refused:
-            self._refuse(f"ZooKeeper refuses the user {self._access.user!r}")
+        if is_refused and not self._closed:
+            self._remember()
+            self._refuse(
+                BadCredentials(
+                    f"ZooKeeper refuses the user {self._access.user!r}\n"
+                    "let its password be the one that ZooKeeper has"
+                )
+            )
+            self._again = self._loop.call_later(REFUSED_S, self._show_again)
 
-    def _refuse(self, text: str) -> None:
+    def _show_again(self) -> None:
+        """kazoo has given up: its user is shown again, with the password that the file holds."""
+        password = password_now(self._access.password, self._access.password_file)
+        self.kazoo._connection.sasl_options["password"] = str(password)
+        self._reset = self._loop.create_task(self._begin_anew())
+
+    def _refuse(self, error: InterrexError) -> None:
         """Somebody has to act; said once for as long as it is the same."""
-        if text != self._refusal:
-            self._refusal = text
+        if str(error) != str(self._refusal):
+            self._refusal = error
             for client in list(self._clients):
-                self._tell_refusal(client)
+                self._tell_refusal(client, error)
 
-    def _tell_refusal(self, client: Follower) -> None:
-        client.refused(self._refusal)
-        client.say(Noticed(q.Unserved(self._refusal)))
+    def _tell_refusal(self, client: Follower, error: InterrexError) -> None:
+        client.refused(error)
+        client.say(Noticed(unserved(error)))
 
     def _tell(self, news: q.News) -> None:
         for client in list(self._clients):
             client.say(Noticed(news))
 
 
-def _judge(host: str, text: str) -> InterrexError | None:
-    """What is wrong with a server that said this of itself."""
-    if text.startswith("Zookeeper version: "):
-        version = text.split()[2].split("-")[0]
-        numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
-        if numbers < OLDEST:
-            oldest = ".".join(map(str, OLDEST))
-            return WrongService(f"ZooKeeper at {host} is {version}, and {oldest} is the oldest")
-        return None
-    if "whitelist" in text or "not currently serving" in text:
-        return None  # it does not say, or will serve later
-    return WrongService(f"what answers at {host} is no ZooKeeper")
+def unserved(error: InterrexError) -> q.Unserved:
+    """What an election hears of it: what is wrong, and what to do."""
+    what, _, advice = str(error).partition("\n")
+    return q.Unserved(what, advice)
 
 
-def _password(options: ZooKeeper) -> str:
-    if not options.user:
-        return ""
-    try:
-        return Path(options.password_file).read_text().rstrip("\n")
-    except OSError as error:
-        raise InterrexError(
-            f"the password of ZooKeeper's user {options.user} cannot be read: {error}"
-        ) from error
-
-
-def _tls(access: ZooKeeperAccess) -> ssl.SSLContext | None:
-    """As kazoo makes it of the same files; both look at the host's name. Raises BadCertificates."""
-    if not access.tls:
-        return None
-    return tls_context("ZooKeeper", access.ca, access.certificate, access.key)
-
-
-def _security(access: ZooKeeperAccess) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    if access.tls:
-        found |= {"use_ssl": True, "ca": access.ca or None, "check_hostname": True}
-    if access.certificate:
-        found |= {"certfile": access.certificate, "keyfile": access.key}
-    if access.user:
-        found["sasl_options"] = {
-            "mechanism": "DIGEST-MD5",
-            "username": access.user,
-            "password": str(access.password),
-        }
-    return found
+def in_one_line(error: InterrexError) -> str:
+    """For a log."""
+    return str(error).replace("\n", "; ")
