@@ -29,10 +29,9 @@ IMPURE_MODULES = {
 ADAPTERS = {"library/coordinated", "runtime/coordination", "simulator/coordination"}
 """Whose files speak with what an election rests on."""
 NAMERS = {
-    "config/coordination.py", "config/difference.py", "config/environment.py",
-    "config/oddities.py", "config/rules.py", "config/schema.py", "core/spec.py",
-    "demo/command.py", "demo/fleet.py", "library/backends.py", "simulator/checkers/away.py",
-    "simulator/faults/coordination.py", "simulator/scenarios/scenario.py",
+    "config/coordination.py", "config/schema.py", "core/spec.py", "demo/command.py",
+    "demo/fleet.py", "library/backends.py", "simulator/faults/coordination.py",
+    "simulator/scenarios/scenario.py",
 }  # fmt: skip
 """Files that may name an election: they take its options, or choose by its name."""
 

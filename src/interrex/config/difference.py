@@ -10,6 +10,7 @@ from interrex.config.kinds import show_expose
 from interrex.config.problems import shown
 from interrex.config.values import show_duration, show_size
 from interrex.core.spec import (
+    WITH_OPTIONS,
     BalancerSpec,
     Check,
     ClusterSpec,
@@ -63,14 +64,10 @@ def _cluster(old: ClusterSpec, new: ClusterSpec) -> Iterator[Difference]:
         before, after = getattr(old, key), getattr(new, key)
         if before != after:
             yield Difference("", f"{key} {before} -> {after}", reason, refused=True)
-    options = [
-        *_changed(old.bully, new.bully, "bully"),
-        *_changed(old.etcd, new.etcd, "etcd"),
-        *_changed(old.zookeeper, new.zookeeper, "zookeeper"),
-    ]
-    for _, what in options:
-        reason = "its workers must hold the same; `interrex down` first"
-        yield Difference("", what, reason, refused=True)
+    for election in WITH_OPTIONS:
+        for _, what in _changed(getattr(old, election), getattr(new, election), election):
+            reason = "its workers must hold the same; `interrex down` first"
+            yield Difference("", what, reason, refused=True)
     if old.require != new.require:
         yield Difference("", f"require {old.require or 'nothing'} -> {new.require or 'nothing'}")
     if old.workers != new.workers and not old.hosts and not new.hosts:

@@ -14,7 +14,7 @@ from interrex.config.problems import Problem
 from interrex.config.reading import Reading
 from interrex.core.ids import HostName
 from interrex.core.placeholders import fill, placeholders_in
-from interrex.core.spec import LOCAL_HOST, ClusterSpec, ServiceSpec
+from interrex.core.spec import LOCAL_HOST, ClusterSpec, ServiceSpec, service_of
 
 _FIRST_FREE_PORT = "/proc/sys/net/ipv4/ip_unprivileged_port_start"
 _KERNEL_PORTS = "/proc/sys/net/ipv4/ip_local_port_range"
@@ -57,23 +57,22 @@ def _client(reading: Reading, spec: ClusterSpec, host: HostName | None) -> None:
     import importlib.util
 
     path: Path = ("cluster", "election")
-    client = {"etcd": "aiohttp", "zookeeper": "kazoo"}.get(spec.election)
-    if client is None:
+    service = service_of(spec)
+    if service is None:
         return
-    if importlib.util.find_spec(client) is None:
+    if importlib.util.find_spec(service.client) is None:
         reading.refuse(
             path,
-            f"{spec.election} needs {client}, which is not installed: "
+            f"{spec.election} needs {service.client}, which is not installed: "
             f"pip install 'interrex[{spec.election}]'",
         )
-    options = spec.etcd if spec.election == "etcd" else spec.zookeeper
     place: Path = (*path, spec.election)
-    if options.password_file and not os.access(options.password_file, os.R_OK):
-        reading.refuse((*place, "password_file"), f"{options.password_file} cannot be read")
+    if service.password_file and not os.access(service.password_file, os.R_OK):
+        reading.refuse((*place, "password_file"), f"{service.password_file} cannot be read")
     names = _hosts_here(spec, host)
     for key in ("ca", "certificate", "key"):
-        if getattr(options, key):
-            _file(reading, (*place, key), getattr(options, key), names)
+        if getattr(service, key):
+            _file(reading, (*place, key), getattr(service, key), names)
 
 
 def _folder(reading: Reading, service: ServiceSpec) -> None:

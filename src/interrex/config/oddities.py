@@ -5,7 +5,7 @@ from interrex.config.reading import Reading
 from interrex.config.values import is_wildcard, shell_word
 from interrex.core.placeholders import placeholders_in
 from interrex.core.quorum import majority
-from interrex.core.spec import Bully, CheckKind, ClusterSpec, ServiceSpec
+from interrex.core.spec import WITH_OPTIONS, CheckKind, ClusterSpec, ServiceSpec
 from interrex.elections.guarantees import guarantees_of
 
 
@@ -13,8 +13,10 @@ def note_oddities(reading: Reading, spec: ClusterSpec) -> None:
     """Add a warning for everything odd in a file that is otherwise in order."""
     _workers(reading, spec)
     _replicas_ports(reading, spec)
-    if spec.election != "bully" and spec.bully != Bully():
-        reading.warn(("cluster", "bully"), f"is of no use: the election is {spec.election}")
+    for name in WITH_OPTIONS:
+        options = getattr(spec, name)
+        if spec.election != name and options != type(options)():
+            reading.warn(("cluster", name), f"is of no use: the election is {spec.election}")
     caution = guarantees_of(spec).caution
     if caution:
         reading.warn(("cluster", "election"), caution)

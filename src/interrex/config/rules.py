@@ -13,7 +13,7 @@ from interrex.config.reading import Reading
 from interrex.config.schema import MOST_WORKERS
 from interrex.config.values import show_duration, split_address
 from interrex.core.sizes import refusal_of
-from interrex.core.spec import ClusterSpec, Expose, HostSpec, Timing
+from interrex.core.spec import COORDINATED, WITH_OPTIONS, ClusterSpec, Expose, HostSpec, Timing
 from interrex.core.state import workers_of
 from interrex.elections.guarantees import unmet
 
@@ -67,17 +67,13 @@ def _required(reading: Reading, spec: ClusterSpec) -> None:
 
 
 def _priorities(reading: Reading, spec: ClusterSpec) -> None:
-    etcd: Path = ("cluster", "election", "etcd", "priority")
-    zookeeper: Path = ("cluster", "election", "zookeeper", "priority")
     workers = workers_of(spec)
-    for path, priority in (
-        (("cluster", "bully", "priority"), spec.bully.priority),
-        (etcd, spec.etcd.priority),
-        (zookeeper, spec.zookeeper.priority),
-    ):
+    for election in WITH_OPTIONS:
+        table = ("cluster", "election") if election in COORDINATED else ("cluster",)
+        path: Path = (*table, election, "priority")
         if not reading.sound(path, ("cluster", "workers"), ("host",)):
             continue
-        for name in priority:
+        for name in getattr(spec, election).priority:
             if name not in workers:
                 near = nearest(name, tuple(workers))
                 advice = f"did you mean {near}?" if near else f"they are {', '.join(workers)}"

@@ -7,6 +7,7 @@ generation and replicated.
 
 from enum import StrEnum
 from functools import cache
+from typing import ClassVar
 
 import msgspec
 
@@ -17,6 +18,9 @@ ELECTIONS = ("raft", "paxos", "bully")
 
 COORDINATED = ("etcd", "zookeeper")
 """Those that rest on a coordination service, which the file says how to reach."""
+
+WITH_OPTIONS = ("bully", *COORDINATED)
+"""Those that have options: a field of ``ClusterSpec`` is called after each."""
 
 REQUIREMENTS = ("fenced",)
 """What a cluster file can require of its election."""
@@ -196,6 +200,9 @@ class Etcd(Spec, frozen=True):
     ``priority`` maps workers to theirs, 0 for the others.
     """
 
+    client: ClassVar[str] = "aiohttp"
+    """The module that talks to it."""
+
     endpoints: tuple[str, ...] = ()
     prefix: str = "/interrex"
     session: float = 5.0
@@ -217,6 +224,8 @@ class ZooKeeper(Spec, frozen=True):
     ``certificate`` and ``key`` are for TLS; paths are absolute, these three may hold ``{host}``.
     ``priority`` maps workers to theirs, 0 for the others.
     """
+
+    client: ClassVar[str] = "kazoo"
 
     hosts: tuple[str, ...] = ()
     root: str = "/interrex"
@@ -256,6 +265,15 @@ class ClusterSpec(Spec, frozen=True):
     balancer: BalancerSpec = BalancerSpec()
     ports: tuple[int, int] = (21000, 31999)
     services: dict[ServiceName, ServiceSpec] = {}
+
+
+def service_of(spec: ClusterSpec) -> Etcd | ZooKeeper | None:
+    """How the coordination service is reached that the cluster's election rests on; None where it
+    rests on none."""
+    if spec.election not in COORDINATED:
+        return None
+    service: Etcd | ZooKeeper = getattr(spec, spec.election)
+    return service
 
 
 LOCAL_HOST = HostName("local")

@@ -1,7 +1,7 @@
 """While the coordination service is away, what runs is left as it is."""
 
 from interrex.core.messages import Assignment, Dismiss, KillWorker, LaunchWorker, Routes
-from interrex.core.spec import ClusterSpec
+from interrex.core.spec import ClusterSpec, service_of
 from interrex.core.time import S, seconds
 from interrex.simulator.checkers.watch import Watch
 from interrex.simulator.observation import CoordinationAway, CoordinationBack, Step
@@ -13,8 +13,9 @@ LEAST = 4 * S
 
 def longest_session(spec: ClusterSpec) -> int:
     """After how long (ns) nobody leads any more that the service has not renewed."""
-    asked = spec.etcd.session if spec.election == "etcd" else spec.zookeeper.session
-    return max(seconds(asked), LEAST) * 11 // 10
+    service = service_of(spec)
+    asked = 0 if service is None else seconds(service.session)
+    return max(asked, LEAST) * 11 // 10
 
 
 class Away(Watch):
