@@ -178,6 +178,7 @@ def test_a_founder_that_is_taken_from_the_file_leaves_and_nothing_else_is_touche
         assert those.items() <= running_on(machine).items()
 
 
+@pytest.mark.parametrize("election", ONE_SIDE_LEADS)
 def test_a_host_that_is_lost_keeps_no_other_from_being_left_and_leaves_once_it_is_back(
     hosts: Hosts,
 ) -> None:

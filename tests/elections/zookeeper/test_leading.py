@@ -1,6 +1,7 @@
 """Who leads by ZooKeeper, from when on, and until when; and the log."""
 
 import os
+from itertools import pairwise
 
 import pytest
 
@@ -38,6 +39,27 @@ def test_the_epoch_is_the_zxid_of_the_winning_write() -> None:
     world.run(S)
     assert {server.election.leader for server in world.servers.values()} == {leader.name}
     assert {server.election.epoch for server in world.servers.values()} == {leader.election.epoch}
+
+
+def test_each_candidate_watches_of_the_line_only_the_one_before_it() -> None:
+    """So that a place that falls vacant wakes one worker, however many there are."""
+    world = World(workers=7)
+    world.elect()
+    world.run(20 * S)
+    line = sorted(
+        (path for path in world.store.nodes if path.startswith(f"{LINE}/")),
+        key=lambda path: path.rpartition("~")[2],
+    )
+    watching = {
+        path: [name for name, server in world.servers.items() if path in server.watched]
+        for path in line
+    }
+    names = [world.servers[WorkerName(path.split("~")[2])].name for path in line]
+    first = names.index(world.elect().name)
+    order = [first, *(at for at in range(7) if at != first)]
+    for one, after in pairwise(order):
+        assert watching[line[one]] == [names[after]]
+    assert watching[line[order[-1]]] == []
 
 
 @pytest.mark.parametrize("fate", [LOST_THERE, LOST_BACK], ids=["not done", "done"])
