@@ -38,12 +38,12 @@ def test_several_endpoints_are_a_list(tmp_path: Path) -> None:
 def test_the_options_are_a_table(tmp_path: Path) -> None:
     spec = read(
         tmp_path,
-        '[cluster.election.etcd]\nendpoints = "http://e:2379"\nprefix = "/a/"\nsession = "9s"\n'
+        '[cluster.election.etcd]\nendpoints = "https://e:2379"\nprefix = "/a/"\nsession = "9s"\n'
         'timeout = "500ms"\nuser = "u"\npassword_file = "p"\nca = "ca.pem"\n'
         'certificate = "{host}.pem"\nkey = "{host}.key"\npriority.worker-2 = 3\n',
     )
     assert spec.etcd == Etcd(
-        endpoints=("http://e:2379",),
+        endpoints=("https://e:2379",),
         prefix="/a",
         session=9.0,
         timeout=0.5,
@@ -119,6 +119,18 @@ def test_zookeepers_hosts_are_a_text_or_a_list(tmp_path: Path) -> None:
         (
             'election.etcd = { endpoints = "http://e:1", user = "u" }',
             "cluster.election.etcd.user: is of no use without password_file",
+        ),
+        (
+            'election.etcd = { endpoints = "http://e:1", ca = "ca.pem" }',
+            "cluster.election.etcd.ca: is of no use for http://e:1; write https://",
+        ),
+        (
+            'election.etcd = ["http://e:1", "http://e:1/"]',
+            "cluster.election.etcd: names http://e:1 twice",
+        ),
+        (
+            'election.zookeeper = { hosts = ["z:1", "z:1"] }',
+            "cluster.election.zookeeper.hosts: names z:1 twice",
         ),
         (
             'election.etcd = { endpoints = "http://e:1", prefix = "x y" }',

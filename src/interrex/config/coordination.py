@@ -201,6 +201,9 @@ def _read_service(reading: Reading, place: Path, table: dict[str, Any]) -> Chose
 def _check(reading: Reading, path: Path, options: Etcd | ZooKeeper) -> None:
     if isinstance(options, Etcd):
         _check_times(reading, path, options)
+        _check_endpoints(reading, path, options)
+    else:
+        _check_once(reading, path, "hosts", options.hosts)
     for one, other in (
         ("user", "password_file"),
         ("password_file", "user"),
@@ -209,6 +212,21 @@ def _check(reading: Reading, path: Path, options: Etcd | ZooKeeper) -> None:
     ):
         if getattr(options, one) and not getattr(options, other):
             reading.refuse((*path, one), f"is of no use without {other}")
+
+
+def _check_endpoints(reading: Reading, path: Path, options: Etcd) -> None:
+    """A password is not to go out in clear text where certificates are given."""
+    _check_once(reading, path, "endpoints", options.endpoints)
+    clear = next((one for one in options.endpoints if one.startswith("http://")), "")
+    for key in ("ca", "certificate"):
+        if clear and getattr(options, key):
+            reading.refuse((*path, key), f"is of no use for {clear}; write https://")
+
+
+def _check_once(reading: Reading, path: Path, key: str, servers: tuple[str, ...]) -> None:
+    twice = next((one for one in servers if servers.count(one) > 1), "")
+    if twice:
+        reading.refuse(reading.written((*path, key), path), f"names {twice} twice")
 
 
 def _check_times(reading: Reading, path: Path, options: Etcd) -> None:

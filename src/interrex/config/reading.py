@@ -60,8 +60,8 @@ class Reading:
     def _holds(self, path: Path) -> bool:
         value: Any = self.root
         for part in path:
-            inside = part in value if isinstance(value, dict) else isinstance(value, list)
-            if not inside:
+            is_item = isinstance(value, list) and isinstance(part, int)
+            if not is_item and not (isinstance(value, dict) and part in value):
                 return False
             value = value[part]
         return True

@@ -148,6 +148,8 @@ class ZooKeeperConnection:
         tasks = [one for one in (self._beginning, self._explaining) if one is not None]
         for task in tasks:
             task.cancel()
+        if self._reset is not None:
+            tasks.append(self._reset)  # to its end: what it starts would outlive this
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.to_thread(self._end)
 
