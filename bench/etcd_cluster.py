@@ -105,11 +105,12 @@ class EtcdCluster:
         """Let a stopped member run again."""
         os.kill(self._pids[node], signal.SIGCONT)
 
-    def ask(self, node: int, path: str, body: object) -> dict[str, Any]:
-        """What a member answers, empty where it does not."""
+    def ask(self, node: int, path: str, body: object, token: str = "") -> dict[str, Any]:
+        """What a member answers, empty where it does not; ``token`` shows who asks."""
         client = self._clients[node]
         try:
-            client.request("POST", path, json.dumps(body))
+            headers = {"Authorization": token} if token else {}
+            client.request("POST", path, json.dumps(body), headers)
             found: dict[str, Any] = json.loads(client.getresponse().read())
         except (OSError, http.client.HTTPException, ValueError):
             client.close()

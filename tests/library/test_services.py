@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
@@ -231,6 +232,31 @@ async def test_etcd_lets_in_who_shows_the_password_and_may_write() -> None:
             election.lead() as leadership,
         ):
             assert leadership.epoch > 0
+        shown = {"name": "root", "password": "s3cret"}
+        token = cluster.ask(0, "/v3/auth/authenticate", shown)["token"]
+        changed = {"name": "root", "password": "another"}
+
+        def change() -> None:
+            assert cluster.ask(0, "/v3/auth/user/changepw", changed, token)
+
+        async with interrex.election(f"etcd://root:s3cret@{place}/x?lease=2") as election:
+            with pytest.raises(BadCredentials, match=r"'root': .*invalid user ID or password"):
+                await lead_on(election, change)
+        async with (
+            interrex.election(f"etcd://root:another@{place}/x") as election,
+            election.lead() as later,
+        ):
+            assert later.epoch > leadership.epoch
+
+
+async def lead_on(election: interrex.Election, change: Callable[[], None]) -> None:
+    """Lead, and again whenever that has ended."""
+    async with election.lead():
+        change()
+        await asyncio.Event().wait()
+    while True:
+        async with election.lead():
+            await asyncio.Event().wait()
 
 
 async def test_zookeeper_lets_in_who_shows_the_password_and_may_write() -> None:

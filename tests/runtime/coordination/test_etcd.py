@@ -18,6 +18,7 @@ from interrex.core.ids import HostName
 from interrex.core.spec import Etcd
 from interrex.elections.etcd import questions as q
 from interrex.elections.etcd.keys import EVERYTHING
+from interrex.runtime.coordination import etcd_tokens
 from interrex.runtime.coordination.etcd import EtcdClient, EtcdConnection, access_from
 from tests.answering import GATEWAY, OLD_ETCD, answering
 from tests.certificates import server_tls
@@ -249,7 +250,8 @@ async def test_after_its_end_nothing_is_told(cluster: EtcdCluster) -> None:
 # Users and certificates
 
 
-async def test_a_user_shows_the_password(tmp_path: Path) -> None:
+async def test_a_user_shows_the_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(etcd_tokens, "PAUSE", 0)
     secret = tmp_path / "password"
     secret.write_text("s3cret\n")
     with EtcdCluster() as cluster:
@@ -276,6 +278,17 @@ async def test_a_user_shows_the_password(tmp_path: Path) -> None:
         while not isinstance(answer, q.Transacted):
             answer = await known.ask(q.Transact((), (q.Get("a"),)))
         assert answer.got[0][0].value == b"1"
+        # So is a password, by what its file holds by then.
+        shown = {"name": "root", "password": "s3cret"}
+        token = cluster.ask(0, "/v3/auth/authenticate", shown)["token"]
+        changed = {"name": "root", "password": "another"}
+        assert cluster.ask(0, "/v3/auth/user/changepw", changed, token)
+        while isinstance(answer, q.Transacted):
+            answer = await known.ask(q.Transact((), (q.Get("a"),)))
+        assert answer.certainty is q.Certainty.REFUSED
+        secret.write_text("another\n")
+        while not isinstance(answer, q.Transacted):
+            answer = await known.ask(q.Transact((), (q.Get("a"),)))
         await known.client.close()
 
 

@@ -20,6 +20,7 @@ class Etcd:
     def __init__(self, password: str) -> None:
         self.password = password
         self.heard: list[str] = []
+        self.refused: list[str] = []
 
     async def send(self, endpoint: str, path: str, body: Any, headers: dict[str, str]) -> Any:
         self.heard.append(body["password"])
@@ -30,7 +31,9 @@ class Etcd:
 
 
 def tokens(etcd: Etcd, file: Path | str = "") -> Tokens:
-    return Tokens("shop", Secret("s3cret"), str(file), etcd.send)
+    return Tokens(
+        "shop", Secret("s3cret"), str(file), etcd.send, lambda one, _: etcd.refused.append(one)
+    )
 
 
 async def test_who_asks_at_the_same_time_gets_one_token() -> None:
@@ -52,6 +55,7 @@ async def test_an_endpoint_that_refused_is_not_asked_for_a_moment_and_another_is
         with pytest.raises(Refused, match="authentication failed"):
             await mine.headers(endpoint)
     assert len(etcd.heard) == 2
+    assert etcd.refused == ["e1", "e2"]
 
 
 async def test_a_password_is_read_again_when_it_is_shown(

@@ -70,6 +70,8 @@ class EtcdService:
         self._folder = folder
         self._lease_s = lease_s
         self._client: EtcdClient | None = None
+        self._connection: EtcdConnection | None = None
+        self._refused: Callable[[InterrexError], None] | None = None
         self.asked = EtcdSettings(ttl_s=lease_s).believed(lease_s)
         self.patience = patience
         self.last_words = 2 * access.timeout
@@ -77,13 +79,15 @@ class EtcdService:
     async def open(self, post: Post, refused: Callable[[InterrexError], None]) -> None:
         """Raises ElectionError."""
         words = Words(self._folder)
-        connection = await borrow(
+        connection = self._connection = await borrow(
             self._access,
             lambda: EtcdConnection(self._access),
             lambda made: made.introduce(words),
             self.patience,
         )
         self._client = EtcdClient(connection, self._folder, post, shares=True)
+        self._refused = refused
+        connection.refused.append(refused)
 
     def new_core(self, worker: WorkerName, priority: int, who: str, random: Random) -> Etcd:
         settings = EtcdSettings(ttl_s=self._lease_s, priority=priority, stagger=HEAD_START)
@@ -99,6 +103,8 @@ class EtcdService:
     async def close(self, *, settled: bool) -> None:
         if self._client is not None:
             client, self._client = self._client, None
+            if self._connection is not None and self._refused is not None:
+                self._connection.refused.remove(self._refused)
             if not settled:
                 await client.give_up_lease()
             await client.close()

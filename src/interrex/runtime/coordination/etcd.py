@@ -8,7 +8,7 @@ those who only listen.
 import asyncio
 import socket
 import ssl
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, cast
 from weakref import WeakSet
@@ -116,7 +116,11 @@ class EtcdConnection:
         """Endpoints that have told who they are, and were not left since."""
         self._clusters: dict[str, str] = {}
         """Which cluster each endpoint belongs to, as far as it has said so."""
-        self._tokens = Tokens(access.user, access.password, access.password_file, self._send)
+        self._tokens = Tokens(
+            access.user, access.password, access.password_file, self._send, self._password_refused
+        )
+        self.refused: list[Callable[[InterrexError], None]] = []
+        """Who hears that the password is not taken any more; it is tried again all the same."""
         self._sockets: WeakSet[socket.socket] = WeakSet()
         context = _tls(access)
         connector = aiohttp.TCPConnector(
@@ -252,8 +256,15 @@ class EtcdConnection:
             code, text = error_of(error.body)
             if code not in REFUSALS:
                 raise
-            user = f"the user {self._access.user!r}" if self._access.user else "who shows no user"
-            raise BadCredentials(f"{endpoint} refuses {user}: {text}") from None
+            raise self._refusal(endpoint, text) from None
+
+    def _refusal(self, endpoint: str, text: str) -> BadCredentials:
+        user = f"the user {self._access.user!r}" if self._access.user else "who shows no user"
+        return BadCredentials(f"{endpoint} refuses {user}: {text}")
+
+    def _password_refused(self, endpoint: str, body: Any) -> None:
+        for hear in list(self.refused):
+            hear(self._refusal(endpoint, error_of(body)[1]))
 
     async def _call(self, endpoint: str, path: str, body: Any) -> Any:
         """One request, and once more with a new token where the old one is refused."""

@@ -29,13 +29,22 @@ class Tokens:
         password: its password.
         file: where the password is read again, since it may have been changed; empty for nowhere.
         send: asks.
+        refused: takes the endpoint that does not take the password, and its words.
     """
 
-    def __init__(self, user: str, password: Secret, file: str, send: Send) -> None:
+    def __init__(
+        self,
+        user: str,
+        password: Secret,
+        file: str,
+        send: Send,
+        refused: Callable[[str, Any], None],
+    ) -> None:
         self._user = user
         self._password = password
         self._file = file
         self._send = send
+        self._tell = refused
         self._token: str | None = None
         self._asking: dict[str, asyncio.Task[str]] = {}
         self._refused: dict[str, tuple[int, Any]] = {}
@@ -88,3 +97,4 @@ class Tokens:
         error = None if done.cancelled() else done.exception()
         if isinstance(error, Refused):
             self._refused[endpoint] = (now_ns() + PAUSE, error.body)
+            self._tell(endpoint, error.body)
