@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import pytest
 import trustme
 
 import interrex
+from interrex.core.ids import WorkerName
 from interrex.elections.embedding import EMBEDDED
+from interrex.library.embedded.member import EmbeddedMember
 from interrex.library.errors import (
     BadCertificates,
     BadSecret,
@@ -17,13 +20,16 @@ from interrex.library.errors import (
     BadTimes,
     CannotListen,
     IdentityTaken,
+    NotLeading,
     OtherCluster,
     StateTaken,
     UnknownOption,
+    UnknownSuccessor,
     WrongPeers,
     WrongSecret,
 )
 from tests.library.members import Places, Turns, leads_before, led_since
+from tests.library.programs import Programs
 
 
 @pytest.fixture(params=EMBEDDED)
@@ -73,6 +79,55 @@ async def test_who_leaves_for_good_is_followed_and_who_comes_back_without_memory
         assert led.identity == "a2"
         assert epochs == sorted(set(epochs))
         assert c.view.epoch <= led.epoch
+        turns.stop_all()
+
+
+async def test_whoever_founds_it_stands_at_once_and_waits_for_no_time_out(scheme: str) -> None:
+    places = Places(scheme)
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+        turns = Turns(group)
+        for place, name in enumerate("abc"):
+            url = places.url(place).replace("election_timeout=1", "election_timeout=3000")
+            turns.stand(await enter(stack, url, name))
+        led = await turns.next()
+        assert led.identity in "abc"
+        turns.stop_all()
+
+
+async def test_whoever_stands_still_while_it_leads_is_asked_to_lead_only_when_it_speaks_again(
+    scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the highest priority as it is: it was asked for ever, and nobody led meanwhile."""
+    asked: list[str] = []
+    ask = EmbeddedMember._ask_to_lead
+
+    def asking(member: EmbeddedMember, successor: WorkerName, epoch: int) -> None:
+        asked.append(successor)
+        ask(member, successor, epoch)
+
+    monkeypatch.setattr(EmbeddedMember, "_ask_to_lead", asking)
+    places, programs = Places(scheme), Programs()
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+        stack.callback(programs.end)
+        turns = Turns(group)
+        program = programs.start(places.url(2), "c", 9)
+        a, b = [await enter(stack, places.url(n), name) for n, name in enumerate("ab")]
+        led = await asyncio.to_thread(programs.leads)
+        for member in (a, b):
+            await led_since(member, led.epoch)
+            turns.stand(member)
+        asked.clear()
+        program.signal(signal.SIGSTOP)
+        await turns.next(after=led.epoch)
+        assert places.addresses[2] not in asked
+        program.signal(signal.SIGCONT)
+        assert await asyncio.to_thread(program.line_that_begins, "ended")
+        while a.view.leader != "c":
+            for member in (a, b):
+                with contextlib.suppress(NotLeading, UnknownSuccessor):
+                    await member.transfer("c")
+            await asyncio.sleep(0.001)
+        assert places.addresses[2] in asked
         turns.stop_all()
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from random import Random
 
+from msgspec.structs import replace
+
 from interrex.core.errors import InterrexError
 from interrex.core.ids import WorkerName
 from interrex.core.spec import ClusterSpec
@@ -21,6 +23,8 @@ def new_election(
     genesis: Mapping[int, WorkerName] | None,
     random: Random,
     compact_after: int | None = None,
+    *,
+    stands_at_once: bool = False,
 ) -> Election:
     """The election core that a cluster file asks for.
 
@@ -32,6 +36,8 @@ def new_election(
         random: the only source of chance.
         compact_after: after how many changes the log is compacted; None: after so many that it
             seldom is.
+        stands_at_once: where members wait for a time-out before the first election, this one does
+            not: for one of those that begin together.
 
     Raises:
         InterrexError: no such election, one that does not promise what the file requires, or
@@ -46,6 +52,7 @@ def new_election(
             from interrex.elections.paxos.paxos import Paxos
 
             slots = paxos.settings_from(spec.timing, compact_after)
+            slots = replace(slots, stands_at_once=stands_at_once)
             return Paxos(worker, member, stored, slots, genesis, random)
         case "bully":
             from interrex.elections.bully import Bully
@@ -70,6 +77,7 @@ def new_election(
             from interrex.elections.raft.raft import Raft
 
             settings = raft.settings_from(spec.timing, compact_after)
+            settings = replace(settings, stands_at_once=stands_at_once)
             return Raft(worker, member, stored, settings, genesis, random)
 
 

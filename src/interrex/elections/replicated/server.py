@@ -67,6 +67,8 @@ class ReplicatedServer(ABC, Generic[AnyQuestion, AnyFollower, AnyCandidate, AnyL
         self.role.rest()
         if self._is_alone:
             self.become_candidate("it is the only voter")
+        elif self.node.settings.stands_at_once:
+            self.role.hurry(0)
 
     @property
     def _is_alone(self) -> bool:

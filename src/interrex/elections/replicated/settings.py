@@ -55,6 +55,8 @@ class ReplicatedSettings(ElectionTimes, frozen=True, kw_only=True):
     ``trailing_entries`` are kept behind it for followers that lag a little.
     ``max_uncommitted_bytes``: beyond it a leader refuses proposals instead of growing.
     ``catch_up_timeout``: how long a change of membership may make no progress.
+    ``stands_at_once``: it asks to be elected as it starts, and waits for no time-out. For one of
+    those that begin together: where nobody has led yet, nobody is to be heard.
     """
 
     stagger_floor: int = 2 * MS
@@ -68,6 +70,7 @@ class ReplicatedSettings(ElectionTimes, frozen=True, kw_only=True):
     max_uncommitted_bytes: int = 64 * MIB
     max_snapshot_bytes: int = 1024 * MIB
     catch_up_timeout: int = 30 * S
+    stands_at_once: bool = False
 
     def __post_init__(self) -> None:
         at_least("heartbeat", self.heartbeat, "1 ns", 1)

@@ -78,6 +78,9 @@ class EmbeddedMember:
         self._stances: dict[WorkerName, Stance] = {}
         self._preferred: tuple[int, WorkerName, int] | None = None
         """The epoch in which another was asked to lead, whom, and until when (ns) it has time."""
+        self._led: WorkerName | None = None
+        self._mute: set[WorkerName] = set()
+        """Who led, or was asked to, and has said nothing since: perhaps it stands still."""
         self._let_in: dict[WorkerName, tuple[int, int]] = {}
         self._queue: deque[ElectionEvent] = deque()
         self._stepping = False
@@ -199,10 +202,12 @@ class EmbeddedMember:
 
     def lost(self, peer: WorkerName) -> None:
         self._stances.pop(peer, None)
+        self._mute.discard(peer)
         if self._core is not None:
             self.post(PeerLost(peer, proved_dead=False))
 
     def heard(self, peer: WorkerName, word: Mail | Stance | Founded) -> None:
+        self._mute.discard(peer)
         match word:
             case Mail(payload):
                 if self._core is not None:
@@ -225,25 +230,31 @@ class EmbeddedMember:
         members = {peer: greeting.member for peer, greeting in greetings.items()}
         members[self._options.me] = self._store.member
         clock_us = time.time_ns() // 1000
-        self._adopt(found(members, secrets.randbits(62), self._newest, clock_us))
+        self._adopt(found(members, secrets.randbits(62), self._newest, clock_us), founds=True)
 
-    def _adopt(self, genesis: Genesis) -> None:
+    def _adopt(self, genesis: Genesis, *, founds: bool = False) -> None:
         """Be part of an election that has begun: as a founder, or let in by the leader."""
         if genesis.id in self._over:
             return
         self._store.keep(genesis)
-        self._begin(genesis)
         for peer, greeting in self._mesh.connected().items():
             if greeting.member in genesis.members:
                 self._mesh.send(peer, Founded(genesis))
+        self._begin(genesis, founds=founds)
 
-    def _begin(self, genesis: Genesis) -> None:
+    def _begin(self, genesis: Genesis, *, founds: bool = False) -> None:
         self._genesis = genesis
         store = self._store
         founders = genesis.members if store.member in genesis.members else None
         me, random = self._options.me, Random(secrets.randbits(128))
         self._core = new_election(
-            self._options.spec, me, store.member, store.stored, founders, random
+            self._options.spec,
+            me,
+            store.member,
+            store.stored,
+            founders,
+            random,
+            stands_at_once=founds,  # all are here, and nobody leads yet
         )
         self.post(WakeUp())
         for peer, greeting in self._mesh.connected().items():
@@ -306,6 +317,9 @@ class EmbeddedMember:
                 self._queue.append(SnapshotTaken(index, b""))
             case LeaderChanged(leader, _, reason):
                 self._settled = self._settled or leader is not None
+                if self._led not in (None, leader):
+                    self._mute.add(self._led)
+                self._led = leader
                 if leader != self._options.me:
                     self._standing.end(reason)
                     if leader is not None:
@@ -399,8 +413,9 @@ class EmbeddedMember:
         asked = self._preferred[1] if self._preferred and self._preferred[0] == epoch else None
         self._preferred = None
         candidates = self._candidates(core)
-        if asked is not None:
-            candidates.pop(asked, None)
+        for peer in (asked, *self._mute):
+            if peer is not None:
+                candidates.pop(peer, None)
         if self._stance.favours in candidates:
             return self._stance.favours
         favoured = any(one.favours == self._options.me for one in self._stances.values())
@@ -422,6 +437,7 @@ class EmbeddedMember:
 
     def _ask_to_lead(self, successor: WorkerName, epoch: int) -> None:
         self._preferred = (epoch, successor, now_ns() + self._patience)
+        self._mute.add(successor)
         self.post(StepDown(successor))
 
     def _let_in_the_new(self, core: Election) -> None:

@@ -7,7 +7,7 @@ AND epoch <= :epoch``; no row updated means: stale.
 """
 
 from collections.abc import Awaitable, Mapping
-from typing import Any, Protocol
+from typing import Any, LiteralString, Protocol
 
 from interrex.library.errors import StaleEpoch
 from interrex.library.guards.epochs import whole_epoch
@@ -18,16 +18,16 @@ CREATE TABLE IF NOT EXISTS interrex_epochs (
     epoch BIGINT NOT NULL
 )"""
 
-ADMIT = """\
+ADMIT: LiteralString = """\
 INSERT INTO interrex_epochs (name, epoch) VALUES (:name, :epoch)
 ON CONFLICT (name) DO UPDATE SET epoch = excluded.epoch
 WHERE interrex_epochs.epoch <= excluded.epoch"""
 """One row affected: admitted, and the row is locked until the transaction ends. None: stale."""
 
-ADMIT_PYFORMAT = ADMIT.replace(":name", "%(name)s").replace(":epoch", "%(epoch)s")
+ADMIT_PYFORMAT: LiteralString = ADMIT.replace(":name", "%(name)s").replace(":epoch", "%(epoch)s")
 """The same for drivers that write parameters as psycopg does."""
 
-ADMIT_NUMBERED = ADMIT.replace(":name", "$1").replace(":epoch", "$2")
+ADMIT_NUMBERED: LiteralString = ADMIT.replace(":name", "$1").replace(":epoch", "$2")
 """The same for asyncpg."""
 
 
@@ -37,7 +37,7 @@ class Cursor(Protocol):
     @property
     def rowcount(self) -> int: ...
 
-    def execute(self, sql: str, parameters: Mapping[str, Any], /) -> object: ...
+    def execute(self, sql: LiteralString, parameters: Mapping[str, Any], /) -> object: ...
 
 
 class AsyncCursor(Protocol):
@@ -46,16 +46,18 @@ class AsyncCursor(Protocol):
     @property
     def rowcount(self) -> int: ...
 
-    def execute(self, sql: str, parameters: Mapping[str, Any], /) -> Awaitable[object]: ...
+    def execute(
+        self, sql: LiteralString, parameters: Mapping[str, Any], /
+    ) -> Awaitable[object]: ...
 
 
 class AsyncpgConnection(Protocol):
     """What is used of asyncpg's connection, or of its pool's."""
 
-    def execute(self, sql: str, name: str, epoch: int, /) -> Awaitable[str]: ...
+    def execute(self, sql: LiteralString, name: str, epoch: int, /) -> Awaitable[str]: ...
 
 
-def admit(cursor: Cursor, name: str, epoch: int, *, statement: str = ADMIT) -> None:
+def admit(cursor: Cursor, name: str, epoch: int, *, statement: LiteralString = ADMIT) -> None:
     """Begin a leader's work in a transaction: everything after it, up to the commit, is fenced.
 
     Call it first in the transaction. Others that want to be admitted under the same name wait for
@@ -81,7 +83,7 @@ def admit(cursor: Cursor, name: str, epoch: int, *, statement: str = ADMIT) -> N
 
 
 async def admit_async(
-    cursor: AsyncCursor, name: str, epoch: int, *, statement: str = ADMIT_PYFORMAT
+    cursor: AsyncCursor, name: str, epoch: int, *, statement: LiteralString = ADMIT_PYFORMAT
 ) -> None:
     """As ``admit``, with a cursor for asyncio; the statement is psycopg's."""
     await cursor.execute(statement, _parameters(name, epoch))
