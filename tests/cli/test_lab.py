@@ -1,6 +1,7 @@
 """``interrex lab`` as a user calls it."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,28 @@ def test_a_report_is_one_page_with_diagrams_and_plots(interrex: Interrex, tmp_pa
     assert text.count("<svg") == 2 + 3
     assert [one.name for one in tmp_path.iterdir()] == ["lab.html"]
     assert "--nodes 4 --seed 1 --algorithms bully,floodmax --plot-to 5" in text
+
+
+def test_the_table_is_shown_though_the_page_cannot_be_written_any_more(
+    interrex: Interrex, tmp_path: Path
+) -> None:
+    """On a disk of its own that is full by then (needs tools/as-root)."""
+    words = ["--algorithms", "raft", "--plot-to", "0"]
+    said = interrex("lab", *words, "--report", "/dev/full")
+    assert said.code == Exit.FAILED
+    assert "w1 leads all 4" in said.out
+    assert said.err == "interrex: /dev/full cannot be written: No space left on device\n"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8k", "none", tmp_path], check=True)
+    try:
+        page = tmp_path / "lab.html"
+        page.write_text("the one before")
+        said = interrex("lab", *words, "--report", page)
+        assert said.code == Exit.FAILED
+        assert said.err == f"interrex: {page} cannot be written: No space left on device\n"
+        assert [one.name for one in tmp_path.iterdir()] == ["lab.html"]
+        assert page.read_text() == "the one before"
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
 
 
 def test_of_many_processes_a_few_are_drawn(interrex: Interrex, tmp_path: Path) -> None:

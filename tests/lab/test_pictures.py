@@ -62,6 +62,15 @@ def test_the_page_holds_all_of_it_and_fetches_nothing() -> None:
     assert COMMAND in page
 
 
+def test_the_page_counts_how_often_two_lead_as_the_table_does() -> None:
+    trial = a_trial("bully", "halves")
+    assert trial.windows == 1
+    page = html_report([trial], [], (), COMMAND)
+    assert "<th class=n>two leaders<" in page
+    assert re.search(r"<td class=n>1 x, 2,\d\d\d ms<", page)
+    assert "<td class=n>–<" in html_report([a_trial("raft")], [], (), COMMAND)
+
+
 def test_without_plots_there_is_no_word_of_them() -> None:
     trial = a_trial("raft")
     page = html_report([trial], [trial], [], COMMAND)

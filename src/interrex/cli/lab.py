@@ -1,6 +1,7 @@
 """``interrex lab``."""
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -73,14 +74,14 @@ def lab(
     check_writable(report)
     trials = _run_all(chosen, faults, nodes, seed)
     curves = () if report is None else _curves(chosen, plot_to)
-    if report is not None:
-        _write_report(report, trials, curves, plot_to)
     if json:
         print(msgspec.json.encode(document(trials, curves)).decode())
-        return Exit.OK
-    table = lines_of(trials, has_colours(sys.stdout), explained=sys.stdout.isatty())
-    told = [line for trial in trials for line in message_lines(trial)] if messages else []
-    print("\n".join([*told, *table]))
+    else:
+        table = lines_of(trials, has_colours(sys.stdout), explained=sys.stdout.isatty())
+        told = [line for trial in trials for line in message_lines(trial)] if messages else []
+        print("\n".join([*told, *table]))
+    if report is not None:
+        _write_report(report, trials, curves, plot_to)
     return Exit.OK
 
 
@@ -124,14 +125,23 @@ def _write_report(
 
 
 def _write_whole(path: Path, text: str) -> None:
-    """Write beside it, and rename: whoever interrupts finds the old page, or none."""
-    if path.exists() and not path.is_file():
-        path.write_text(text, encoding="utf-8")
-        return
+    """Write beside it, and rename: whoever interrupts finds the old page, or none.
+
+    Raises:
+        CommandError: it cannot be written any more; what was begun is removed.
+    """
     target = path.resolve()
-    beside = target.with_name(f".{target.name}.part")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(target)
+    is_special = target.exists() and not target.is_file()
+    beside = target if is_special else target.with_name(f".{target.name}.part")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        if not is_special:
+            beside.replace(target)
+    except OSError as error:
+        if not is_special:
+            with suppress(OSError):
+                beside.unlink()
+        raise CommandError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _algorithms(words: str | None) -> tuple[Algorithm, ...]:

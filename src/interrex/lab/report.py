@@ -108,7 +108,7 @@ def _curve_colours() -> str:
 def _tables(trials: Sequence[Trial]) -> Iterable[str]:
     head = (
         "election", "agreed after", "messages", "bytes", "rounds", "no leader for",
-        "two leaders for", "in the end",
+        "two leaders", "in the end",
     )  # fmt: skip
     for name, some in groupby(trials, key=lambda trial: trial.fault):
         group = list(some)
@@ -123,7 +123,7 @@ def _tables(trials: Sequence[Trial]) -> Iterable[str]:
         "<p class=faint><b>Agreed after</b>: from the fault until all whom it leaves together name "
         "one of them, who leads. <b>Messages</b>, <b>bytes</b> (the election's own) and "
         "<b>rounds</b> (a chain of messages, each sent after the one before had come) count until "
-        "then.</p>"
+        "then. <b>Two leaders</b>: how often, and for how long in all.</p>"
     )
 
 
@@ -135,7 +135,7 @@ def _row(trial: Trial) -> tuple[str, ...]:
         f"{trial.bytes:,}",
         f"{trial.rounds:,}",
         since(trial.without),
-        since(trial.double) if trial.windows else "–",
+        f"{trial.windows} x, {since(trial.double)}" if trial.windows else "–",
         trial.outcome,
     )
 
