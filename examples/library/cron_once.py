@@ -5,6 +5,9 @@
 Whoever leads runs the command, then keeps the leadership until half a minute has passed; the others
 wait for it a second and end without a word. So a cron that is a little late elsewhere does not run
 the job again. The command gets its epoch as $INTERREX_EPOCH, for whatever it writes to.
+
+The URL is a fleet's, or a service's: of members that elect among themselves a majority would have
+to stay for as long as the command runs.
 """
 
 import asyncio
@@ -59,4 +62,8 @@ async def run(command: list[str], epoch: int) -> int:
 
 
 if __name__ == "__main__":
+    if sys.argv[1].startswith(("raft:", "paxos:", "bully:")):
+        sys.exit(
+            "cron_once: take interrex://, etcd://, zookeeper:// or postgresql://: others leave"
+        )
     sys.exit(asyncio.run(run_once(sys.argv[1], sys.argv[2:], WAIT_S, KEEP_S)))

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import interrex
+from interrex.elections.embedding import EMBEDDED
 from interrex.library.backends import COORDINATED, LOCAL
 from interrex.library.errors import OtherCluster, StaleEpoch
 from interrex.library.guards import sql
@@ -178,6 +179,16 @@ async def test_a_cron_whose_election_cannot_go_on_does_not_end_as_if_all_were_we
         run_once = example("cron_once").run_once
         with pytest.raises(OtherCluster):
             await run_once(places.url(1), ["false"], 60.0, 0.0)
+
+
+@pytest.mark.parametrize("scheme", EMBEDDED)
+def test_a_cron_takes_no_election_whose_majority_would_have_to_stay(scheme: str) -> None:
+    """The others left after a second, and with the majority went the leader, amid its command."""
+    command = [sys.executable, str(EXAMPLES / "cron_once.py"), Places(scheme).url(0), "true"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.startswith("cron_once: take interrex://, etcd://")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_of_a_pair_the_second_takes_over(url: str, start: Started, tmp_path: Path) -> None:
