@@ -133,6 +133,20 @@ def test_a_change_that_nobody_takes_says_so(interrex: Interrex, led: list[FakeWo
     assert len({change.id for worker in led for change in changes(worker)}) == 1
 
 
+def test_what_one_worker_may_have_taken_is_not_called_refused_by_another(
+    interrex: Interrex, led: list[FakeWorker]
+) -> None:
+    waits = Outcome(ok=False, text="no space; the change waits")
+    led[1].says("POST", "/v1/changes", waits, code=409)
+    for worker in (led[0], led[2]):
+        refusal = Outcome(ok=False, text="no space; nothing was changed", refused=True)
+        worker.says("POST", "/v1/changes", refusal, code=409)
+    said = interrex("restart", "web")
+    assert said.code == Exit.FAILED
+    assert "the change was not made for sure: no space; the change waits\n" in said.err
+    assert "nothing was changed" not in said.err
+
+
 def test_a_change_that_is_refused_is_not_asked_for_again(
     interrex: Interrex, led: list[FakeWorker]
 ) -> None:

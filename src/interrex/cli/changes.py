@@ -103,7 +103,9 @@ def submit(layout: Layout, status: Status, operations: Iterable[Operation]) -> i
             return outcome.index
         if outcome.refused and not in_doubt:
             raise CommandError(f"the change is refused: {outcome.text}")
-        reason, in_doubt = outcome.text, True
+        if not outcome.refused:  # one who refuses knows nothing of what another has taken
+            reason = outcome.text
+        in_doubt = True
         if _is_final(answer):
             break
     raise CommandError(

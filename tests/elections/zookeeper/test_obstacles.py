@@ -2,6 +2,8 @@
 
 from random import Random
 
+import pytest
+
 from interrex.core.ids import WorkerName
 from interrex.core.time import S
 from interrex.elections.interface import Noticed
@@ -44,6 +46,38 @@ def test_a_leader_says_what_zookeeper_refuses_until_it_does_not() -> None:
 
 def test_a_zookeeper_that_is_not_heard_is_no_obstacle() -> None:
     assert led_while(q.Failed(True, "ZooKeeper: connection lost")) == {""}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "told"),
+    [((q.Read, q.List), "nothing can be read from"), ((q.Transact,), "nothing can be written to")],
+    ids=["reads", "writes"],
+)
+def test_everybody_says_what_zookeeper_refuses_until_it_does_not(
+    kinds: tuple[type, ...], told: str
+) -> None:
+    """Also who does not lead, and cannot: neither the one that is to nor one that starts anew."""
+    world = World()
+    leader = world.elect()
+    world.run(S)
+    usual, refused = world.ask, q.Failed(False, "ZooKeeper: NoAuthError()", refused=True)
+
+    def ask(server: object, request: int, question: q.Question) -> None:
+        if isinstance(question, kinds):
+            world.reply(server, request, refused, S // 100)  # type: ignore[arg-type]
+        else:
+            usual(server, request, question)  # type: ignore[arg-type]
+
+    world.ask = ask  # type: ignore[method-assign]
+    world.kill(leader.name)
+    world.restart(leader.name)
+    world.run(20 * S)
+    cores = [server.core for server in world.servers.values() if server.core is not None]
+    assert all(f"{told} ZooKeeper: ZooKeeper: NoAuthError()" in core.hindrance for core in cores)  # type: ignore[attr-defined]
+    world.ask = usual  # type: ignore[method-assign]
+    world.elect()
+    world.run(20 * S)
+    assert {core.hindrance for core in cores} == {""}  # type: ignore[attr-defined]
 
 
 def test_why_there_is_no_session_is_told_until_there_is_one() -> None:

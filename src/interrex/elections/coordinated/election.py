@@ -97,7 +97,7 @@ class CoordinatedElection(ABC, Generic[Answer]):
             stored: what its disk holds; None: it keeps nothing there.
         """
         self._me = worker
-        self._desk: Desk[Answer] = Desk(random)
+        self._desk = self._new_desk(random)
         self._memory = Memory(self._desk, stored)
         self._log = Log(self._desk, self._memory)
         self._members: dict[WorkerName, int] = {worker: member}
@@ -120,6 +120,10 @@ class CoordinatedElection(ABC, Generic[Answer]):
         self._reason = "it has just started"
 
     # What the service's own words are for
+
+    def _new_desk(self, random: Random) -> Desk[Answer]:
+        """Where the service is asked."""
+        return Desk(random)
 
     @property
     @abstractmethod

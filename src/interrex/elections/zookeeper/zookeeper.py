@@ -38,6 +38,7 @@ from interrex.elections.coordinated.script import Script, follow
 from interrex.elections.guarantees import ZOOKEEPER
 from interrex.elections.interface import SnapshotTaken
 from interrex.elections.zookeeper import questions as q
+from interrex.elections.zookeeper.denied import AttentiveDesk
 from interrex.elections.zookeeper.leading import ZooKeeperLeading
 from interrex.elections.zookeeper.line import ZooKeeperLine
 from interrex.elections.zookeeper.mending import mending, set_back
@@ -162,6 +163,15 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
         short = "" if granted is None else self._settings.shortness(granted.granted_ms)
         return super()._problem or self._damage or short
 
+    def _new_desk(self, random: Random) -> AttentiveDesk:
+        self._attentive = AttentiveDesk(random)
+        return self._attentive
+
+    @property
+    def _refusal(self) -> str:
+        unwritten = "" if self.leader is not None else self._attentive.unwritten
+        return super()._refusal or self._attentive.unread or unwritten
+
     def _read_anew(self) -> None:
         self._must_look = True
         self._reader.read()
@@ -221,6 +231,7 @@ class ZooKeeper(CoordinatedElection[q.Answer]):
                     self._end("its session with ZooKeeper has ended")
                     self._forget_node()
                 self._session, self._is_connected, self._refused = connected, True, None
+                self._attentive.forget()
                 self._must_look = True
                 self._reader.read()
             case q.Suspended():
