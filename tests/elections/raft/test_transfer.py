@@ -121,3 +121,34 @@ def test_a_follower_cannot_step_down() -> None:
     server.beat(2, 4)
     server.step(StepDown())
     assert (server.role, server.core.epoch) == ("follower", 4)
+
+
+def test_once_the_target_was_told_a_leader_goes_on_in_another_term_only() -> None:
+    """3.10: the target's request carries permission to disrupt, whenever the target reads that it
+    may stand: nobody would be in its way but a vote in its term that was given already."""
+    server = ready()
+    server.step(StepDown(worker(2)))
+    assert [one.target for one in server.taken(m.TimeoutNow)] == [2]
+    term = server.core.epoch
+    server.step(PeerLost(worker(2), proved_dead=False))
+    assert (server.role, server.core.epoch, server.core.leading) == ("candidate", term + 1, False)
+    assert {(one.term, one.ended) for one in server.taken(m.RequestVote)} == {(term + 1, term)}
+
+
+def test_a_target_that_reads_late_that_it_may_stand_does_not_lead_beside_the_old_leader() -> None:
+    network = Network(3)
+    network.start()
+    leader = network.elect()
+    target = network.followers(leader)[0]
+    usual = network.latency
+    late = network.settings.election_timeout + 10 * MS
+    network.latency = lambda sender, to, message: (
+        late if isinstance(message, m.TimeoutNow) else usual(sender, to, message)
+    )
+    network.step(leader, StepDown(target.name))
+    network.run(late - 1 * MS)
+    term = leader.raft.epoch
+    assert leader.raft.leading
+    for _ in range(300):
+        network.run(1 * MS)
+        assert (leader.raft.leading, leader.raft.epoch, target.raft.leading) == (True, term, False)

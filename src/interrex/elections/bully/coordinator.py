@@ -159,6 +159,9 @@ class Leading:
             self._server.become_waiting("a majority does not answer")
             return
         if self._hand_over_until is not None and node.now >= self._hand_over_until:
+            if self._successor is None:
+                self._form_again("whoever it handed over to did not take over")
+                return
             self._hand_over_until = self._successor = None
         if self.companions.set_silent_aside(self._timeout):
             self._settle_round()

@@ -7,10 +7,7 @@ from interrex.elections.replicated import roles
 
 
 class Transitions(roles.Transitions, Protocol):
-    """As in every election; what a candidate has won; and a second try."""
-
-    def begin_anew(self, reason: str) -> None:
-        """A leader that cannot go on in its round prepares the next one at once."""
+    """As in every election; and what a candidate has won."""
 
     def become_leader(self, asked_at: int, findings: Findings, campaign: int, reason: str) -> None:
         """Won: a majority's promises are in, this server's own is on disk."""

@@ -91,11 +91,3 @@ class Server(ReplicatedServer[Ask, Follower, Candidate, Leader]):
             return
         node.install(snapshot)
         self.become_follower(node.round, "it lacked what others had learned")
-
-    def begin_anew(self, reason: str) -> None:
-        """A leader that cannot go on in its round prepares the next one at once."""
-        ensure(isinstance(self.role, Leader), "only a leader begins anew")
-        self.become_follower(self.node.round, reason)
-        self.detection.end(self.node.round, self.node.now)
-        if self.node.may_campaign:
-            self.become_candidate(reason)

@@ -3,7 +3,8 @@
 Source: Raft's thesis 3.10.
 
 Differs from the thesis: given up as soon as the target's connection closes, not only after an
-election time-out; then the old leader goes on.
+election time-out. Then the old leader goes on, in its epoch only where the target was not told
+yet: whoever was may read that at any later time, and is voted for since this leadership is over.
 """
 
 from collections.abc import Callable, Mapping
@@ -39,10 +40,14 @@ class Handover:
             self._told = True
             self._tell(self._target)
 
-    def on_time(self) -> None:
-        if self.until is not None and self._node.now >= self.until:
-            self.until = None
+    def must_be_given_up(self) -> bool:
+        """Whether its time is over."""
+        return self.until is not None and self._node.now >= self.until
 
-    def on_peer_lost(self, member: int) -> None:
-        if self._target == member:
-            self.until = None
+    def is_to(self, member: int) -> bool:
+        return self.until is not None and self._target == member
+
+    def give_up(self) -> bool:
+        """Returns whether the leader may go on in its epoch: nobody was told to stand in it."""
+        self.until = None
+        return not self._told

@@ -149,8 +149,10 @@ class LeaderRole:
         if node.now >= self._lease.deadline and not self._holds_on(late=late):
             self._server.become_follower(node.epoch, "a majority does not answer")
             return
-        if self._handover.until is not None:
-            self._handover.on_time()
+        if self._handover.must_be_given_up():
+            self._give_handover_up()
+            if self._ended:
+                return
         if node.now >= self._heartbeat_at:
             self._lateness = max(self._late_by, self._lateness * 7 // 8)
             self._beat(self._who_answers())
@@ -357,8 +359,13 @@ class LeaderRole:
         self._rank(self._lease.number)
         return self.replication.order[0] if self.replication.order else None
 
+    def _give_handover_up(self) -> None:
+        if not self._handover.give_up():
+            self._server.begin_anew("whoever it handed over to did not take over")
+
     def on_peer_lost(self, member: int) -> None:
-        self._handover.on_peer_lost(member)
+        if self._handover.is_to(member):
+            self._give_handover_up()
 
     def on_peer_connected(self, member: int) -> None:
         """Tells it who leads, and where the log goes on."""

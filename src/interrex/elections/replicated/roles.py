@@ -17,3 +17,6 @@ class Transitions(Protocol):
 
     def become_candidate(self, reason: str) -> None:
         """Stands for election in the next epoch."""
+
+    def begin_anew(self, reason: str) -> None:
+        """A leader that cannot go on in its epoch stands for the next one at once."""

@@ -182,6 +182,14 @@ class ReplicatedServer(ABC, Generic[AnyQuestion, AnyFollower, AnyCandidate, AnyL
         self.node.begin_epoch(self.node.epoch + 1, self.node.member)
         self._campaign(reason, asking=False)
 
+    def begin_anew(self, reason: str) -> None:
+        """A leader that cannot go on in its epoch stands for the next one at once."""
+        ensure(isinstance(self.role, LeaderRole), "only a leader begins anew")
+        self.become_follower(self.node.epoch, reason)
+        self.detection.end(self.node.epoch, self.node.now)
+        if self.node.may_campaign:
+            self.become_candidate(reason)
+
     def _campaign(self, reason: str, *, asking: bool) -> None:
         node, detection = self.node, self.detection
         ensure(node.may_campaign, "only a voter campaigns")
