@@ -35,6 +35,15 @@ NAMERS = {
 }  # fmt: skip
 """Files that may name an election: they take its options, or choose by its name."""
 
+WORDS = {
+    "core.ids", "core.journal", "core.messages", "core.replicas", "core.routes", "core.spec",
+    "core.state", "core.storage", "core.time", "elections.coordinated.memory",
+    "elections.guarantees", "elections.interface", "elections.raft", "elections.raft.messages",
+    "elections.raft.node", "elections.replicated.payload", "supervision.interface", "worker",
+    "worker.gate", "worker.interface", "worker.worker",
+}  # fmt: skip
+"""What a checker may know of what it checks."""
+
 
 class Module(NamedTuple):
     """What the rules ask of one file: its tree is not kept."""
@@ -149,6 +158,18 @@ def _may_name_one(relative: Path) -> bool:
         or relative.parent.as_posix() in ADAPTERS
         or relative.as_posix() in NAMERS
         or (relative.parts[0] == "simulator" and _knows_the_algorithm(relative))
+    )
+
+
+def test_checkers_decide_nothing_by_what_they_check() -> None:
+    """They know its words, names, messages, records, events, and none of its rules."""
+    _hold(
+        f"{module.relative} imports {name}"
+        for module in _modules()
+        if module.relative.parts[:2] == ("simulator", "checkers")
+        for name in module.imports
+        if name.startswith("interrex.") and not name.startswith("interrex.simulator.")
+        if name.removeprefix("interrex.") not in WORDS
     )
 
 

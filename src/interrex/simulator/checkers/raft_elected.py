@@ -1,6 +1,7 @@
 """Who leads a term has the votes of a majority in it (paper, 5.2)."""
 
 from interrex.elections.raft.messages import Vote
+from interrex.simulator.checkers.majorities import is_majority
 from interrex.simulator.checkers.raft_watch import RaftChecker, Server
 from interrex.simulator.observation import Step
 
@@ -24,7 +25,7 @@ class Elected(RaftChecker):
     def leads(self, server: Server, step: Step) -> None:
         voters = [member.member for member in step.core.election.members]
         votes = self._votes.pop((server.leads, server.member), set()) | {server.member}
-        if 2 * sum(voter in votes for voter in voters) <= len(voters):
+        if not is_majority(votes, voters):
             raise self.broken(
                 f"{server} leads term {server.leads} with the votes of {sorted(votes)}, of {voters}"
             )

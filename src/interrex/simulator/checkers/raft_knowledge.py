@@ -5,8 +5,8 @@ heartbeat that was sent after the read was asked for.
 """
 
 from interrex.core.messages import Assignment, Dismiss, KillWorker, LaunchWorker, Routes
-from interrex.core.quorum import agreed_index
 from interrex.elections.raft.messages import Heartbeat, HeartbeatAnswer
+from interrex.simulator.checkers.majorities import reached_by_most
 from interrex.simulator.checkers.raft_watch import RaftChecker, Server
 from interrex.simulator.observation import Step
 from interrex.worker.interface import Answer, ReadAsked, Send
@@ -78,7 +78,7 @@ class Knowledge(RaftChecker):
         self._commands(server, step, answer)
         reign = self._reigns.get(server.leads, _Reign())
         rounds = {**reign.answers, server.member: max(reign.rounds, default=0)}
-        proved = max(agreed_index(voters, rounds), agreed_index(reign.voters, rounds))
+        proved = max(reached_by_most(rounds, voters), reached_by_most(rounds, reign.voters))
         sent_at = reign.rounds.get(proved)
         if sent_at is None or sent_at < asked_at:
             raise self.broken(

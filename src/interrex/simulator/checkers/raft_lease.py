@@ -15,7 +15,6 @@ counts that was in force since the last heartbeat; the leader has sent each of t
 since else the next one could not have begun.
 """
 
-from interrex.core.quorum import agreed_index
 from interrex.core.time import seconds
 from interrex.elections.raft.messages import (
     AppendEntries,
@@ -24,6 +23,7 @@ from interrex.elections.raft.messages import (
     RequestVote,
 )
 from interrex.elections.replicated.payload import configuration_of
+from interrex.simulator.checkers.majorities import reached_by_most
 from interrex.simulator.checkers.raft_watch import RaftChecker, Server
 from interrex.simulator.observation import Step
 
@@ -52,7 +52,7 @@ class _Reign:
     def proved(self, voters: list[list[int]]) -> int:
         """The newest round that a majority of any of these has answered."""
         self.answers[self.member] = max(self.rounds, default=0)
-        return max(agreed_index(some, self.answers) for some in voters)
+        return max(reached_by_most(self.answers, some) for some in voters)
 
 
 class Leases(RaftChecker):

@@ -1,8 +1,8 @@
 """A leader appends a configuration when the one before is committed (thesis, 4.1)."""
 
-from interrex.core.quorum import has_quorum
 from interrex.core.storage import AppendEntries
 from interrex.elections.replicated.payload import configuration_of
+from interrex.simulator.checkers.majorities import is_majority
 from interrex.simulator.checkers.raft_watch import RaftChecker, Server
 
 
@@ -25,9 +25,8 @@ class OneMembershipAtATime(RaftChecker):
             if configuration is None:
                 continue
             index, voters = self._last.get(entry.epoch, (0, []))
-            if voters and not has_quorum(
-                voters, [one for one in voters if self._holds(one, index, entry.epoch)]
-            ):
+            holding = [one for one in voters if self._holds(one, index, entry.epoch)]
+            if voters and not is_majority(holding, voters):
                 raise self.broken(
                     f"{server} appends a configuration at {entry.index}, a majority of {voters} "
                     f"has the one at {index} not on disk yet"

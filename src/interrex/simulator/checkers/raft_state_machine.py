@@ -5,8 +5,8 @@ Differs from the paper: it is about what leaders call committed. That everybody 
 is watched for every election, in ``applied``.
 """
 
-from interrex.core.quorum import has_quorum
 from interrex.elections.raft.messages import AppendEntries
+from interrex.simulator.checkers.majorities import is_majority
 from interrex.simulator.checkers.raft_watch import RaftChecker, Server
 from interrex.simulator.observation import Step
 
@@ -66,7 +66,7 @@ class StateMachineSafety(RaftChecker):
             )
 
     def _is_stored(self, index: int, term: int, voters: list[int]) -> bool:
-        return has_quorum(voters, [one for one in voters if self._holds(one, index, term)])
+        return is_majority([one for one in voters if self._holds(one, index, term)], voters)
 
     def _holds(self, member: int, index: int, term: int) -> bool:
         disk = self.disks.get(member)

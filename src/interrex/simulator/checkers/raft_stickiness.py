@@ -9,12 +9,12 @@ good, end the hearing at once.
 import msgspec
 
 from interrex.core.messages import ElectionMail, decode
-from interrex.core.quorum import has_quorum
 from interrex.core.storage import SetFact
 from interrex.core.time import seconds
 from interrex.elections.raft import messages
 from interrex.elections.raft.messages import HeartbeatAnswer, PreVoteAnswer, RequestVote
 from interrex.elections.raft.node import VOTE, StoredVote
+from interrex.simulator.checkers.majorities import is_majority
 from interrex.simulator.checkers.raft_watch import RaftChecker, Server
 from interrex.simulator.observation import Step
 from interrex.worker.interface import MessageReceived, PeerLeft
@@ -112,7 +112,7 @@ class Stickiness(RaftChecker):
     def _stands(self, server: Server, step: Step, message: RequestVote) -> None:
         voters = [member.member for member in step.core.election.members]
         willing = self._granted.get((message.term, message.source), set()) | {server.member}
-        if not message.ended and not has_quorum(voters, willing):
+        if not message.ended and not is_majority(willing, voters):
             raise self.broken(
                 f"{server} stands for election in term {message.term}, asked were by then only "
                 f"{sorted(willing)} of {voters}"
