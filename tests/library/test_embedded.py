@@ -94,7 +94,6 @@ async def test_whoever_founds_it_stands_at_once_and_waits_for_no_time_out(scheme
         turns.stop_all()
 
 
-@pytest.mark.parametrize("scheme", ["raft", "paxos"])
 async def test_whoever_stands_still_while_it_leads_is_asked_to_lead_only_when_it_speaks_again(
     scheme: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

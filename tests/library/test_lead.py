@@ -50,6 +50,22 @@ async def _lead_once(lead: object) -> Leadership:
     return leadership
 
 
+async def test_what_is_granted_is_given_up_only_once_its_body_runs() -> None:
+    """Who gave it up before waited for the end of a body that never began."""
+    election, script = scripted()
+    async with election:
+        lead = asyncio.create_task(_lead_once(election.lead()))
+        await settled()
+        script.grant(7)
+        script.others = ["b"]
+        assert election.leadership is None
+        with pytest.raises(NotLeading):
+            await election.resign()
+        with pytest.raises(NotLeading):
+            await election.transfer("b")
+        assert (await lead).epoch == 7
+
+
 async def test_the_body_is_cancelled_when_the_leadership_ends_and_the_program_goes_on() -> None:
     election, script = scripted()
     async with election:

@@ -106,6 +106,7 @@ class Election:
         self._entered = False
         self._open = False
         self._in_lead = False
+        self._in_body = False
         self._turns = 0
         """How many have ended: the next may begin before those who wait for an end are woken."""
         self._successor: str | None = None
@@ -153,7 +154,7 @@ class Election:
     @property
     def leadership(self) -> Leadership | None:
         """This member's own, while one of its ``lead()`` bodies runs."""
-        return self.standing.leadership if self._in_lead else None
+        return self.standing.leadership if self._in_body else None
 
     def waiting(self) -> list[str]:
         """The identities of those who wait in their ``lead()``, as far as is known here.
@@ -226,7 +227,7 @@ class Election:
             await self.standing.changed()
 
     def _check_leading(self) -> None:
-        if not self._in_lead or self.standing.leadership is None:
+        if self.leadership is None:
             raise NotLeading(f"{self.identity!r} does not lead")
 
     def _check_entered(self) -> None:
@@ -249,10 +250,15 @@ class Election:
         self._backend.stand()
         self.standing.wake()  # whoever asks who waits
 
+    def begin_body(self) -> None:
+        """The body of a ``lead()`` runs from now on."""
+        self._in_body = True
+        self.standing.wake()  # whoever asks for its leadership
+
     def end_standing(self) -> None:
         """A ``lead()`` was left, or not reached."""
         successor, self._successor = self._successor, None
-        self._in_lead = False
+        self._in_lead = self._in_body = False
         self._turns += 1
         self._backend.withdraw(successor)
         self.standing.wake()

@@ -31,6 +31,9 @@ class Stage(Protocol):
     def begin_standing(self) -> None:
         """Raises ElectionError when the election is not open or in another ``lead()``."""
 
+    def begin_body(self) -> None:
+        """A leadership was taken: from now on it can be given up."""
+
     def end_standing(self) -> None:
         """Give up what is held, and stand no more."""
 
@@ -74,7 +77,7 @@ class Lead:
         self._task, self._cancels_before = task, task.cancelling()
         self._leadership = leadership
         self._stage.standing.on_change = self._look
-        self._look()
+        self._stage.begin_body()
         return leadership
 
     async def _granted(self) -> Leadership:

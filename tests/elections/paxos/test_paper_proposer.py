@@ -337,6 +337,19 @@ def test_the_successor_is_told_only_when_it_holds_all_that_was_proposed() -> Non
     assert [one.target for one in server.taken(m.TakeOver)] == [2]
 
 
+def test_the_successor_learns_all_that_is_chosen_before_it_is_told() -> None:
+    """What it does not know is chosen may say who the acceptors are."""
+    server = Solo()
+    server.become_leader()
+    server.propose("a")
+    server.step(StepDown(worker(2)))
+    server.take()
+    server.accepts(2, 1)
+    words = [one for one in server.take() if one.target == 2]
+    assert [type(one) for one in words[-2:]] == [m.Chosen, m.TakeOver]
+    assert words[-2].chosen == 1
+
+
 @pytest.mark.parametrize("reconnects", [True, False])
 def test_an_acceptor_that_knows_less_after_its_restart_is_told_again(reconnects: bool) -> None:
     """It had learned that an older round's value was chosen, and that is not on its disk."""

@@ -140,6 +140,8 @@ class Leader(LeaderRole):
         )
 
     def _tell_to_stand(self, member: int) -> None:
+        """It also learns who the acceptors are: one that was just let in would ask too few."""
+        self.replication.tell_chosen(member)
         self._node.send(member, TakeOver(member, self._node.member, self._node.round))
 
     # Proposals

@@ -46,11 +46,11 @@ class Replication(LogReplication[Progress]):
                 self.progress[member] = Progress(member)
                 self.matched[member] = 0
         for member in [one for one in self.progress if one not in members]:
-            self._say_farewell(member)
+            self.tell_chosen(member)  # that it goes, if it holds what says so
             del self.progress[member], self.matched[member]
 
-    def _say_farewell(self, member: int) -> None:
-        """Lets a member that goes learn that it does, if it holds what says so."""
+    def tell_chosen(self, member: int) -> None:
+        """Lets a member learn all that is chosen, as far as it holds it."""
         node = self._node
         chosen = min(node.chosen, self.matched[member])
         node.send(member, Chosen(member, node.member, node.round, chosen))
