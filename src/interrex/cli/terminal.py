@@ -6,7 +6,7 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TextIO
 
@@ -48,19 +48,14 @@ def left_in_order() -> Iterator[None]:
     caught: list[int] = []
 
     def end(number: int, frame: FrameType | None) -> None:
-        for ending in handled:
-            signal.signal(ending, signal.SIG_DFL)
+        _no_longer(end)
         caught.append(number)
         raise _Ended
 
-    handled = [number for number in ENDINGS if signal.getsignal(number) is signal.SIG_DFL]
-    for number in handled:
-        signal.signal(number, end)
     try:
-        yield
+        with _at_every_ending(end):
+            yield
     finally:
-        for number in handled:
-            signal.signal(number, signal.SIG_DFL)
         if caught:
             signal.raise_signal(caught[0])
 
@@ -75,13 +70,24 @@ def interrupted_by_every_ending() -> Iterator[None]:
     def end(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    handled = [number for number in ENDINGS if signal.getsignal(number) is signal.SIG_DFL]
-    for number in handled:
-        signal.signal(number, end)
+    with _at_every_ending(end):
+        yield
+
+
+@contextlib.contextmanager
+def _at_every_ending(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    for number in ENDINGS:
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, handler)
     try:
         yield
     finally:
-        for number in handled:
+        _no_longer(handler)
+
+
+def _no_longer(handler: Callable[[int, FrameType | None], None]) -> None:
+    for number in ENDINGS:
+        if signal.getsignal(number) is handler:
             signal.signal(number, signal.SIG_DFL)
 
 
