@@ -156,7 +156,7 @@ class RaftNode:
     def peer_died(self, hello: Hello) -> None:
         self.post(PeerLost(hello.worker, True))
 
-    def not_known(self, index: int) -> None:
+    def not_known(self, index: int, led: bool) -> None:
         """All three began together."""
 
     def introduction(self) -> None:

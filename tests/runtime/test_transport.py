@@ -255,15 +255,19 @@ async def test_a_connection_that_takes_anothers_place_is_told_at_both_ends(town:
         assert (await node.next("connected")).hello == lost.hello
 
 
-async def test_a_worker_that_is_not_known_is_told_as_of_which_state(town: Town) -> None:
+@pytest.mark.parametrize("is_led", [False, True])
+async def test_a_worker_that_is_not_known_is_told_as_of_which_state(
+    town: Town, is_led: bool
+) -> None:
     """It may have been removed while nobody could tell it."""
     a, b = town.node(A), town.node(B)
     await connect(a, b)
     a.transport.peers_as_of = 17
+    a.transport.is_led = is_led
     a.transport.set_peers({})
     await b.next("lost")
     async with asyncio.timeout(60):
-        assert await b.listener.refusals.get() == 17
+        assert await b.listener.refusals.get() == (17, is_led)
 
 
 async def test_after_close_nobody_is_told_anything(town: Town) -> None:

@@ -186,14 +186,14 @@ async def test_who_is_not_known_yet_says_whom_there_is_and_is_let_in_once_it_is(
 async def test_who_is_of_an_older_state_may_have_been_removed_and_says_nothing(town: Town) -> None:
     a, b = _strangers(town, 10)
     for _ in range(3):
-        assert await b.listener.refusals.get() == 11
+        assert await b.listener.refusals.get() == (11, False)
     assert a.listener.introductions.empty()
 
 
 async def test_who_does_not_prove_where_it_is_is_not_heard(town: Town) -> None:
     a, b = _strangers(town, 53, town.authority.files("west"))
     for _ in range(3):
-        assert await b.listener.refusals.get() == 11
+        assert await b.listener.refusals.get() == (11, False)
     assert a.listener.introductions.empty()
 
 

@@ -62,7 +62,7 @@ class Listener:
 
     def __init__(self) -> None:
         self._heard: asyncio.Queue[Heard] = asyncio.Queue()
-        self.refusals: asyncio.Queue[int] = asyncio.Queue()
+        self.refusals: asyncio.Queue[tuple[int, bool]] = asyncio.Queue()
         self.reasons: asyncio.Queue[tuple[WorkerName, str]] = asyncio.Queue()
         self.beginnings: asyncio.Queue[bytes] = asyncio.Queue()
         self.is_late = False
@@ -81,8 +81,8 @@ class Listener:
     def peer_died(self, hello: Hello) -> None:
         self._heard.put_nowait(Heard("died", hello.worker, hello))
 
-    def not_known(self, index: int) -> None:
-        self.refusals.put_nowait(index)
+    def not_known(self, index: int, led: bool) -> None:
+        self.refusals.put_nowait((index, led))
 
     def introduction(self) -> Known | None:
         return self.whom
@@ -186,7 +186,7 @@ class _Echo:
     def peer_died(self, hello: Hello) -> None:
         pass
 
-    def not_known(self, index: int) -> None:
+    def not_known(self, index: int, led: bool) -> None:
         pass
 
     def introduction(self) -> Known | None:

@@ -16,10 +16,8 @@ from interrex.core.state import (
     workers_of,
 )
 from interrex.core.storage import Entry, Stored
-from interrex.core.time import S
 from interrex.elections.replicated.payload import change_data
-from interrex.orchestration.fleet import Fleet, WorkerView
-from interrex.worker.acquaintances import Acquaintances, was_removed
+from interrex.worker.acquaintances import Acquaintances
 from interrex.worker.interface import Introduced, Remember, Send
 
 ONE = ClusterSpec(name="joining", workers=1)
@@ -59,57 +57,6 @@ def test_once_the_state_has_come_as_far_it_alone_counts() -> None:
 def test_an_empty_log_names_nobody() -> None:
     acquaintances = Acquaintances(ONE, Stored())
     assert acquaintances.workers(_state(0)) == workers_of(ONE)
-
-
-def _fleet(me: str, *others: str, connected: bool = False) -> Fleet:
-    host = LOCAL_HOST
-    views = {name: WorkerView(WorkerName(name), host, connected, S, S) for name in others}
-    views[me] = WorkerView(WorkerName(me), host, True, S, S)
-    return Fleet(WorkerName(me), views, {})  # type: ignore[arg-type]
-
-
-def test_a_refusal_by_a_newer_state_says_that_this_worker_was_removed() -> None:
-    """Found by the simulator: a follower that had not heard yet that a worker was removed started
-    it again, and it lived on for ever, refused by all."""
-    fleet = _fleet("worker-1", "worker-2", connected=True)
-    assert was_removed(fleet, LOCAL_HOST, _state(3), 4, 2 * S)
-    assert not was_removed(fleet, LOCAL_HOST, _state(3), 3, 2 * S)
-    assert not was_removed(fleet, LOCAL_HOST, _state(3), 2, 2 * S)
-
-
-def test_one_that_its_own_state_does_not_name_waits_before_it_believes_a_refusal() -> None:
-    alone = _fleet("worker-3", "worker-1")
-    assert not was_removed(alone, LOCAL_HOST, _state(0), 4, 10 * S)
-    assert was_removed(alone, LOCAL_HOST, _state(0), 4, 11 * S)
-    assert not was_removed(alone, LOCAL_HOST, _state(0), 0, 11 * S)
-    assert not was_removed(
-        _fleet("worker-3", "worker-1", connected=True), LOCAL_HOST, _state(0), 4, 11 * S
-    )
-
-
-def test_one_that_has_read_itself_that_it_is_removed_ends_once_it_is_without_peers() -> None:
-    """Found by the simulator: where a coordination service has the log, a removed worker's state
-    is as new as anybody's, and it lived on for ever, refused by all."""
-    alone = _fleet("worker-3", "worker-1")
-    assert was_removed(alone, LOCAL_HOST, _state(4), 4, 11 * S)
-    assert not was_removed(alone, LOCAL_HOST, _state(4), 4, 10 * S)
-    assert not was_removed(alone, LOCAL_HOST, _state(4), 3, 11 * S)
-    assert not was_removed(
-        _fleet("worker-3", "worker-1", connected=True), LOCAL_HOST, _state(4), 4, 11 * S
-    )
-
-
-def test_of_several_hosts_the_workers_of_a_removed_one_do_not_keep_each_other() -> None:
-    """Found by the simulator: a host came back after it had been forgotten. Each of its two workers
-    had the other as a peer, and started it again whenever it had ended."""
-    a, b = HostName("a"), HostName("b")
-    views = {
-        WorkerName(name): WorkerView(WorkerName(name), host, name != "a-1", S, S)
-        for name, host in (("a-1", a), ("b-1", b), ("b-2", b))
-    }
-    fleet = Fleet(WorkerName("b-1"), views, {})
-    assert not was_removed(fleet, b, _state(0), 4, 10 * S)
-    assert was_removed(fleet, b, _state(0), 4, 11 * S)
 
 
 def test_one_that_joined_meanwhile_introduces_itself_by_a_newer_state() -> None:

@@ -101,6 +101,11 @@ class Process:
         return 0
 
     @property
+    def is_led(self) -> bool:
+        """It refuses nobody, and is never asked."""
+        return False
+
+    @property
     def introduction(self) -> None:
         """Nobody ever joins."""
 

@@ -66,11 +66,13 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
     """The other's Hello is not believed, and why.
 
     ``unknown_at``: the refuser's state, as of this index, names no such worker; -1 where that is
-    not the reason. ``begun``: the cluster has begun, and otherwise than the other would begin it.
+    not the reason. ``led``: the refuser follows a leader. ``begun``: the cluster has begun, and
+    otherwise than the other would begin it.
     """
 
     reason: str
     unknown_at: int = -1
+    led: bool = False
     begun: bool = False
 
 

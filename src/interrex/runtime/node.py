@@ -317,6 +317,7 @@ class Node:
         acquaintances, state = self.core.acquaintances, self.core.state
         workers = acquaintances.workers(state)
         self._transport.peers_as_of = state.index
+        self._transport.is_led = self.core.election.leader is not None
         if state.index and not self._transport.began and self._genesis.spec.hosts:
             self._transport.began = self._genesis.beginning
         if workers != self._known_workers:
@@ -408,8 +409,8 @@ class Node:
     def peer_died(self, hello: Hello) -> None:
         self._post_and_write(PeerLeft(hello.worker, proved_dead=True))
 
-    def not_known(self, index: int) -> None:
-        self.post(NotKnown(index))
+    def not_known(self, index: int, led: bool) -> None:
+        self.post(NotKnown(index, led))
 
     def introduction(self) -> Known | None:
         return self.core.acquaintances.introduction(self.core.state)

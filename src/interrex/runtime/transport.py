@@ -73,8 +73,9 @@ class TransportListener(Protocol):
         Not called for a process whose successor has connected meanwhile.
         """
 
-    def not_known(self, index: int) -> None:
-        """A peer's state, as of this index, names no worker of this worker's name."""
+    def not_known(self, index: int, led: bool) -> None:
+        """A peer's state, as of this index, names no worker of this worker's name; ``led``: it
+        follows a leader."""
 
     def introduction(self) -> Known | None:
         """Whom there is by this worker's state, for a peer that does not know this worker."""
@@ -131,6 +132,8 @@ class Transport:
         self._dialers: dict[WorkerName, Dialer] = {}
         self.peers_as_of = -1
         """The index of the state that says who the others are: whoever it does not name is told."""
+        self.is_led = False
+        """Whether this worker follows a leader, which is told to whoever it does not know."""
         self._unknown_to: set[WorkerName] = set()
         """Peers that refused this worker as a stranger, by an older state than its own."""
         self.began = b""
@@ -364,7 +367,7 @@ class Transport:
         proved = certificate is not None and names_host(certificate, hello.host)
         if proved and known is not None and known.index > self.peers_as_of:
             self._listener.introduced(hello.worker, hello.host, known)
-        return Refused(reason, self.peers_as_of)
+        return Refused(reason, self.peers_as_of, self.is_led)
 
     def link_refused(self, link: Link, refusal: Refused) -> None:
         """A peer does not believe this worker, or does not know it."""
@@ -375,7 +378,7 @@ class Transport:
         if refusal.begun:
             self._listener.comes_late()
         if refusal.unknown_at >= 0:
-            self._listener.not_known(refusal.unknown_at)
+            self._listener.not_known(refusal.unknown_at, refusal.led)
             if link.expected is not None and refusal.unknown_at < self.peers_as_of:
                 self._unknown_to.add(link.expected)
 

@@ -56,6 +56,10 @@ class Peer(Protocol):
         """The index of the state that says whom it looks for."""
 
     @property
+    def is_led(self) -> bool:
+        """Whether it follows a leader."""
+
+    @property
     def introduction(self) -> Known | None:
         """Whom there is by its state."""
 
@@ -370,7 +374,7 @@ class Network:
             return False
         if other.knows(one.worker):
             delay = self._pairs[one.worker][other.worker].lanes[one.worker].typical
-            self._agenda.after(delay, other.post, NotKnown(one.known_as_of))
+            self._agenda.after(delay, other.post, NotKnown(one.known_as_of, one.is_led))
             known = other.introduction
             if known is not None and known.index > one.known_as_of and other.host != one.host:
                 self._agenda.after(2 * delay, one.post, Introduced(other.worker, other.host, known))

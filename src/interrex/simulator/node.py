@@ -146,6 +146,11 @@ class Node:
         return self.core.state.index if self.core is not None else -1
 
     @property
+    def is_led(self) -> bool:
+        """Whether it follows a leader."""
+        return self.core is not None and self.core.election.leader is not None
+
+    @property
     def introduction(self) -> Known | None:
         """Whom there is by its state."""
         return self.core.acquaintances.introduction(self.core.state) if self.core else None

@@ -139,7 +139,7 @@ def _converge(world: World, checkers: Sequence[Checker], within: int) -> int:
     broken = Violation(CONVERGENCE, "nothing was looked at")
     while world.agenda.now - healed < within:
         world.run_for(LOOK_EVERY)
-        world.bring_down_who_came_too_late()
+        world.bring_down_who_know_nobody()
         missing = world.unsettled()
         if missing:
             broken = Violation(CONVERGENCE, f"{within // S} s after the last fault: {missing}")

@@ -91,7 +91,6 @@ class World:
         """What was drawn for each worker's part of the cluster, and anew where it was replaced."""
         self._replaced = 0
         self._left: dict[WorkerName, None] = {}
-        self._brought_down: dict[WorkerName, None] = {}
         """Those whose last life ended as it was asked to."""
         self._trace = trace
         if trace is not None:
@@ -356,27 +355,20 @@ class World:
                 if machine.on and not machine.worker_locks:
                     is_over = not (self.conditions.systemd or self.names(machine.name))
                     for worker in self._asked_for(machine.name):
-                        if worker not in self._brought_down and not (
-                            is_over and worker in self._left
-                        ):
+                        if not (is_over and worker in self._left):
                             self.start_worker(worker)
         self.agenda.after(GUARD_LOOKS_EVERY, self._guard)
 
-    def bring_down_who_came_too_late(self) -> None:
-        """A user ends the workers that were never let in and whose host the file does not name.
-
-        They would wait, and are not told: a known defect (docs/simulator.md), which would hide
-        what else a run shows.
-        """
+    def bring_down_who_know_nobody(self) -> None:
+        """A user ends the workers that the file names no more, and that know nobody whom it names:
+        from a cluster that is down they cannot tell it, and nobody looks for them."""
         leader = self.leader()
         if leader is None or leader.core is None:
             return
         state = leader.core.state
-        named = {host.name for host in hosts_of(state.spec)}
         for node in self.running():
-            never_let_in = node.core is not None and node.core.state.index == 0
-            if never_let_in and node.host not in named and node.worker not in state.workers:
-                self._brought_down[node.worker] = None
+            knows = any(map(node.knows, state.workers))
+            if not knows and node.worker not in {**state.workers, **workers_of(state.spec)}:
                 self.leave(node, "its host was brought down")
 
     # Machines

@@ -19,10 +19,8 @@ from interrex.core.messages import Known
 from interrex.core.spec import LOCAL_HOST, ClusterSpec, HostSpec
 from interrex.core.state import ApplySpec, ClusterState, decode_change, workers_of
 from interrex.core.storage import Stored
-from interrex.core.time import seconds
 from interrex.elections.interface import Member
 from interrex.elections.registry import contents
-from interrex.orchestration.fleet import Fleet
 from interrex.worker.interface import Introduced, Remember, Send
 
 
@@ -135,27 +133,6 @@ def _with_hosts(spec: ClusterSpec, others: tuple[HostSpec, ...]) -> ClusterSpec:
     named = {host.name for host in spec.hosts}
     more = tuple(host for host in others if host.name not in named)
     return msgspec.structs.replace(spec, hosts=(*spec.hosts, *more)) if more else spec
-
-
-def was_removed(fleet: Fleet, host: HostName, state: ClusterState, index: int, now: int) -> bool:
-    """Whether a peer whose state, as of ``index``, does not name this worker knows better.
-
-    Whoever was removed while nobody could tell it learns of it so: otherwise it would live on for
-    ever, refused by all. A peer that has not heard yet of a worker's joining is behind that
-    worker's own state. That state does not name the worker either where it joins just now, has
-    lost its log, or has read there that it is removed, as it does by a coordination service without
-    any peer. Then it waits until it has been without one for as long as a lost host is waited for:
-    if it is wanted after all, the leader starts it again. Where there are other hosts those of its
-    own do not count: removed with it, they would keep each other for ever.
-    """
-    if fleet.me in state.workers:
-        return index > state.index
-    if index < max(state.index, 1):
-        return False
-    patience = seconds(state.spec.timing.lost_host)
-    peers = [view for view in fleet.workers.values() if view.worker != fleet.me]
-    elsewhere = [view for view in peers if view.host != host]
-    return all(not view.connected and now - view.since >= patience for view in elsewhere or peers)
 
 
 def _changes(spec: ClusterSpec, stored: Stored) -> list[tuple[int, bytes]]:

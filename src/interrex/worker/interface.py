@@ -42,9 +42,13 @@ class MessageReceived(msgspec.Struct, frozen=True):
 
 
 class NotKnown(msgspec.Struct, frozen=True):
-    """A peer refuses this worker: its state, as of ``index``, names no worker of this name."""
+    """A peer refuses this worker: its state, as of ``index``, names no worker of this name.
+
+    ``led``: it follows a leader, so that its state is about as new as any.
+    """
 
     index: int
+    led: bool
 
 
 class Introduced(msgspec.Struct, frozen=True):
@@ -193,9 +197,10 @@ class Remember(msgspec.Struct, frozen=True):
 
 
 class Leave(msgspec.Struct, frozen=True):
-    """Everything is done: end this process."""
+    """Everything is done: end this process. ``dismissed``: nobody asks for this worker any more."""
 
     reason: str
+    dismissed: bool = False
 
 
 WorkerEffect = (

@@ -76,7 +76,7 @@ from interrex.orchestration.leader import Give, GrantVote, ProposeChange, vote_c
 from interrex.supervision import interface as supervision_interface
 from interrex.supervision.host import Supervisor
 from interrex.supervision.lateness import GRAIN, Lateness
-from interrex.worker.acquaintances import Acquaintances, was_removed
+from interrex.worker.acquaintances import Acquaintances
 from interrex.worker.balancers import Balancers
 from interrex.worker.founding import Founding
 from interrex.worker.gate import EpochGate
@@ -112,6 +112,7 @@ from interrex.worker.obstacles import Obstacles
 from interrex.worker.oversight import Heal, Oversight
 from interrex.worker.peers import News, Peers, pulse
 from interrex.worker.probation import Probation
+from interrex.worker.refusals import Refusals
 from interrex.worker.reporting import Reporter
 from interrex.worker.requests import Requests
 
@@ -154,6 +155,7 @@ class Worker:
         self.supervisor = Supervisor(random, self._lateness)
         self.peers = Peers(me, host, member, now)
         self.acquaintances = Acquaintances(state.spec, stored, kept)
+        self._refusals = Refusals(me)
         self._gate = EpochGate(stored.facts)
         self._reporter = Reporter(now)
         self._balancers = Balancers(self._reporter.change)
@@ -252,8 +254,8 @@ class Worker:
                 self._disk_full = True
                 self._reporter.change()
             case NotKnown():
-                if was_removed(self.fleet(), self.host, self.state, event.index, self._now):
-                    self._effects.append(Leave("the cluster no longer knows this worker"))
+                if self._refusals.are_enough(event, self.state, self._now):
+                    self._effects.append(Leave("the cluster no longer knows this worker", True))
             case Introduced():
                 self.acquaintances.introduced(event, self.state)
             case RoutesFollowed():
@@ -284,6 +286,7 @@ class Worker:
 
     def _on_peer_left(self, event: PeerLeft) -> None:
         was_connected = self.peers.left(event.peer, self._now)
+        self._refusals.lost(event.peer)
         self._looks.changed = True
         self._tell_supervision()
         self._elect(PeerLost(event.peer, event.proved_dead))
@@ -318,6 +321,7 @@ class Worker:
                     self._requests.submitted(message, self._now)
                 case Known():
                     self.acquaintances.heard(message, self.state)
+                    self._refusals.told(sender, message)
                 case Founded():
                     self.founding.heard(sender, message)
                 case HandOver():
@@ -480,7 +484,7 @@ class Worker:
             case KillWorker():
                 self._kill(command.worker)
             case Dismiss():
-                self._effects.append(Leave("the cluster no longer asks for this worker"))
+                self._effects.append(Leave("the cluster no longer asks for this worker", True))
             case _:
                 assert_never(command)
 
@@ -571,12 +575,17 @@ class Worker:
                     change = vote_change(self.election.epoch, effect.worker)
                     self._elect(ReplaceMember(change, effect.worker, effect.member))
                 case Heal():
-                    heal = self._launch if effect.remedy is Remedy.LAUNCH else self._kill
-                    heal(effect.worker)
+                    self._heal(effect)
                 case Disconnect():
                     self._effects.append(effect)
                 case _:
                     assert_never(effect)
+
+    def _heal(self, heal: Heal) -> None:
+        if heal.remedy is Remedy.KILL:
+            self._kill(heal.worker)
+        elif not self._refusals.stand(self.state, self._now):
+            self._launch(heal.worker)
 
     def _emit(self, effect: WorkerEffect) -> None:
         self._effects.append(effect)

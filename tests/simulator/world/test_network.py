@@ -25,6 +25,7 @@ class Process:
         self.alive = True
         self.answers = True
         self.known_as_of = 0
+        self.is_led = False
         self.introduction = None
         self.known: dict[WorkerName, Peer] = {}
         self.events: list[WorkerEvent] = []
