@@ -1,5 +1,6 @@
 """``interrex.election(url)``: take part in an election, and lead when it is one's turn."""
 
+import asyncio
 import math
 import operator
 import os
@@ -14,6 +15,7 @@ from interrex.library.errors import (
     AlreadyLeading,
     BadMargin,
     ElectionClosed,
+    NeedsAsyncio,
     NotLeading,
     UnknownSuccessor,
 )
@@ -90,6 +92,16 @@ def as_number(what: str, given: object) -> float:
         return math.inf
 
 
+def _check_loop() -> None:
+    """Raises NeedsAsyncio; also where trio is a guest in asyncio's loop, with tasks of its own."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        task = None
+    if task is None:
+        raise NeedsAsyncio
+
+
 class Election:
     """One member of an election. Open as long as its ``async with`` is; on one event loop."""
 
@@ -121,9 +133,11 @@ class Election:
         """Join; waits for nobody else.
 
         Raises:
+            NeedsAsyncio: another event loop runs here, as trio's.
             AlreadyEntered: it was entered before, whether or not it was left.
             ElectionError: it can never succeed.
         """
+        _check_loop()
         if self._entered:
             raise AlreadyEntered(f"the election of {self.identity!r}", "interrex.election(...)")
         self._entered = True

@@ -150,6 +150,16 @@ class BadMargin(ElectionError):  # noqa: N818
         )
 
 
+class NeedsAsyncio(ElectionError):  # noqa: N818
+    """An election was entered under another event loop than asyncio's, as trio's is."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "an election runs in a task of asyncio, and there is none here\n"
+            "enter it under asyncio.run(...), or take interrex.library.blocking on a thread"
+        )
+
+
 class AlreadyLeading(ElectionError):  # noqa: N818
     """``lead()`` was entered while another ``lead()`` of the same election is open."""
 
