@@ -1,5 +1,6 @@
-"""A fifth of all packets between three hosts is lost, in each direction: ``bad-mail`` of the
-simulator, by real workers, whose mail TCP repeats and keeps in order."""
+"""A fifth of all packets that three hosts get is lost, from each other and from a coordination
+service: ``bad-mail`` of the simulator, by real workers, whose mail TCP repeats and keeps in order.
+"""
 
 import os
 import signal
@@ -9,7 +10,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 import pytest
 
-from interrex.core.spec import Timing
+from interrex.core.spec import COORDINATED, Timing
 from tests.system.machines import Machine, all_ready, machines
 from tests.system.test_coordinated import scale
 from tests.system.test_hosts import leader_of, spread_shop
@@ -19,11 +20,14 @@ Hosts = dict[str, Machine]
 LOST_PERCENT = 20
 
 
-@pytest.fixture(params=WITH_TERMS)
+@pytest.fixture(params=[*WITH_TERMS, *COORDINATED])
 def hosts(worker_id: str, request: pytest.FixtureRequest) -> Iterator[Hosts]:
     assert os.geteuid() == 0, "network namespaces: tools/as-root .venv/bin/pytest, or make test"
-    spec = msgspec.structs.replace(spread_shop(worker_id), election=request.param)
-    with machines(spec, lost_host_s=LOST_HOST_S) as made:
+    election, spec = request.param, spread_shop(worker_id)
+    service = election if election in COORDINATED else ""
+    if not service:
+        spec = msgspec.structs.replace(spec, election=election)
+    with machines(spec, service, lost_host_s=LOST_HOST_S) as made:
         yield made
 
 

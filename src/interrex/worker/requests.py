@@ -153,10 +153,16 @@ class Requests:
     def leader_changed(self) -> None:
         """Whatever was sent to the last leader may be lost; whoever leads now, or stands in
         another epoch, is told by others of what they wait for."""
-        self._submissions.leader_changed()
+        self._submissions.send_again()
         self._proposed_early.clear()
         if self._election.leader != self._me:
             self._entrusted.clear()
+
+    def connected(self, peer: WorkerName) -> None:
+        """What was sent to the leader on an earlier connection, or its answer, may be lost with
+        that, though the same worker leads on."""
+        if peer == self._election.leader:
+            self._submissions.send_again()
 
     def entrusted(self) -> list[Propose]:
         """This worker leads: what it was told of before."""

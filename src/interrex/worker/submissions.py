@@ -83,8 +83,8 @@ class Submissions:
         self._entrusted.update(news)
         return [Submit(change, self.open[change].operations) for change in news]
 
-    def leader_changed(self) -> None:
-        """Whatever was sent to the last leader may be lost: send it again."""
+    def send_again(self) -> None:
+        """Whatever was sent may be lost, with the leader that it was sent to or on the way."""
         self._unsent = dict.fromkeys(self.open, 0)
 
     def unlucky(self, change: ChangeId, now: int) -> None:

@@ -280,6 +280,7 @@ class Worker:
         self._looks.changed = True
         self.founding.joined(event.peer)
         self._elect(PeerConnected(event.peer, event.member))
+        self._requests.connected(event.peer)
         if self._reporter.latest is not None:
             self._effects.append(Send(event.peer, self._reporter.latest))
         self._effects += self.acquaintances.tell(event.peer, self.state)
