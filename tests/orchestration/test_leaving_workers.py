@@ -41,7 +41,8 @@ def _state() -> ClusterState:
 
 def _fleet(connected: bool, since: int, host: HostName = LOCAL_HOST) -> Fleet:
     workers = {
-        worker: WorkerView(worker, host, True, 0, since) for worker in (ME, WorkerName("worker-2"))
+        worker: WorkerView(worker, LOCAL_HOST, True, 0, since)
+        for worker in (ME, WorkerName("worker-2"))
     }
     workers[LEAVER] = WorkerView(LEAVER, host, connected, since, since)
     return Fleet(ME, workers, {ME: 1, WorkerName("worker-2"): 2})
@@ -160,3 +161,37 @@ def test_a_vote_is_taken_away_only_while_the_others_have_a_majority_that_is_here
         assert GrantVote(LEAVER, None) not in effects
     leader = Leader(ME, LOCAL_HOST, 2, _state())
     assert GrantVote(LEAVER, None) in leader.step(state, fleet, BEGAN + S)
+
+
+def _heard_last(at: int) -> Fleet:
+    """The other voter is on another host, and was last heard then; the third one votes still."""
+    fleet = _fleet(True, BEGAN - S)
+    other = msgspec.structs.replace(
+        fleet.workers[WorkerName("worker-2")], host=HostName("far"), heard=at
+    )
+    workers = {**fleet.workers, other.worker: other}
+    return msgspec.structs.replace(fleet, workers=workers, members={**fleet.members, LEAVER: 3})
+
+
+def test_who_is_on_another_host_is_here_only_if_it_was_heard_since_a_vote_is_to_go() -> None:
+    """Found by the simulator: a machine lost power, and its connections looked alive for a second.
+    In that second another voter left, and those that were left had a majority no more."""
+    state, leader = _state(), Leader(ME, LOCAL_HOST, 1, _state())
+    assert GrantVote(LEAVER, None) not in leader.step(state, _heard_last(BEGAN - MS), BEGAN)
+    assert leader.wake_at is not None
+    assert leader.wake_at <= BEGAN + S
+    lost = leader.step(state, _heard_last(BEGAN + MS), BEGAN + S)  # it was on its way by then
+    assert GrantVote(LEAVER, None) not in lost
+    assert leader.wake_at <= BEGAN + 2 * S
+    there = leader.step(state, _heard_last(BEGAN + S), BEGAN + 2 * S)
+    assert GrantVote(LEAVER, None) in there
+
+
+def test_a_leader_that_stood_still_takes_nobody_for_heard_because_it_forgave_the_silence() -> None:
+    state, leader = _state(), Leader(ME, LOCAL_HOST, 1, _state())
+    leader.step(state, _heard_last(BEGAN), BEGAN)
+    leader.missed(2 * S, BEGAN + 2 * S)
+    forgiven = leader.step(state, _heard_last(BEGAN + 2 * S), BEGAN + 2 * S)
+    assert GrantVote(LEAVER, None) not in forgiven
+    heard = leader.step(state, _heard_last(BEGAN + 3 * S), BEGAN + 3 * S)
+    assert GrantVote(LEAVER, None) in heard

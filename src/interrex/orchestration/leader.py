@@ -20,7 +20,7 @@ from interrex.core.messages import (
     LaunchWorker,
     Routes,
 )
-from interrex.core.quorum import MAX_VOTERS, majority
+from interrex.core.quorum import MAX_VOTERS
 from interrex.core.replicas import SlotAssignment
 from interrex.core.routes import RouteTable, ServiceRoute
 from interrex.core.state import (
@@ -37,6 +37,7 @@ from interrex.orchestration.healing import Healer, Remedy
 from interrex.orchestration.placement import SETTLED, Placer
 from interrex.orchestration.rollout import Confirmation, Rollout
 from interrex.orchestration.routing import service_routes
+from interrex.orchestration.withdrawing import Withdrawing
 
 MOST_OPERATIONS = 1000
 """So many operations go into one change, which must not be too long; the rest into the next."""
@@ -100,6 +101,7 @@ class Leader:
         self.epoch = epoch
         self._healer = Healer(me, state.spec.timing)
         self._rollout = Rollout()
+        self._withdrawing = Withdrawing(host)
         self._proposed: ChangeId | None = None
         self.issued = issued
         self._granting: WorkerName | None = None
@@ -142,6 +144,10 @@ class Leader:
         self._assigned.pop(worker, None)
         self._routes_sent.pop(worker, None)
 
+    def missed(self, lost: int, now: int) -> None:
+        """This worker did not run for so long (ns) just now."""
+        self._withdrawing.missed(lost, now)
+
     def step(self, state: ClusterState, fleet: Fleet, now: int) -> list[LeaderEffect]:
         """Look at everything once, or see that nothing has changed since all was in order.
 
@@ -157,7 +163,9 @@ class Leader:
             effects = self._look(state, fleet, now)
             self._in_order = None if effects else _Sight(state, state.index, fleet)
             self._due_at = earliest(
-                self._rollout.wake_at(state), self._next_deadline(state, fleet, now)
+                self._rollout.wake_at(state),
+                self._withdrawing.wake_at(fleet, now),
+                self._next_deadline(state, fleet, now),
             )
         self._wake_at = earliest(self._healer.wake_at, self._due_at)
         return effects
@@ -181,6 +189,7 @@ class Leader:
         effects += self._heal(fleet, now)
         effects += self._assign(state, fleet)
         leavers = self._leavers(state)
+        self._withdrawing.look(leavers, now)
         effects += self._propose(state, fleet, leavers, now)
         effects += self._grant(state, fleet, leavers)
         return effects
@@ -303,7 +312,7 @@ class Leader:
             return
         for worker, view in sorted(fleet.workers.items()):
             if worker in leavers:
-                if not _can_spare(fleet, worker):
+                if not self._withdrawing.may(fleet, worker):
                     continue
                 wanted = None
             elif worker not in fleet.members and len(fleet.members) >= MAX_VOTERS:
@@ -338,18 +347,6 @@ def _dismissible(state: ClusterState, leavers: list[WorkerName]) -> list[WorkerN
     stranger could not."""
     unfinished = {placement.host for placement in state.evicted}
     return [worker for worker in leavers if state.workers[worker] not in unfinished]
-
-
-def _can_spare(fleet: Fleet, worker: WorkerName) -> bool:
-    """Whether those who vote besides a worker have a majority that is here: otherwise they could
-    not even agree that it is gone, nor on anything after that."""
-    rest = {voter: member for voter, member in fleet.members.items() if voter != worker}
-    here = [
-        voter
-        for voter, member in rest.items()
-        if (view := fleet.workers.get(voter)) and view.connected and view.member in (None, member)
-    ]
-    return len(here) >= majority(len(rest))
 
 
 def vote_change(epoch: int, worker: WorkerName) -> ChangeId:

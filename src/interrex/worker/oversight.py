@@ -71,6 +71,11 @@ class Oversight:
         issued = issued if epoch == self._election.epoch else 0
         self.lead = Leader(self._me, self._host, self._election.epoch, state, issued)
 
+    def missed(self, lost: int, now: int) -> None:
+        """This worker did not run for so long (ns), or for longer than anything is waited for."""
+        if self.lead is not None:
+            self.lead.missed(lost, now)
+
     def look(self, state: ClusterState, fleet: Fleet, now: int) -> list[Care]:
         """Look at the fleet as a whole.
 

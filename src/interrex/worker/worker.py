@@ -214,6 +214,7 @@ class Worker:
         if absent > GRAIN:
             if absent > 2 * self._pulse:
                 self.peers.forgive_silence(now)
+                self.oversight.missed(now, now)
             if self.wake_at is not None and now - self.wake_at > GRAIN:
                 self._notice_lateness(now)
         self._now = self._last_step = now
@@ -226,6 +227,7 @@ class Worker:
         lost = self._lateness.observe(self.wake_at, self._last_step, now)
         if lost:
             self.peers.forgive_absence(lost, now)
+            self.oversight.missed(lost, now)
             untold = self._lateness.news(now)
             if untold:
                 text = f"{self.me} was not run for {untold / S:.1f} s when it had to: its host is "
