@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from interrex.cli.dismissed import WHAT_NEXT
 from interrex.config import load
 from interrex.core.ids import WorkerName
 from interrex.core.spec import LOCAL_HOST
@@ -179,6 +180,21 @@ def test_the_guard_starts_the_workers_again_when_all_have_died(fleet: RealFleet)
     guard.until("shop was brought down")
     assert guard.end() == 0
     assert fleet.processes() == []
+
+
+def test_where_all_workers_were_dismissed_status_says_what_to_do_until_the_next_up(
+    fleet: RealFleet,
+) -> None:
+    fleet.up()
+    assert fleet.run("down").returncode == 0
+    marks = [fleet.layout.dismissed(name) for name in fleet.layout.worker_names()]
+    for mark in marks[1:]:
+        mark.touch()
+    assert fleet.run("status").stdout.endswith("start it with: interrex up FILE\n")
+    marks[0].touch()
+    assert fleet.run("status").stdout == f"shop: stopped\n{WHAT_NEXT}\n"
+    fleet.up()
+    assert not any(mark.exists() for mark in marks)
 
 
 def test_workers_inherit_nothing_of_the_command(fleet: RealFleet) -> None:

@@ -3,12 +3,14 @@
 import os
 import secrets
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 
 import msgspec
 import pytest
 
+from interrex.cli.watching import guard_workers
 from interrex.core.ids import ChangeId, HostName, ServiceName, WorkerName
 from interrex.core.spec import COORDINATED, ELECTIONS, ClusterSpec
 from interrex.core.state import ApplySpec
@@ -176,6 +178,44 @@ def test_a_founder_that_is_taken_from_the_file_leaves_and_nothing_else_is_touche
     wait_until_left(gone, kept)
     for machine, those in zip(kept, before, strict=True):
         assert those.items() <= running_on(machine).items()
+
+
+def test_what_systemd_runs_starts_no_host_again_that_was_left(hosts: Hosts) -> None:
+    """It did, for ever: each time its worker ended because nobody asks for it. After a reboot it is
+    started once, and told; and it is taken up again as the file says."""
+    a, b, left = hosts.values()
+    spec, worker = a.fleet.spec, left.fleet.workers[0]
+    ends, starts = guarded(left)
+    apply(a, msgspec.structs.replace(spec, hosts=spec.hosts[:2]))
+    a.fleet.wait_until(ends)
+    wait_until_left(left, [a, b])
+    left.launch()
+    ends, again = guarded(left)
+    a.fleet.wait_until(ends)
+    assert not left.fleet.lock_is_held(worker)
+    assert starts == again == []
+    apply(a, spec)
+    left.launch()
+    a.fleet.wait_until(lambda: all_ready(hosts.values()))
+    assert not left.fleet.layout.dismissed(worker).exists()
+
+
+def guarded(machine: Machine) -> tuple[Callable[[], bool], list[float]]:
+    """Guard a host as `interrex up FILE --guard` does.
+
+    Returns:
+        Whether that has come to its end, and when it has started the workers again.
+    """
+    starts: list[float] = []
+
+    def launch() -> None:
+        starts.append(time.monotonic())
+        machine.launch()
+
+    arguments = (machine.fleet.layout, machine.name, launch)
+    guard = threading.Thread(target=guard_workers, args=arguments, daemon=True)
+    guard.start()
+    return lambda: not guard.is_alive(), starts
 
 
 @pytest.mark.parametrize("election", ONE_SIDE_LEADS)

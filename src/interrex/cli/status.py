@@ -5,6 +5,7 @@ import sys
 import msgspec
 
 from interrex.cli.asking import decode_status, patient_status
+from interrex.cli.dismissed import WHAT_NEXT, all_dismissed
 from interrex.cli.exits import Exit
 from interrex.cli.majority import explained, lost_majority
 from interrex.cli.places import ClusterOption, Flag, StateOption, find_cluster
@@ -73,7 +74,8 @@ def _report(layout: Layout, found: Status) -> list[str]:
             f"a `down` is under way; finish with: interrex down --cluster {found.cluster}",
         ]
     elif is_stopped(found):
-        lines += ["start it with: interrex up FILE"]
+        dismissed = all_dismissed(layout, layout.worker_names())
+        lines += [WHAT_NEXT if dismissed else "start it with: interrex up FILE"]
     elif found.leader is None and (lost := lost_majority(layout)):
         lines += ["", explained(lost)]
     elif not (found.supervised or layout.worker_names()):

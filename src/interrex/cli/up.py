@@ -6,6 +6,7 @@ from pathlib import Path
 from interrex.cli.asking import status_of_cluster
 from interrex.cli.changes import asked_spec, submit
 from interrex.cli.command_lock import only_command
+from interrex.cli.dismissed import WHAT_NEXT, all_dismissed, workers_there
 from interrex.cli.down import stop
 from interrex.cli.exits import CommandError, Exit
 from interrex.cli.places import Flag, HostOption, StateOption
@@ -124,7 +125,7 @@ def _guard(plan: Plan, begun: Begun) -> int:
             launch_all(plan)
 
     guard_workers(plan.layout, plan.host, launch)
-    print(f"{plan.name} was brought down")
+    print(_how_it_ended(plan))
     return Exit.OK
 
 
@@ -154,14 +155,22 @@ def _watch(plan: Plan, begun: Begun) -> int:
 
 
 def _after_the_end(plan: Plan, again: str) -> int:
-    if was_brought_down(plan.layout):
-        print(f"{plan.name} was brought down")
+    if ended := _how_it_ended(plan):
+        print(ended)
         return Exit.OK
     alive = sum(found.alive for found in replicas_here(plan.layout))
     raise CommandError(
         f"every worker of {plan.name} here has died; {alive} processes run on, unsupervised\n"
         f"start the workers again with: {again}"
     )
+
+
+def _how_it_ended(plan: Plan) -> str:
+    """How all workers here came to their end on purpose; empty where they did not."""
+    if was_brought_down(plan.layout):
+        return f"{plan.name} was brought down"
+    here = workers_there(plan.layout, plan.host)
+    return WHAT_NEXT if all_dismissed(plan.layout, here) else ""
 
 
 def _reconcile(plan: Plan, begun: Begun, limit_s: float) -> None:

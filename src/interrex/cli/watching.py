@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
 from interrex.cli.asking import status_of_cluster
+from interrex.cli.dismissed import all_dismissed, workers_there
 from interrex.cli.event_lines import Tails, event_line
 from interrex.cli.report import counted, report
 from interrex.cli.starting import Plan
@@ -156,7 +157,7 @@ def ready_line(status: Status) -> str:
 def guard_workers(layout: Layout, host: HostName, launch: Callable[[], object]) -> None:
     """Start this host's workers again whenever all of them have died; what systemd runs.
 
-    Returns when the fleet was brought down on purpose.
+    Returns when the fleet was brought down on purpose, or asks for none of them any more.
     """
     while True:
         _until_all_dead(layout, host)
@@ -165,6 +166,8 @@ def guard_workers(layout: Layout, host: HostName, launch: Callable[[], object]) 
             return
         if layout.stopping.exists() or _workers_of(layout, host):
             continue
+        if all_dismissed(layout, workers_there(layout, host)):
+            return
         print("every worker has died: starting them again", flush=True)
         launch()
 

@@ -47,7 +47,10 @@ def launch_worker(layout: Layout, worker: WorkerName, host: HostName) -> int | N
     try:
         make_private(layout.worker(worker))
         with _lock(layout, worker) as lock:
-            return None if lock is None else _spawn(command, layout.worker_log(worker), lock)
+            if lock is None:
+                return None
+            layout.dismissed(worker).unlink(missing_ok=True)
+            return _spawn(command, layout.worker_log(worker), lock)
     except OSError as error:
         raise InterrexError(f"cannot start {worker}: {error.strerror or error}") from error
 

@@ -8,6 +8,7 @@ STATE/                        one folder a cluster, 0700
   workers/NAME/               one folder a worker: locked by its one process
     lock  log/  events.jsonl  worker.log  peer.sock  api.sock  lead.sock
     genesis.json              this worker's copy, from which a lost one is restored
+    dismissed                 it ended because the cluster asks for it no more
   hosts/HOST/                 what the host's workers share
     replicas/  logs/  balancer/
 """
@@ -82,6 +83,10 @@ class Layout:
     def unwritten(self, worker: WorkerName) -> Path:
         """Is there as long as nothing was ever written to a first member's log."""
         return self.worker(worker) / "unwritten"
+
+    def dismissed(self, worker: WorkerName) -> Path:
+        """Is there once a worker has ended because nobody asks for it, until its next start."""
+        return self.worker(worker) / "dismissed"
 
     def host(self, host: HostName) -> Path:
         return self.home / "hosts" / host

@@ -267,7 +267,7 @@ class Node:
             case Remember():
                 keep_known(self._layout.known(self._host), effect.known)
             case Leave():
-                self._stop(effect.reason)
+                self._leave(effect)
             case _:
                 assert_never(effect)
 
@@ -343,6 +343,14 @@ class Node:
             self._arm()
             return
         self._post_and_write(WakeUp())
+
+    def _leave(self, effect: Leave) -> None:
+        if effect.dismissed:
+            try:
+                self._layout.dismissed(self.core.me).touch()
+            except OSError as error:  # then it is started again, and dismissed again
+                _log.error("that it is dismissed cannot be written down: %s", error)
+        self._stop(effect.reason)
 
     def _stop(self, reason: str, again: bool = False) -> None:
         if not self._ended.done():
