@@ -116,8 +116,8 @@ def ended(worker: str, life: int = 0) -> WorkerEnded:
     return WorkerEnded(WorkerName(worker), life or number_of(worker), Cause.FAULT, "killed")
 
 
-def written(worker: str, *records: Record, life: int = 0) -> DiskWritten:
-    return DiskWritten(WorkerName(worker), life or number_of(worker), 1, records)
+def written(worker: str, *records: Record, life: int = 0, token: int = 1) -> DiskWritten:
+    return DiskWritten(WorkerName(worker), life or number_of(worker), token, records)
 
 
 def handed_out(worker: str, *records: Record, life: int = 0) -> Step:

@@ -7,6 +7,7 @@ from interrex.core.replicas import SlotAssignment
 from interrex.core.spec import Check, CheckKind, Health, Restart, ServiceSpec
 from interrex.core.storage import SetFact, Stored
 from interrex.core.time import MS, S
+from interrex.elections.interface import Persisted
 from interrex.simulator.checkers.restarts import STARTS, Restarts, allowed
 from interrex.simulator.checkers.stops import Stops
 from interrex.simulator.observation import Cause
@@ -78,6 +79,14 @@ ADOPT: list[Told] = [
     step("worker-1", event=Claimed(WEB_0, ClaimOutcome.ADOPTED, 1, 1, 100, 21)),
 ]
 
+ADOPTED_WHEN_THE_NEXT_WAS_STORED: list[Told] = [
+    began("worker-1"),
+    asks_for(wanted=False),
+    step("worker-1", event=Persisted(1)),
+    written("worker-1", assignment(), token=2),
+    step("worker-1", event=Claimed(WEB_0, ClaimOutcome.ADOPTED, 1, 1, 100, 21)),
+]
+
 REASONS: dict[str, list[Told]] = {
     "not wanted any more": [*BEGIN, asks_for(wanted=False), signals()],
     "replaced by a newer generation": [*BEGIN, asks_for(generation=2), signals()],
@@ -86,6 +95,10 @@ REASONS: dict[str, list[Told]] = {
         *BEGIN,
         asks_for(wanted=False),
         asks_for(),
+        signals(),
+    ],
+    "not wanted by what it obeys, and forgotten by what is stored since": [
+        *ADOPTED_WHEN_THE_NEXT_WAS_STORED,
         signals(),
     ],
     "stored before this life": [
@@ -115,6 +128,11 @@ NO_REASON: dict[str, list[Told]] = {
     "no longer assigned here": [
         *BEGIN,
         written("worker-1", assignment()),
+        signals(),
+    ],
+    "not wanted by what it obeyed before": [
+        *ADOPTED_WHEN_THE_NEXT_WAS_STORED,
+        step("worker-1", event=Persisted(2)),
         signals(),
     ],
     "a check failed too seldom": [*BEGIN, *asked(1, False, False), signals()],

@@ -7,6 +7,7 @@ from interrex.core.replicas import SlotAssignment
 from interrex.core.spec import Check
 from interrex.core.storage import SetFact
 from interrex.core.time import seconds
+from interrex.elections.interface import Persisted
 from interrex.simulator.checkers.stored import stored_assignment
 from interrex.simulator.checkers.watch import Watch
 from interrex.simulator.observation import (
@@ -48,21 +49,25 @@ class _Process(msgspec.Struct):
 
 
 class _Life(msgspec.Struct):
-    """One life of a worker: what it has on disk, what it supervises, what it asked."""
+    """One life of a worker: what it has on disk, what it supervises, what it asked.
+
+    ``stored``: the assignments on its disk with the tokens of their writes, the newest last. The
+    first is the one that it obeys; of the others' writes it has not heard yet.
+    """
 
     host: HostName
-    wanted: dict[SlotName, SlotAssignment] = {}
+    stored: list[tuple[int, dict[SlotName, SlotAssignment]]]
     leaving: bool = False
     processes: dict[SlotName, _Process] = {}
     asked: dict[int, Check] = {}
 
 
 class Stops(Watch):
-    """Believes the assignment on the worker's disk, and the answers to its probes.
+    """Believes the assignments on the worker's disk, and the answers to its probes.
 
-    A signal has a reason where the newest assignment does not want the process as it is, where
-    the worker was asked to leave, where a check failed as often in a row as makes it count, and
-    where no check was good in the time there is for starting.
+    A signal has a reason where the assignment that is obeyed, or a newer one on disk, does not want
+    the process as it is, where the worker was asked to leave, where a check failed as often in a
+    row as makes it count, and where no check was good in the time there is for starting.
     """
 
     promise = "a service process is stopped only where that was asked for"
@@ -75,6 +80,7 @@ class Stops(Watch):
             Claimed: self._claimed,
             Spawned: self._spawned,
             Probed: self._probed,
+            Persisted: self._persisted,
             LeaveAsked: self._asked_to_leave,
         }
         self.effects = {Spawn: self._spawns, Probe: self._probes, Signal: self._signals}
@@ -86,10 +92,11 @@ class Stops(Watch):
         }
 
     def _began(self, at: int, began: WorkerBegan) -> None:
-        life = self._lives[began.life] = _Life(began.host)
+        life = self._lives[began.life] = _Life(began.host, [(0, {})])
         stored = began.stored.facts.get(ASSIGNMENT_FACT)
         if stored is not None:
-            self._assigned(life, stored)
+            self._assigned(life, 0, stored)
+            self._obeyed(life, 0)
 
     def _ended(self, at: int, ended: WorkerEnded) -> None:
         self._lives.pop(ended.life, None)
@@ -99,17 +106,28 @@ class Stops(Watch):
             if type(record) is SetFact and record.key == ASSIGNMENT_FACT:
                 life = self._lives.get(written.life)
                 if life is not None:
-                    self._assigned(life, record.value)
+                    self._assigned(life, written.token, record.value)
 
     @staticmethod
-    def _assigned(life: _Life, value: bytes) -> None:
+    def _assigned(life: _Life, token: int, value: bytes) -> None:
         assignment = stored_assignment(value)
-        if assignment is not None:
-            life.wanted = {slot.slot: slot for slot in assignment.slots}
+        if assignment is None:
+            return
+        slots = {slot.slot: slot for slot in assignment.slots}
+        life.stored.append((token, slots))
         for slot, process in life.processes.items():
-            wanted = life.wanted.get(slot)
+            wanted = slots.get(slot)
             if wanted is not None and _is_unwanted(wanted, process):
                 process.may_end = True  # also if the next assignment is on disk before it is obeyed
+
+    def _persisted(self, step: Step, event: Persisted) -> None:
+        self._obeyed(self._lives[step.life], event.token)
+
+    @staticmethod
+    def _obeyed(life: _Life, token: int) -> None:
+        """The worker knows that everything up to this token is on its disk."""
+        while len(life.stored) > 1 and life.stored[1][0] <= token:
+            del life.stored[0]
 
     def _asked_to_leave(self, step: Step, event: LeaveAsked) -> None:
         self._lives[step.life].leaving = True
@@ -153,28 +171,17 @@ class Stops(Watch):
                 f"{step.worker} signals {signal.slot}, incarnation {signal.incarnation}, "
                 "which it neither started nor adopted"
             )
-        if not process.may_end and not self._has_reason(life, signal.slot, process, step.now):
+        wanted = [slots.get(signal.slot) for _, slots in life.stored]
+        if not (process.may_end or life.leaving) and not any(
+            one is not None and _has_reason(one, process, step.now) for one in wanted
+        ):
             raise self.broken(
                 f"{step.worker} sends {signal.signal} to {signal.slot}, incarnation "
-                f"{signal.incarnation}, for no reason that was seen: {life.wanted.get(signal.slot)}"
+                f"{signal.incarnation}, for no reason that was seen: {wanted}"
                 f", bad answers in a row: {list(process.bad.values())}"
             )
         process.may_end = True
         self._stopped[life.host, signal.slot, signal.incarnation] = step.worker
-
-    @staticmethod
-    def _has_reason(life: _Life, slot: SlotName, process: _Process, now: int) -> bool:
-        wanted = life.wanted.get(slot)
-        if life.leaving:
-            return True
-        if wanted is None:
-            return False
-        if _is_unwanted(wanted, process):
-            return True
-        patience = seconds(wanted.spec.health.start_timeout)
-        if process.starting and not process.adopted and now - process.since >= patience:
-            return True
-        return any(count >= check.fall for check, count in process.bad.items())
 
     def _process_ended(self, at: int, ended: ProcessEnded) -> None:
         who = self._stopped.pop((ended.host, ended.slot, ended.incarnation), None)
@@ -182,6 +189,16 @@ class Stops(Watch):
             raise self.broken(
                 f"{ended.by} killed {ended.slot} (pid {ended.pid}) on {ended.host}, unasked"
             )
+
+
+def _has_reason(wanted: SlotAssignment, process: _Process, now: int) -> bool:
+    """Whether an assignment, or the process's health, asks for its end."""
+    if _is_unwanted(wanted, process):
+        return True
+    patience = seconds(wanted.spec.health.start_timeout)
+    if process.starting and not process.adopted and now - process.since >= patience:
+        return True
+    return any(count >= check.fall for check, count in process.bad.items())
 
 
 def _is_unwanted(wanted: SlotAssignment, process: _Process) -> bool:
