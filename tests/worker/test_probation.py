@@ -135,6 +135,24 @@ def test_who_did_not_begin_with_the_cluster_proves_nothing() -> None:
     assert not probation.lost_log
 
 
+def test_its_log_is_lost_where_the_cluster_has_removed_a_first_member() -> None:
+    """Found by the simulator: of two hosts one had left, and the disk of the other was replaced. It
+    waited for ever for the word of the one that was gone."""
+    probation = of_a()
+    probation.named({A, B, C})
+    assert not probation.lost_log
+    probation.named({A, B, WorkerName("d-1")})
+    assert probation.lost_log
+
+
+def test_who_has_the_birthmarks_on_disk_waits_for_those_that_were_not_removed() -> None:
+    probation = of_a(holding(MARKS))
+    probation.named({A, C})
+    assert not probation.lost_log
+    probation.named({A})
+    assert probation.lost_log
+
+
 def test_birthmarks_that_are_stored_never_change() -> None:
     probation = of_a(holding(MARKS))
     probation.heard(B, remembers(B, {**MARKS, C: 34}))

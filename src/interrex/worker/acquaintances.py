@@ -95,6 +95,11 @@ class Acquaintances:
             return state.workers
         return {**state.workers, **self._workers}
 
+    def named(self, state: ClusterState) -> dict[WorkerName, HostName]:
+        """The workers that there are by the newest that was heard."""
+        known = self.workers(state)
+        return known if known is state.workers else self._workers
+
     def needed(
         self, state: ClusterState, members: Iterable[Member], host: HostName
     ) -> Mapping[WorkerName, HostName]:

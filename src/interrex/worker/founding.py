@@ -3,7 +3,7 @@
 ``Probation`` decides; a worker of one host, or of an election by a coordination service, has none.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from interrex.core.ids import WorkerName
 from interrex.core.messages import Founded
@@ -58,6 +58,12 @@ class Founding:
         if self._probation is not None:
             self._words[peer] = word
             self._probation.heard(peer, word)
+            self.go_on()
+
+    def named(self, workers: Iterable[WorkerName]) -> None:
+        """A cluster that has begun asks for these workers."""
+        if self._probation is not None and self.waits:
+            self._probation.named(workers)
             self.go_on()
 
     def hindrance(self, fleet: Fleet, state: ClusterState) -> str:

@@ -12,8 +12,9 @@ log is on probation: its election does not begin until
 Who finds that another one remembers another birthmark of it has lost its own log: it comes back
 under a new identity that the others must let in. So does who has no birthmarks on its disk and
 finds one that has a log and remembers none: that one lost its own and was let in again, by others
-that remember. Who has them on disk learns nothing from it, unless all others are like that: then
-nobody can end its probation any more. Who dies meanwhile is back with the same birthmark, and goes
+that remember; or hears that one was removed, which the cluster did after it had begun. Who has them
+on disk learns nothing from that, unless all others are like that: then nobody can end its probation
+any more. Who dies meanwhile is back with the same birthmark, and goes
 on.
 
 Invariant: the birthmarks that a log holds never change. So an empty log votes under an old
@@ -93,8 +94,7 @@ class Probation:
             return
         if not word.founders:
             if not word.waits:
-                self._forgetful.add(peer)
-                self.lost_log |= not self._on_disk or self._forgetful >= self._others
+                self._forget({peer})
             if not self._founders:
                 self._heard[peer] = word.birthmark
         elif word.founders.get(self._me) != self._birthmark:
@@ -103,6 +103,16 @@ class Probation:
             self._founders = self._founders or word.founders
             if word.founders == self._founders:
                 self._agreeing |= {peer} if word.waits else self._others
+
+    def named(self, workers: Iterable[WorkerName]) -> None:
+        """A cluster that has begun asks for these workers, and for no others."""
+        if gone := self._others.difference(workers):
+            self._forget(gone)
+
+    def _forget(self, others: Iterable[WorkerName]) -> None:
+        """These remember nothing, and the cluster has begun."""
+        self._forgetful.update(others)
+        self.lost_log |= not self._on_disk or self._forgetful >= self._others
 
     def record(self) -> SetFact | None:
         """What is to be stored now: the birthmarks, once all are known."""

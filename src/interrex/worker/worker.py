@@ -260,6 +260,7 @@ class Worker:
                     self._effects.append(Leave("the cluster no longer knows this worker", True))
             case Introduced():
                 self.acquaintances.introduced(event, self.state)
+                self.founding.named(self.acquaintances.named(self.state))
             case RoutesFollowed():
                 self._effects += self._balancers.notes(event)
                 self._balancers.followed(event, self._now)
@@ -324,6 +325,7 @@ class Worker:
                     self._requests.submitted(message, self._now)
                 case Known():
                     self.acquaintances.heard(message, self.state)
+                    self.founding.named(self.acquaintances.named(self.state))
                     self._refusals.told(sender, message)
                 case Founded():
                     self.founding.heard(sender, message)
