@@ -360,15 +360,16 @@ class World:
         self.agenda.after(GUARD_LOOKS_EVERY, self._guard)
 
     def bring_down_who_know_nobody(self) -> None:
-        """A user ends the workers that the file names no more, and that know nobody whom it names:
-        from a cluster that is down they cannot tell it, and nobody looks for them."""
+        """A user ends the workers that no newest file names and that know nobody it names: from
+        a cluster that is down they cannot tell it, and nobody looks for them."""
         leader = self.leader()
         if leader is None or leader.core is None:
             return
-        state = leader.core.state
+        # who has just begun to lead has read nothing of its log yet
+        states = (self._newest_state(), leader.core.state)
+        named = {name for one in states for name in {**one.workers, **workers_of(one.spec)}}
         for node in self.running():
-            knows = any(map(node.knows, state.workers))
-            if not knows and node.worker not in {**state.workers, **workers_of(state.spec)}:
+            if node.worker not in named and not any(map(node.knows, named)):
                 self.leave(node, "its host was brought down")
 
     # Machines
