@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from interrex.core.ids import HostName, ServiceName, SlotName, WorkerName
-from interrex.core.spec import LOCAL_HOST, Timing
+from interrex.core.spec import LOCAL_HOST, HostSpec, Timing
 from interrex.core.state import BarredPort, Placement, genesis
 from interrex.core.time import MS, S
 from interrex.worker.status import is_ready, missing_parts, status_of
@@ -76,6 +76,28 @@ def test_a_lost_host_that_the_file_names_no_more_is_told_of_and_not_waited_for()
     assert is_ready(status)
     assert status.remains.startswith("1 replica or balancer to be stopped once far is back")
     assert "1 port barred to other services" in status.remains
+
+
+def test_one_that_hears_no_other_host_says_what_to_do_if_the_cluster_has_moved_away() -> None:
+    """Nobody else can tell it: those whom it knows are gone, and the others do not know it."""
+    hosts = tuple(HostSpec(HostName(name), f"10.0.0.{name}:7700", 1) for name in "ab")
+    town = Town(msgspec.structs.replace(cluster(service("web", 1)), hosts=hosts))
+    worker = WorkerName("a-1")
+    town.start()
+    town.run_until(town.all_ready)
+    town.cut_off("b")
+
+    def hindrance() -> str:
+        return status_of(town.workers[worker], town.now).hindrance
+
+    town.run_for(5 * S)
+    assert hindrance() == ""
+    town.run_for(10 * S)
+    assert hindrance().startswith("no other host that this one knows is heard: b; only if")
+    assert "interrex down --purge" in hindrance()
+    town.heal("b")
+    town.run_until(town.all_ready)
+    assert hindrance() == ""
 
 
 def test_where_no_change_is_known_what_the_workers_supervise_is_told() -> None:

@@ -135,13 +135,15 @@ def status_of(
         },
         balancer=[_balancer(fleet, placement) for placement in placements[BALANCER]],
         caution=worker.election.guarantees.caution,
-        hindrance=_hindrance(worker, fleet, refusals),
+        hindrance=_hindrance(worker, fleet, refusals, now),
         remains=_remains(state),
         faults=dict(faults),
     )
 
 
-def _hindrance(worker: "Worker", fleet: "Fleet", refusals: Mapping[WorkerName, str]) -> str:
+def _hindrance(
+    worker: "Worker", fleet: "Fleet", refusals: Mapping[WorkerName, str], now: int
+) -> str:
     if worker.election.leader is not None:
         return worker.obstacles.of_the_election
     told = [f"{peer}: {reason}" for peer, reason in sorted(refusals.items())]
@@ -149,7 +151,26 @@ def _hindrance(worker: "Worker", fleet: "Fleet", refusals: Mapping[WorkerName, s
         return told[0]
     if worker.obstacles.hindrance:
         return worker.obstacles.hindrance
-    return worker.founding.hindrance(fleet, worker.state)
+    return worker.founding.hindrance(fleet, worker.state) or _hears_of_nobody(worker, now)
+
+
+def _hears_of_nobody(worker: "Worker", now: int) -> str:
+    """What to do where the cluster may have moved away while this host was off: whom it knows is
+    then gone, and nobody else looks for it."""
+    known = worker.acquaintances.workers(worker.state)
+    elsewhere = {name: host for name, host in known.items() if host != worker.host}
+    views = worker.peers.fleet(elsewhere, ()).workers
+    patience = seconds(worker.state.spec.timing.lost_host)
+    if not elsewhere or any(
+        views[name].connected or now - views[name].since < patience for name in elsewhere
+    ):
+        return ""
+    hosts = ", ".join(sorted(set(elsewhere.values())))
+    return (
+        f"no other host that this one knows is heard: {hosts}; "
+        "only if the cluster has a leader on others by now: interrex down --purge here, and, where "
+        "its file names this host, interrex up FILE"
+    )
 
 
 def _remains(state: ClusterState) -> str:
