@@ -12,7 +12,7 @@ from interrex.core.ids import ChangeId, WorkerName
 from interrex.core.time import MS, US
 from interrex.elections.bully import BullySettings
 from interrex.elections.bully.epochs import next_epoch, seat_of
-from interrex.elections.bully.messages import Coordinator, Halt, Message, decode
+from interrex.elections.bully.messages import Coordinator, Halted, Message, decode
 from interrex.elections.bully.order import Order
 from interrex.elections.interface import (
     ConfirmRead,
@@ -74,7 +74,7 @@ class Chaos:
         self.reads = 0
         self.next_member = 100
         self.replaced: tuple[ChangeId, WorkerName, int] | None = None
-        self.coordinators: dict[int, tuple[WorkerName, int]] = {}
+        self.coordinators: dict[int, tuple[WorkerName, int, int]] = {}
         self.epochs: dict[WorkerName, int] = {}
         self.acknowledged: set[ChangeId] = set()
         self.calm = False
@@ -107,7 +107,7 @@ class Chaos:
                 self.acknowledged.add(effect.change)
 
     def _leads(self, server: BullyServer, epoch: int) -> None:
-        who = (server.name, server.member)
+        who = (server.name, server.member, server.life)
         assert self.coordinators.setdefault(epoch, who) == who, f"{epoch} has two coordinators"
         seats = server.bully._server.node.members.members
         assert seats[server.member].number == seat_of(epoch)
@@ -116,9 +116,9 @@ class Chaos:
 
     def _sent(self, server: BullyServer, effect: SendPayload) -> None:
         message = decode(effect.payload)
-        if isinstance(message, Halt | Coordinator):
+        if isinstance(message, Halted | Coordinator):
             stored = server.disk.facts.get("promise")
-            assert stored is not None, "an epoch leaves before it is on disk"
+            assert stored is not None, "an epoch is promised or led before it is on disk"
             on_disk = server.bully._server.node.disk
             assert on_disk.is_clean or _promised(stored) >= message.epoch
 

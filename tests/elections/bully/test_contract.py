@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from interrex.core.time import MS, US
+from interrex.core.time import MS
 from interrex.elections.bully import BullySettings
 from interrex.elections.bully.epochs import STRIDE
 from interrex.elections.guarantees import BULLY, BULLY_WITH_QUORUM, RAFT
@@ -23,9 +23,6 @@ from tests.elections.contract.test_members import *  # noqa: F403
 
 EPOCHS = "the next epoch is not one more: it ends in the seat of the worker that made it"
 DIFFERENT = {
-    "test_after_a_proof_of_death_the_next_leads_after_one_round_and_one_write": (
-        "two writes: its epoch is on disk before the others hear of it, their promise after"
-    ),
     "test_a_leader_that_hears_but_cannot_send_is_replaced_without_churn": EPOCHS,
     "test_a_death_that_was_none_costs_at_most_one_epoch": EPOCHS,
     "test_the_only_one_that_reaches_a_quorum_leads_within_four_timeouts": (
@@ -58,16 +55,6 @@ def new(request: pytest.FixtureRequest) -> New:
 def rounds(epoch: int) -> int:
     """How many epochs there have been, however few of them were led."""
     return epoch // STRIDE
-
-
-def test_a_take_over_after_proof_takes_one_round_and_two_writes(new: New) -> None:
-    network = new()
-    leader = settled(network)
-    killed_at = network.now
-    network.kill(leader, notice=200 * US)
-    network.elect()
-    one_way, write = 100 * US, 500 * US
-    assert network.now - killed_at == 200 * US + 3 * one_way + 2 * write
 
 
 def test_a_leader_that_only_hears_is_replaced_once(new: New) -> None:

@@ -1,4 +1,4 @@
-"""No two coordinators ever use the same epoch, and no epoch is used before it is on disk."""
+"""No two coordinators ever use the same epoch, and none is promised or led before it is on disk."""
 
 import msgspec
 import pytest
@@ -6,8 +6,9 @@ import pytest
 from interrex.core.errors import InvariantViolation
 from interrex.core.ids import WorkerName
 from interrex.core.storage import SetFact
+from interrex.core.time import MS, US
 from interrex.elections.bully.epochs import next_epoch, seat_of
-from interrex.elections.bully.messages import Coordinator, Copied, Halt, Halted, Message, decode
+from interrex.elections.bully.messages import Coordinator, Copied, Halted, Message, decode
 from interrex.elections.bully.node import PROMISE, StoredPromise
 from interrex.elections.interface import LeaderChanged, SendPayload
 from tests.elections.bully.network import BullyNetwork, BullyServer
@@ -47,7 +48,7 @@ def test_an_epoch_and_a_promise_are_on_disk_before_the_message_that_says_so_leav
 
     def check(server: BullyServer, effect: SendPayload) -> None:
         message = decode(effect.payload)
-        if isinstance(message, Halt | Halted | Coordinator):
+        if isinstance(message, Halted | Coordinator):
             assert stored(server).epoch >= message.epoch
             checked.append(type(message))
         if isinstance(message, Copied):
@@ -61,7 +62,46 @@ def test_an_epoch_and_a_promise_are_on_disk_before_the_message_that_says_so_leav
     network.die(3)
     network.elect()
     network.run_for(100)
-    assert {Halt, Halted, Coordinator, Copied} <= set(checked)
+    assert {Halted, Coordinator, Copied} <= set(checked)
+
+
+def test_nobody_leads_while_its_epoch_is_being_written() -> None:
+    network, standing = _two_of_three_halted_by_a_slow_disk()
+    assert stored(network[1]).epoch == 2002
+    assert network.leader() is None
+    network.finish_write(standing)
+    assert network.leader() is standing
+    assert standing.bully.epoch == stored(standing).epoch == 2002
+
+
+def test_who_dies_within_that_write_leads_in_an_epoch_that_is_newer_than_it() -> None:
+    network, standing = _two_of_three_halted_by_a_slow_disk()
+    network.kill(standing, notice=200 * US)
+    network.run_for(1)
+    network.disk_time = lambda _server: 500 * US
+    network.boot(standing)
+    assert stored(standing).epoch == 1003
+    network.run_until(lambda: standing.bully.leading and network.agree())
+    assert standing.bully.epoch > 2002
+
+
+def test_a_disk_that_does_not_answer_within_a_timeout_ends_the_election() -> None:
+    network, standing = _two_of_three_halted_by_a_slow_disk()
+    why = "its disk does not answer"
+    network.run_until(lambda: standing.bully._server.reason == why, limit=300 * MS)
+    assert not standing.bully.leading
+
+
+def _two_of_three_halted_by_a_slow_disk() -> tuple[BullyNetwork, BullyServer]:
+    """The leader is dead, one worker has halted the other, and writes its epoch down meanwhile."""
+    network = BullyNetwork(3)
+    network.start()
+    network.elect()
+    network.run_for(100)
+    network.disk_time = lambda server: None if server is network[2] else 500 * US
+    network.kill(network[3], notice=200 * US)
+    network.run_for(5)
+    return network, network[2]
 
 
 def test_epochs_grow_over_restarts_of_everybody() -> None:

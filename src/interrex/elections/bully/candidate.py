@@ -4,6 +4,10 @@ Three steps. *Asking* (Election, Answer) binds nobody: where somebody above is u
 a coordinator, this worker stands back. *Halting* (Halt, Halted) makes an epoch and the others'
 promise to obey no older one, and tells whose copy is the newest. *Fetching* gets that copy.
 
+Halt leaves while the epoch is being written down here. The epoch counts once it is: nobody leads
+before. Who dies within that write may make the same epoch again, which was never led; whoever was
+halted for it by the earlier life of the process refuses it, and another one is made.
+
 Source: paper, section IV, procedure "Election".
 
 Differs from the paper: whoever needs no question (the coordinator is proved dead, or names its
@@ -36,7 +40,6 @@ FETCH_TIMEOUTS = 5
 
 class Phase(Enum):
     ASKING = "asking who is up"
-    CLAIMING = "writing down its epoch"
     HALTING = "halting the others"
     FETCHING = "fetching the newest copy"
 
@@ -63,9 +66,11 @@ class Candidate:
         self._expected: set[WorkerName] = set()
         self._answers: dict[WorkerName, Answer] = {}
         self._round = 0
-        self._token = 0
         self._tries = 0
-        self._claim = Claim(0, appointed=appointed)
+        self._token = 0
+        self._is_stored = False
+        """Whether the epoch is on this worker's own disk; ``_token`` says that it is."""
+        self._claim = Claim(0, appointed=appointed, asked_at=0)
         self._receiving: Receiving | None = None
         self._target = (0, 0)
 
@@ -131,27 +136,23 @@ class Candidate:
     # Halting
 
     def form(self) -> None:
-        """Makes an epoch; the others are halted once it is on disk."""
-        self._tries += 1
-        self.phase = Phase.CLAIMING
-        self._deadline = self._node.now + self._watch.timeout
-        self._claim = Claim(self._node.claim(), appointed=self.appointed)
-        self._token = self._node.disk.token
-
-    def on_persisted(self, token: int) -> None:
-        if self.phase is Phase.CLAIMING and token >= self._token:
-            self._halt()
-
-    def _halt(self) -> None:
+        """Makes an epoch, and halts the others for it."""
         node = self._node
+        self._tries += 1
         self.phase = Phase.HALTING
         self._begin()
-        self._claim.asked_at = node.now
+        self._claim = Claim(node.claim(), appointed=self.appointed, asked_at=node.now)
+        self._token = node.disk.token
+        self._is_stored = False
         self._expected = set(self._watch.reachable_members)
-        ended, appointed = self._watch.ended, self.appointed
+        epoch, ended = self._claim.epoch, self._watch.ended
         for worker in sorted(self._expected):
-            node.send(worker, Halt(node.member, self._claim.epoch, self._round, ended, appointed))
-        self._gather_if_complete()
+            node.send(worker, Halt(node.member, epoch, self._round, ended, self.appointed))
+
+    def on_persisted(self, token: int) -> None:
+        if self.phase is Phase.HALTING and not self._is_stored and token >= self._token:
+            self._is_stored = True
+            self._gather_if_complete()
 
     def on_halted(self, message: Halted, worker: WorkerName) -> None:
         if self.phase is not Phase.HALTING or message.round != self._round:
@@ -195,12 +196,18 @@ class Candidate:
             case Phase.FETCHING:
                 if self._receiving is not None and self._receiving.worker == worker:
                     self._gathered()
-            case Phase.CLAIMING:
-                pass
 
     def _gather_if_complete(self) -> None:
-        if self._expected <= self._claim.standings.keys():
+        if self._is_stored and self._expected <= self._claim.standings.keys():
             self._gathered()
+
+    def _gather_or_write_on(self) -> None:
+        """Who has not answered is not waited for any more; this worker's own disk is a while."""
+        self._deadline = self._claim.asked_at + self._watch.timeout
+        if self._is_stored:
+            self._gathered()
+        elif self._node.now >= self._deadline:
+            self._server.become_waiting("its disk does not answer")
 
     def _gathered(self) -> None:
         node, standings = self._node, self._claim.standings
@@ -262,9 +269,7 @@ class Candidate:
                 self._decide()
             case Phase.HALTING:
                 self._expected &= self._claim.standings.keys()
-                self._gathered()
-            case Phase.CLAIMING:
-                self._server.become_waiting("its disk does not answer")
+                self._gather_or_write_on()
             case Phase.FETCHING:
                 self._server.become_waiting("the newest copy does not come")
 

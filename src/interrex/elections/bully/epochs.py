@@ -3,7 +3,7 @@
 Invariant: no two coordinators ever use the same epoch, also under partition. An epoch ends in the
 seat of the identity that made it (``4002``: the fourth, by the identity with seat 2), no two
 identities of a cluster have the same seat, and an identity makes an epoch only above all that it
-promised or made before, which is on its disk. A lost disk means another identity, and another
+promised or led in before, which is on its disk. A lost disk means another identity, and another
 seat. The group numbers of the paper's Invitation Algorithm (section V) are made alike.
 """
 

@@ -2,7 +2,7 @@
 
 Invariants:
     the promised epoch never falls, also over restarts: nobody of an older one is obeyed;
-    an epoch is on disk before the message that claims or promises it leaves;
+    an epoch is on disk before the message that promises it leaves, and before its maker leads;
     a version's stamp is on disk before the message that says so leaves (see ``disk``).
 """
 

@@ -13,11 +13,11 @@ class Claim:
     when they were asked (ns).
     """
 
-    def __init__(self, epoch: int, *, appointed: bool) -> None:
+    def __init__(self, epoch: int, *, appointed: bool, asked_at: int) -> None:
         self.epoch = epoch
         self.appointed = appointed
         self.standings: dict[WorkerName, Standing] = {}
-        self.asked_at = 0
+        self.asked_at = asked_at
 
 
 class Transitions(Protocol):
