@@ -277,3 +277,27 @@ def test_who_holds_all_and_was_not_told_that_it_is_the_same_is_told_again() -> N
     network.boot(network[1])
     network.run_until(lambda: network[1].data == [b"a"])
     assert {message.entries for message in lost} == {()}
+
+
+def test_an_older_state_of_the_same_leader_takes_nothing_back() -> None:
+    """Found by the simulator, where mail is overtaken: a worker's state went back."""
+    network = started(settings=BullySettings(snapshot_after=5, trailing_entries=0))
+    network.die(2)
+    for number in range(12):
+        network.write(f"c{number}")
+    wholes: list[bytes] = []
+
+    def keep(_server: BullyServer, effect: SendPayload) -> None:
+        if isinstance(decode(effect.payload), WholeCopy):
+            wholes.append(effect.payload)
+
+    network.senders.append(keep)
+    network.boot(network[2])
+    network.run_until(lambda: len(network[2].data) == 12)
+    for number in range(12, 24):
+        network.write(f"c{number}")
+    network.run_for(100)
+    network.deliver(network[3].name, network[1].name, wholes[0])
+    network.write("another")
+    network.run_until(lambda: len(network[1].data) == 25)
+    assert network[1].lost == []

@@ -89,8 +89,7 @@ class Receiving:
             wanted = ChunkWanted(node.member, self.epoch, message.index, len(self._chunks))
             node.send(self.worker, wanted)
             return
-        known = message.index <= copy.version and copy.epoch_at(message.index) == message.stamp
-        if not (known and node.commit <= message.index):
+        if not self._holds(message):
             common = agreement(
                 copy.runs, copy.version, message.history.runs, message.history.version
             )
@@ -100,3 +99,11 @@ class Receiving:
         self._chunks_of = None
         self.verified = max(self.verified, message.index)
         node.send_when_stored(self.worker, copied)
+
+    def _holds(self, whole: WholeCopy) -> bool:
+        """Whether it brings nothing: what it holds is in this copy, and the sender's has all that
+        was handed out here. One that was overtaken on its way must take nothing back."""
+        node, copy = self._node, self._node.copy
+        known = whole.index <= copy.version and copy.epoch_at(whole.index) == whole.stamp
+        same = max(self.verified, whole.index if known else 0)
+        return whole.index <= same and node.commit <= same
