@@ -80,6 +80,18 @@ def test_one_that_fails_is_replaced_first() -> None:
     assert next_steps(Rollout(), state(OLD, OLD), seen) == [Advance(WEB_1)]
 
 
+def test_one_that_fails_waits_until_the_workers_of_the_others_have_heard_what_to_run() -> None:
+    """Found by the simulator: two slots recovered before their worker heard that both are to be
+    replaced, and were stopped at once."""
+    failing = report(WEB_1, ReplicaState.WAITING)
+    unheard = fleet(report(WEB_0, READY), failing)
+    assert next_steps(Rollout(), state(NEW, OLD), unheard) == []
+    away = fleet(report(WEB_0, READY), failing, FIRST)
+    assert next_steps(Rollout(), state(NEW, OLD), away) == []
+    heard = msgspec.structs.replace(report(WEB_0, ReplicaState.STOPPING), asked=NEW)
+    assert next_steps(Rollout(), state(NEW, OLD), fleet(heard, failing)) == [Advance(WEB_1)]
+
+
 def test_a_ready_one_waits_for_one_that_is_being_replaced() -> None:
     seen = fleet(report(WEB_0, ReplicaState.STOPPING), report(WEB_1, READY))
     assert next_steps(Rollout(), state(NEW, OLD), seen) == []

@@ -62,3 +62,5 @@ class ReplicaReport(msgspec.Struct, frozen=True, array_like=True):
     """Its latest liveness answer was bad, or it has not been ready since it failed last."""
     failing: bool = False
     """It fails again and again, or its liveness fails and a restart is not thought to help."""
+    asked: int = 0
+    """The generation that its worker was last told to run; ``generation`` is the last that ran."""

@@ -117,7 +117,8 @@ class Rollout:
         """The one slot of a service to replace now: a failing one first, else the first.
 
         A ready one waits until all others are ready; so does one whose worker is not heard, as it
-        may be ready all the while.
+        may be ready all the while. A failing one waits until the workers of the others have heard
+        what to run: else several that recover meanwhile would be stopped at once, as ready ones.
         """
         wanted = [placement for placement in placements if placement.wanted]
         outdated = [p for p in wanted if p.generation < p.target]
@@ -126,21 +127,11 @@ class Rollout:
         for placement in outdated:
             if placement.slot in self._since:
                 return placement
-        unready = [p for p in wanted if not self._serves(fleet, p)]
+        unheeded = {p.slot for p in wanted if not _heeded(fleet, p)}
         for placement in outdated:
-            if _fails(fleet, placement):
+            if _fails(fleet, placement) and unheeded <= {placement.slot}:
                 return placement
-        return None if unready else outdated[0]
-
-    def _serves(self, fleet: Fleet, placement: Placement) -> bool:
-        """Ready, and in the generation that its worker was last told to run, or in a later one that
-        a side of a merge was told of whose changes were lost."""
-        report = fleet.replica(placement.slot, placement.worker)
-        return (
-            report is not None
-            and report.state is ReplicaState.READY
-            and report.generation >= placement.generation
-        )
+        return outdated[0] if all(_serves(fleet, p) for p in wanted) else None
 
 
 def _forget(state: ClusterState, fleet: Fleet, confirmed: Confirmation) -> Iterator[Operation]:
@@ -186,6 +177,23 @@ def _lost(state: ClusterState, fleet: Fleet) -> Iterator[Operation]:
                 newest[service] = report.generation
     for service, generation in newest.items():
         yield Outdate(service, generation)
+
+
+def _heeded(fleet: Fleet, placement: Placement) -> bool:
+    """Whether its worker has heard which generation to run, or runs a later one that a side of a
+    merge was told of whose changes were lost."""
+    report = fleet.replica(placement.slot, placement.worker)
+    return report is not None and max(report.asked, report.generation) >= placement.generation
+
+
+def _serves(fleet: Fleet, placement: Placement) -> bool:
+    """Ready, and as its worker was last told to run it, or later as above."""
+    report = fleet.replica(placement.slot, placement.worker)
+    return (
+        report is not None
+        and report.state is ReplicaState.READY
+        and report.generation >= placement.generation
+    )
 
 
 def _fails(fleet: Fleet, placement: Placement) -> bool:

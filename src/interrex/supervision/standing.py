@@ -167,6 +167,7 @@ class Standing:
             unproven=self._unproven,
             ill=self._ill,
             failing=self.keeps_failing or bool(self._suspension),
+            asked=self.assignment.generation,
         )
 
     @property
