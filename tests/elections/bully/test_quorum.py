@@ -2,10 +2,11 @@
 
 import pytest
 
+from interrex.core.ids import ChangeId
 from interrex.core.time import MS
 from interrex.elections.bully import BullySettings
 from interrex.elections.bully.messages import Beat, encode
-from interrex.elections.interface import PayloadReceived
+from interrex.elections.interface import ConfirmRead, PayloadReceived, ReplaceMember
 from tests.elections.bully.network import BullyNetwork
 
 QUORUM = BullySettings(quorum=True)
@@ -119,3 +120,15 @@ def test_who_answers_a_beat_waits_as_long_as_that_beat_says(
     network.partition([1, 2], [3])  # without a word
     network.run_until(lambda: network[2].bully.leading)
     assert network.now >= asked_at + QUORUM.lease_of(timeouts[0])
+
+
+def test_a_coordinator_whose_removal_is_under_way_counts_itself_for_nothing() -> None:
+    """Found by the simulator: it answered reads, and led on, after another one led."""
+    network = started(2)
+    network.partition([1], [2])  # without a word
+    network.step(network[2], ReplaceMember(ChangeId("removal"), network[2].name, None))
+    assert list(network[2].bully._server.node.members.members) == [1]
+    network.step(network[2], ConfirmRead(7))
+    network.run_for(1000)
+    assert network[2].reads == {7: False}
+    assert not network[2].bully.leading

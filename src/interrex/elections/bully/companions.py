@@ -113,7 +113,9 @@ class Companions:
 
     def answered(self, rounds: Rounds) -> int:
         """The newest round that enough have answered."""
-        if not self._node.settings.quorum:
+        node, members = self._node, self._node.members.members
+        if not node.settings.quorum:
             return rounds.answered_by_all(self.group)
         workers = [worker for worker in self._all if self.is_member(worker)]
-        return rounds.answered_by_majority(workers, len(self._node.members.members))
+        mine = node.member in members
+        return rounds.answered_by_majority(workers, len(members), counts_itself=mine)

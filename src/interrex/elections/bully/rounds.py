@@ -47,9 +47,12 @@ class Rounds:
         """The newest round that each of these workers has answered; the last one for nobody."""
         return min((self.last_answer(worker) for worker in workers), default=self.number)
 
-    def answered_by_majority(self, workers: Collection[WorkerName], size: int) -> int:
-        """The newest round answered by a majority of ``size``, this worker and these others."""
-        numbers = sorted((self.last_answer(worker) for worker in workers), reverse=True)
-        ranked = [self.number, *numbers]
+    def answered_by_majority(
+        self, workers: Collection[WorkerName], size: int, *, counts_itself: bool
+    ) -> int:
+        """The newest round answered by a majority of ``size``: of these workers, and this one where
+        it is a member. One whose removal is under way proves nothing to itself."""
+        numbers = [self.last_answer(worker) for worker in workers]
+        ranked = sorted([self.number] * counts_itself + numbers, reverse=True)
         needed = majority(size)
         return ranked[needed - 1] if needed <= len(ranked) else 0

@@ -110,7 +110,7 @@ FLEET = (
         "rollout-stops-two",
         "One slot of a service is replaced at a time, while the others are ready; here several.",
         _ROLLOUT,
-        "        return None if unready else outdated[0]\n",
+        "        return outdated[0] if all(_serves(fleet, p) for p in wanted) else None\n",
         "        return outdated[0]\n",
     ),
     bug(
