@@ -6,7 +6,7 @@ from interrex.core.ids import ChangeId, SlotName, WorkerName
 from interrex.core.messages import ElectionMail, Routes, encode
 from interrex.core.routes import RouteTable
 from interrex.core.state import Change, Place, Placement, encode_change
-from interrex.core.storage import AppendEntries, Entry, TruncateFrom
+from interrex.core.storage import AppendEntries, Entry, SaveSnapshot, Snapshot, TruncateFrom
 from interrex.core.time import MS
 from interrex.elections.raft import messages as m
 from interrex.elections.replicated.payload import Configuration, change_data, configuration_data
@@ -159,6 +159,12 @@ def test_a_slot_may_stay_with_a_worker_that_is_away() -> None:
 def test_entries_may_have_waited_for_the_disk_since_a_worker_was_there() -> None:
     history = [JOINED, LEFT, handed_out("worker-1", places("worker-2"))]
     show(Placing(), [*three(), beat("worker-1", 1), *history])
+
+
+def test_a_snapshot_amid_what_waited_parts_nothing() -> None:
+    snapshot = SaveSnapshot(Snapshot(0, 0, b""), 0)
+    waited = handed_out("worker-1", log(1), snapshot, places("worker-2"))
+    show(Placing(), [*three(), beat("worker-1", 1), JOINED, LEFT, waited])
 
 
 def test_a_slot_for_a_worker_that_left_is_seen() -> None:

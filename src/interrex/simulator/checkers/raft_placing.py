@@ -23,8 +23,6 @@ class Placing(RaftChecker):
         self._gone: dict[int, dict[WorkerName, int]] = {}
         """Life -> who left, and how often entries had been handed out by then."""
         self._connected: dict[int, dict[WorkerName, None]] = {}
-        self._times: dict[int, int] = {}
-        """Life -> how often it has handed out entries."""
         self._places: dict[SlotName, WorkerName] = {}
         """Where each slot was placed last, by whatever leader."""
         self.seen = {PeerJoined: self._joined, PeerLeft: self._left}
@@ -35,15 +33,14 @@ class Placing(RaftChecker):
 
     def _left(self, server: Server, step: Step, event: PeerLeft) -> None:
         self._connected.setdefault(server.life, {}).pop(event.peer, None)
-        self._gone.setdefault(server.life, {})[event.peer] = self._times.get(server.life, 0)
+        self._gone.setdefault(server.life, {})[event.peer] = server.handouts
 
     def _appends(self, server: Server, record: AppendEntries) -> None:
-        times = self._times[server.life] = self._times.get(server.life, 0) + 1
         for entry in record.entries:
             if server.leads == entry.epoch:
-                self._proposes(server, entry.data, times)
+                self._proposes(server, entry.data)
 
-    def _proposes(self, server: Server, data: bytes, times: int) -> None:
+    def _proposes(self, server: Server, data: bytes) -> None:
         change = committed_data(data)
         for operation in decode_change(change).operations if change is not None else ():
             if not isinstance(operation, Place):
@@ -51,15 +48,15 @@ class Placing(RaftChecker):
             placement = operation.placement
             before = self._places.get(placement.slot)
             self._places[placement.slot] = placement.worker
-            if before != placement.worker and not self._is_there(server, placement.worker, times):
+            if before != placement.worker and not self._is_there(server, placement.worker):
                 raise self.broken(
                     f"{server} places {placement.slot} on {placement.worker}, to which it is not "
                     "connected"
                 )
 
-    def _is_there(self, server: Server, worker: WorkerName, times: int) -> bool:
+    def _is_there(self, server: Server, worker: WorkerName) -> bool:
         return (
             worker == server.worker
             or worker in self._connected.get(server.life, {})
-            or self._gone.get(server.life, {}).get(worker, -1) >= times - 1
+            or self._gone.get(server.life, {}).get(worker, -1) >= server.handouts - 1
         )

@@ -111,10 +111,11 @@ class Server:
     """One life of a worker, as a member of the cluster.
 
     ``log`` is what it has handed out for writing or sent as a leader; ``leads`` is the term that
-    it leads, 0 for none; ``claimed`` is the highest commit index that it has sent in it.
+    it leads, 0 for none; ``claimed`` is the highest commit index that it has sent in it;
+    ``handouts`` is how often it has handed out entries.
     """
 
-    __slots__ = ("claimed", "disk", "leads", "life", "log", "member", "worker")
+    __slots__ = ("claimed", "disk", "handouts", "leads", "life", "log", "member", "worker")
 
     def __init__(self, began: WorkerBegan, disk: Disk) -> None:
         self.worker = began.worker
@@ -124,6 +125,7 @@ class Server:
         self.log = Log(began.stored.snapshot, began.stored.entries)
         self.leads = 0
         self.claimed = 0
+        self.handouts = 0
 
     def __str__(self) -> str:
         return f"{self.worker} (member {self.member}, life {self.life})"
@@ -259,6 +261,7 @@ class RaftWatch(Watch):
 
     def _persists(self, step: Step, persist: Persist) -> None:
         server = self.servers[step.life]
+        server.handouts += any(type(record) is AppendEntries for record in persist.records)
         for record in persist.records:
             kind = type(record)
             for see in self._handed_out.get(kind, ()):
