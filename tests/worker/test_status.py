@@ -78,24 +78,30 @@ def test_a_lost_host_that_the_file_names_no_more_is_told_of_and_not_waited_for()
     assert "1 port barred to other services" in status.remains
 
 
-def test_one_that_hears_no_other_host_says_what_to_do_if_the_cluster_has_moved_away() -> None:
-    """Nobody else can tell it: those whom it knows are gone, and the others do not know it."""
-    hosts = tuple(HostSpec(HostName(name), f"10.0.0.{name}:7700", 1) for name in "ab")
+@pytest.mark.parametrize("heard", [False, True])
+def test_without_a_majority_hosts_are_missed_and_what_to_do_if_the_cluster_has_moved_is_said(
+    heard: bool,
+) -> None:
+    """Nobody else can tell it: those whom it knows are gone, and the others do not know it. One
+    that was left with it does not lead either."""
+    hosts = tuple(HostSpec(HostName(name), f"10.0.0.{name}:7700", 1) for name in "abcd")
     town = Town(msgspec.structs.replace(cluster(service("web", 1)), hosts=hosts))
-    worker = WorkerName("a-1")
     town.start()
     town.run_until(town.all_ready)
-    town.cut_off("b")
+    away = "cd" if heard else "bcd"
+    for host in away:
+        town.cut_off(host)
 
     def hindrance() -> str:
-        return status_of(town.workers[worker], town.now).hindrance
+        return status_of(town.workers[WorkerName("a-1")], town.now).hindrance
 
     town.run_for(5 * S)
     assert hindrance() == ""
     town.run_for(10 * S)
-    assert hindrance().startswith("no other host that this one knows is heard: b; only if")
+    assert hindrance().startswith(f"not heard for long: host {', '.join(away)}; only if")
     assert "interrex down --purge" in hindrance()
-    town.heal("b")
+    for host in away:
+        town.heal(host)
     town.run_until(town.all_ready)
     assert hindrance() == ""
 

@@ -19,6 +19,7 @@ from interrex.core.ids import (
     service_of,
     slot_order,
 )
+from interrex.core.quorum import majority
 from interrex.core.replicas import ReplicaReport, ReplicaState
 from interrex.core.spec import Expose
 from interrex.core.state import ClusterState, Placement, slots_of, workers_of
@@ -151,25 +152,24 @@ def _hindrance(
         return told[0]
     if worker.obstacles.hindrance:
         return worker.obstacles.hindrance
-    return worker.founding.hindrance(fleet, worker.state) or _hears_of_nobody(worker, now)
+    return worker.founding.hindrance(fleet, worker.state) or _misses_hosts(worker, now)
 
 
-def _hears_of_nobody(worker: "Worker", now: int) -> str:
+def _misses_hosts(worker: "Worker", now: int) -> str:
     """What to do where the cluster may have moved away while this host was off: whom it knows is
     then gone, and nobody else looks for it."""
     known = worker.acquaintances.workers(worker.state)
-    elsewhere = {name: host for name, host in known.items() if host != worker.host}
-    views = worker.peers.fleet(elsewhere, ()).workers
     patience = seconds(worker.state.spec.timing.lost_host)
-    if not elsewhere or any(
-        views[name].connected or now - views[name].since < patience for name in elsewhere
-    ):
+    views = worker.peers.fleet(known, ()).workers.values()
+    here = {view.worker for view in views if view.connected or now - view.since < patience}
+    missed = set(known.values()) - {known.get(name, worker.host) for name in here}
+    voters = [member.worker for member in worker.election.members]
+    if not missed or len(here.intersection(voters)) >= majority(len(voters)):
         return ""
-    hosts = ", ".join(sorted(set(elsewhere.values())))
     return (
-        f"no other host that this one knows is heard: {hosts}; "
-        "only if the cluster has a leader on others by now: interrex down --purge here, and, where "
-        "its file names this host, interrex up FILE"
+        f"not heard for long: host {', '.join(sorted(missed))}; only if the cluster has a leader "
+        "on others by now: interrex down --purge here, and, where its file names this host, "
+        "interrex up FILE"
     )
 
 
