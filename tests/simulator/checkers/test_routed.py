@@ -5,14 +5,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from interrex.core.ids import HostName
+from interrex.core.ids import HostName, WorkerName
 from interrex.core.messages import Report
 from interrex.core.replicas import ReplicaReport, ReplicaState
 from interrex.core.routes import Endpoint, EndpointState, RouteTable, ServiceRoute
 from interrex.core.spec import Expose
 from interrex.core.time import MS
 from interrex.simulator.checkers.routed import Routed
-from interrex.simulator.observation import Cause, RoutesFollowed, Step
+from interrex.simulator.observation import Adopted, Cause, RoutesFollowed, Step
 from interrex.supervision.interface import Release
 from interrex.worker import interface
 from interrex.worker.interface import FollowRoutes, Send, WorkerEffect, WorkerEvent
@@ -155,6 +155,11 @@ RIGHT: dict[str, list[Told]] = {
     "the balancer is let go of, and not yet taken up by another worker": [
         *START, *told(DOWN, STARTS), takes("worker-1", STARTS, Release(BALANCER_0)),
         reports("worker-1", IS_READY), *looks(IS_READY, 60),
+    ],
+    "whoever takes it up has heard nothing for long": [
+        *START, *told(DOWN, STARTS), reports("worker-2", IS_READY), *looks(IS_READY, 2),
+        Adopted(HostName(HOST), BALANCER_0, 7, WorkerName("worker-1")), *looks(STARTS, 60),
+        *told(DOWN, IS_READY), *told(SENT_TO, IS_READY), *looks(IS_READY, 20),
     ],
     "its death is said soon": [
         *START, reports("worker-1", IS_READY), *told(SENT_TO, IS_READY),

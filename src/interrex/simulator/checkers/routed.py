@@ -157,6 +157,8 @@ class Routed(Watch):
         if balancer is not None:
             balancer.by, balancer.told = adopted.by, 0
             balancer.answers = balancer.idle = at
+            for wrong in balancer.wrong.values():
+                wrong.known = None
 
     def _follows(self, at: int, followed: RoutesFollowed) -> None:
         balancer = self._balancers.get((followed.host, followed.slot))
