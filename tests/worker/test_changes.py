@@ -245,6 +245,25 @@ def test_a_worker_that_was_never_assigned_anything_leaves_too() -> None:
     assert town.answers[-1].ok
 
 
+def test_who_leaves_does_not_wait_for_ever_for_what_another_worker_holds(town: Town) -> None:
+    """Found by the simulator: a leader that was to leave was placed a slot that another worker had
+    not been told to let go of yet. Nobody told it any more, and both waited."""
+    town.run_for(S)
+    slot, name = next(item for host in town.hosts.values() for item in host.locks.items())
+    town.kill(name)
+    for host in town.hosts.values():
+        host.locks[slot] = WorkerName("another")
+    town.run_until(lambda: name in town.workers)
+    life = town.workers[name]
+    town.run_for(S)
+    town.post(name, LeaveAsked(1))
+    town.run_for(9 * S)
+    assert town.workers.get(name) is life
+    town.run_until(lambda: town.workers.get(name) is not life)
+    assert town.answers[-1].ok
+    assert slot in town.pids()
+
+
 def test_a_change_of_a_programs_leadership_lets_nobody_look_at_the_fleet(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -74,6 +74,11 @@ class Supervisor:
             self._reported = tuple(reports[slot] for slot in self._order if slot in reports)
         return self._reported
 
+    def is_held_elsewhere(self, name: SlotName) -> bool:
+        """Whether another worker held a slot's record when it was asked for last."""
+        slot = self._slots.get(name)
+        return slot is not None and slot.held_elsewhere
+
     def step(self, event: SupervisionEvent, now: int) -> list[SupervisionEffect]:
         """Take one event at time ``now`` (ns); perform the effects in order.
 

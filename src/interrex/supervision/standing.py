@@ -103,6 +103,11 @@ class Standing:
         return min(self._timer, self._health.wake_at)
 
     @property
+    def held_elsewhere(self) -> bool:
+        """Whether another worker held its record when it was asked for last."""
+        return self.state is State.CLAIMING and self._awaiting is None and not self._unsure
+
+    @property
     def keeps_failing(self) -> bool:
         return self._history.failures > 1 and not self._history.recovered and self._down
 

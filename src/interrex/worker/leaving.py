@@ -6,11 +6,13 @@ from interrex.core.ids import BALANCER, service_of
 from interrex.core.messages import Report
 from interrex.core.replicas import ReplicaReport, ReplicaState, SlotAssignment
 from interrex.core.time import MS, S
+from interrex.supervision.host import Supervisor
 
 ANNOUNCE = 300 * MS
 """How long (ns) the first phase lasts at least: the other workers of the host learn of it."""
-BALANCER_PATIENCE = 10 * S
-"""How long (ns) other workers' balancers are waited for."""
+PATIENCE = 10 * S
+"""How long (ns) other workers are waited for: until their balancers are stopped, and until they let
+go of what this worker is to take up and stop."""
 
 
 class Leaving:
@@ -33,8 +35,7 @@ class Leaving:
         """The same slots, the balancers unwanted, and the others too once no balancer is left."""
         if not self._services_too and now >= self._check_at:
             self._check_at = now + ANNOUNCE
-            late = now - self._began >= BALANCER_PATIENCE
-            self._services_too = late or not any(
+            self._services_too = self._is_late(now) or not any(
                 _is_up(replica)
                 for report in host_reports
                 if report.leaving
@@ -48,9 +49,18 @@ class Leaving:
             for slot in assigned
         )
 
-    def finished(self, own: tuple[ReplicaReport, ...]) -> bool:
-        """Whether nothing that this worker supervised is left."""
-        return self._services_too and not any(_is_up(replica) for replica in own)
+    def finished(self, supervisor: Supervisor, now: int) -> bool:
+        """Whether nothing that this worker supervised is left. What another worker still holds is
+        that one's to stop: it may never let go of it, as nobody tells it to while this one
+        leads."""
+        own = supervisor.reports()
+        left = [replica.slot for replica in own if _is_up(replica)]
+        if self._is_late(now):
+            left = [slot for slot in left if not supervisor.is_held_elsewhere(slot)]
+        return self._services_too and not left
+
+    def _is_late(self, now: int) -> bool:
+        return now - self._began >= PATIENCE
 
 
 def _is_up(replica: ReplicaReport) -> bool:

@@ -541,7 +541,7 @@ class Worker:
         slots = self._wanted(assignment)
         if assignment is not None:
             self._supervise(supervision_interface.Assigned(assignment.epoch, slots, False))
-        if leaving.finished(self.supervisor.reports()):
+        if leaving.finished(self.supervisor, self._now):
             self._effects.append(Answer(leaving.request, True, "everything is stopped"))
             self._effects.append(Leave("asked to stop"))
 

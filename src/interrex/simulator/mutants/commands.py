@@ -151,7 +151,7 @@ COMMANDS = (
         "leaves-while-replicas-run",
         "A worker that is taken down ends when all that it supervised has; here it forgets one.",
         _LEAVING,
-        "        return self._services_too and not any(_is_up(replica) for replica in own)\n",
-        "        return self._services_too and not any(_is_up(replica) for replica in own[1:])\n",
+        "        own = supervisor.reports()\n",
+        "        own = supervisor.reports()[1:]\n",
     ),
 )
