@@ -16,6 +16,7 @@ from interrex.core.state import (
     workers_of,
 )
 from interrex.core.storage import Entry, Stored
+from interrex.elections.interface import Restored
 from interrex.elections.replicated.payload import change_data
 from interrex.worker.acquaintances import Acquaintances
 from interrex.worker.interface import Introduced, Remember, Send
@@ -94,6 +95,19 @@ def test_who_has_fallen_behind_hears_from_any_peer_whom_else_to_look_for() -> No
     behind.heard(Known(4, 7, ()), _state(0))
     assert behind.workers(_state(8)) == workers_of(THREE)
     assert behind.workers(_state(9)) == workers_of(ONE)
+
+
+def test_whom_it_knew_it_knows_until_another_copy_has_gone_as_far_as_it_goes() -> None:
+    """Found by the simulator: by Bully a leader that had just begun sent its copy from the genesis
+    on. Whoever took that knew nobody any more but the founders, which had left, and refused it."""
+    acquaintances, before = Acquaintances(ONE, Stored()), genesis(THREE)
+    before.index = 9
+    acquaintances.restored(before, Restored(0, b"", goes_to=12))
+    assert acquaintances.workers(_state(0)) == workers_of(THREE)
+    assert acquaintances.workers(_state(11)) == workers_of(THREE)
+    assert acquaintances.workers(_state(12)) == workers_of(ONE)
+    acquaintances.restored(before, Restored(8, b"", goes_to=8))
+    assert acquaintances.workers(_state(8)) == workers_of(ONE)
 
 
 def test_who_has_fallen_behind_hears_also_of_those_that_are_leaving() -> None:

@@ -168,10 +168,14 @@ class Committed(msgspec.Struct, frozen=True):
 
 
 class Restored(msgspec.Struct, frozen=True):
-    """Replace the whole state by this snapshot's."""
+    """Replace the whole state by this snapshot's.
+
+    ``goes_to``: up to which index whoever sent it has changes that follow, where that is said.
+    """
 
     index: int
     data: bytes
+    goes_to: int = 0
 
 
 class TakeSnapshot(msgspec.Struct, frozen=True):

@@ -19,7 +19,7 @@ from interrex.core.messages import Known
 from interrex.core.spec import LOCAL_HOST, ClusterSpec, HostSpec
 from interrex.core.state import ApplySpec, ClusterState, decode_change, workers_of
 from interrex.core.storage import Stored
-from interrex.elections.interface import Member
+from interrex.elections.interface import Member, Restored
 from interrex.elections.registry import contents
 from interrex.worker.interface import Introduced, Remember, Send
 
@@ -58,6 +58,13 @@ class Acquaintances:
         """A peer that joined says which workers there are."""
         if known.index > max(state.index, self._until):
             self._take(known, state.spec)
+
+    def restored(self, before: ClusterState, copy: Restored) -> None:
+        """Another side's copy takes the place of this worker's state. Where it begins before it,
+        who was known is so until it has gone as far as the copy goes: its sender above all."""
+        if before.index > copy.index and copy.goes_to > copy.index:
+            self._take(_known(before), before.spec)
+            self._until = copy.goes_to
 
     def _take(self, known: Known, spec: ClusterSpec) -> None:
         self._spec = _spec_of(known, spec)

@@ -260,7 +260,6 @@ class Worker:
                     self._effects.append(Leave("the cluster no longer knows this worker", True))
             case Introduced():
                 self.acquaintances.introduced(event, self.state)
-                self.founding.named(self.acquaintances.named(self.state))
             case RoutesFollowed():
                 self._effects += self._balancers.notes(event)
                 self._balancers.followed(event, self._now)
@@ -370,7 +369,8 @@ class Worker:
                         self._looks.changed |= not change.is_of_contests
                         events += self._retime()
                     case Restored():
-                        self.state = decode_state(effect.data)
+                        before, self.state = self.state, decode_state(effect.data)
+                        self.acquaintances.restored(before, effect)
                         self._looks.changed = True
                         events += self._retime()
                     case TakeSnapshot():

@@ -262,13 +262,14 @@ class Node:
         copy.save(snapshot, keep_after)
         self.disk.record(SaveSnapshot(snapshot, keep_after))
 
-    def install(self, snapshot: Snapshot, common: int) -> None:
+    def install(self, snapshot: Snapshot, common: int, goes_to: int) -> None:
         """Replaces the copy by another's whole state.
 
         Args:
             snapshot: the state.
             common: up to this version the other's copy is the same; what this one holds behind it
                 is reported as lost.
+            goes_to: up to this version the other's copy goes.
 
         Raises:
             MalformedPayload: its bytes are no whole state; nothing has changed.
@@ -288,7 +289,7 @@ class Node:
         self._keep_seat()
         self._snapshot_asked = None
         self.hear_of_seats(self.members.highest_seat)
-        self.effects.append(Restored(snapshot.index, parts.data))
+        self.effects.append(Restored(snapshot.index, parts.data, goes_to))
 
 
 def check_configurations(entries: Sequence[Entry]) -> None:

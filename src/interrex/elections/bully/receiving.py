@@ -93,7 +93,8 @@ class Receiving:
             common = agreement(
                 copy.runs, copy.version, message.history.runs, message.history.version
             )
-            node.install(Snapshot(message.index, message.stamp, bytes(self._chunks)), common)
+            whole = Snapshot(message.index, message.stamp, bytes(self._chunks))
+            node.install(whole, common, message.history.version)
         self._installed = identity
         self._chunks = bytearray()
         self._chunks_of = None
