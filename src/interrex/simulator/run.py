@@ -23,7 +23,7 @@ ALL = tuple(FAMILIES)
 """The names of all families of faults."""
 DURATION = 30 * S
 CONVERGED_WITHIN = 90 * S
-"""How long (ns) after the last fault the fleet may take to be as it was asked: 450 election
+"""How long (ns) after the last fault the fleet may take to be as it was asked: 360 election
 time-outs, because pauses between attempts to start what failed have grown to 30 s by then."""
 LOOK_EVERY = S // 4
 CALM = 2 * S

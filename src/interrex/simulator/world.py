@@ -4,7 +4,7 @@ It constructs the very ``Worker`` that ``runtime.node`` constructs, from the ver
 a second interpreter of its effects. What happens follows from the plan alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from interrex.core.ids import HostName, ServiceName, WorkerName
@@ -95,7 +95,7 @@ class World:
         self._trace = trace
         if trace is not None:
             trace.begin(plan.spec)
-        self._watchers = [checker.step for checker in checkers]
+        self._watchers: list[Callable[[Step], None]] = [checker.step for checker in checkers]
         self._listeners = [checker.occurred for checker in checkers]
         chance = Chance(plan.seed)
         self._starts, self._disk_chance, self._core_chance, self._machine_chance = (
@@ -201,6 +201,16 @@ class World:
             self._trace.step(step)
         for watcher in self._watchers:
             watcher(step)
+
+    def watch(self, watcher: Callable[[Step], None]) -> Callable[[], None]:
+        """Tell a fault of every step, too, before its effects are performed. Returns what ends
+        that."""
+
+        def undo() -> None:
+            self._watchers = [one for one in self._watchers if one is not watcher]
+
+        self._watchers = [*self._watchers, watcher]
+        return undo
 
     def knows(self, state: ClusterState) -> None:
         """A core's state names other workers than before."""

@@ -187,6 +187,8 @@ def test_a_kind_of_fault_is_drawn_where_it_can_happen() -> None:
     for name in ("hosts", "move", "abandoned"):
         assert all(plan.spec.hosts and plan.spec.election == "raft" for plan in drawn[name])
     assert all(len(workers_of(plan.spec)) >= 3 for plan in drawn["unwritten"])
+    assert all(len(workers_of(plan.spec)) >= 3 for plan in drawn["unlearned"])
+    assert all(not plan.spec.hosts for plan in drawn["unlearned"])
     assert all(len(workers_of(plan.spec)) >= 5 for plan in drawn["late-answers"])
 
 

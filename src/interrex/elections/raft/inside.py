@@ -20,7 +20,8 @@ class RaftState(msgspec.Struct, frozen=True, kw_only=True):
     snapshot: int
 
 
-def _state(election: Raft) -> RaftState:
+def state_of(election: Raft) -> RaftState:
+    """A core as it is now."""
     server = election._server
     node = server.node
     return RaftState(
@@ -35,4 +36,4 @@ def _state(election: Raft) -> RaftState:
     )
 
 
-INSIDE = Inside(_state, messages.decode)
+INSIDE = Inside(state_of, messages.decode)

@@ -48,7 +48,7 @@ def all_watches(spec: ClusterSpec) -> list[Watch]:
             watched, but what it promises instead.
     """
     guarantees = guarantees_of(spec)
-    own = [raft_watch()] if spec.election == "raft" else []
+    own = [raft_watch(spec)] if spec.election == "raft" else []
     outside = [Sessions(), Away(spec), Emptied(spec)] if guarantees.coordinated else []
     changes = [Applied(), Acknowledged(), Linearizable()]
     return [

@@ -1,6 +1,8 @@
 """Raft's promises together: its five properties, its votes, its disk and its lease."""
 
+from interrex.core.spec import ClusterSpec
 from interrex.simulator.checkers.raft_append_only import AppendOnly
+from interrex.simulator.checkers.raft_configuration import NewestConfiguration
 from interrex.simulator.checkers.raft_elected import Elected
 from interrex.simulator.checkers.raft_election_safety import ElectionSafety
 from interrex.simulator.checkers.raft_knowledge import Knowledge
@@ -17,8 +19,8 @@ from interrex.simulator.checkers.raft_votes import Votes
 from interrex.simulator.checkers.raft_watch import RaftWatch
 
 
-def raft_watch() -> RaftWatch:
-    """All of them, made anew."""
+def raft_watch(spec: ClusterSpec) -> RaftWatch:
+    """All of them, made anew, for a cluster that begins so."""
     return RaftWatch(
         [
             ElectionSafety(),
@@ -35,5 +37,6 @@ def raft_watch() -> RaftWatch:
             Knowledge(),
             Placing(),
             OneMembershipAtATime(),
+            NewestConfiguration(spec),
         ]
     )

@@ -110,17 +110,20 @@ class Disk:
 class Server:
     """One life of a worker, as a member of the cluster.
 
-    ``log`` is what it has handed out for writing or sent as a leader; ``leads`` is the term that
-    it leads, 0 for none; ``claimed`` is the highest commit index that it has sent in it;
-    ``handouts`` is how often it has handed out entries.
+    ``stored`` is what it began with; ``log`` is what it has handed out for writing or sent as a
+    leader; ``leads`` is the term that it leads, 0 for none; ``claimed`` is the highest commit index
+    that it has sent in it; ``handouts`` is how often it has handed out entries.
     """
 
-    __slots__ = ("claimed", "disk", "handouts", "leads", "life", "log", "member", "worker")
+    __slots__ = (
+        "claimed", "disk", "handouts", "leads", "life", "log", "member", "stored", "worker",
+    )  # fmt: skip
 
     def __init__(self, began: WorkerBegan, disk: Disk) -> None:
         self.worker = began.worker
         self.life = began.life
         self.member = began.member
+        self.stored = began.stored
         self.disk = disk
         self.log = Log(began.stored.snapshot, began.stored.entries)
         self.leads = 0

@@ -26,6 +26,7 @@ from interrex.simulator.faults.majorities import (
     leave_unwritten,
     overwrite,
 )
+from interrex.simulator.faults.voters import draw_unlearned, leave_unlearned, voters_may_change
 from interrex.simulator.network import Lane
 from interrex.simulator.plan import Fault
 
@@ -241,6 +242,7 @@ NETWORK = Family(
         Kind("late-answers", draw_late_answers, answer_late, weight=20, where=at_least(5)),
         Kind("overwritten", draw_overwritten, overwrite, weight=3, where=at_least(5)),
         Kind("unwritten", draw_unwritten, leave_unwritten, weight=3, where=at_least(3)),
+        Kind("unlearned", draw_unlearned, leave_unlearned, weight=6, where=voters_may_change),
     ),
     weight=6,
 )

@@ -7,6 +7,7 @@ _DISK = "interrex.elections.replicated.disk"
 _FOLLOWER = "interrex.elections.raft.follower"
 _LEADER = "interrex.elections.raft.leader"
 _MAIL = "interrex.elections.raft.mail"
+_MEMBERSHIP = "interrex.elections.raft.membership"
 _NODE = "interrex.elections.raft.node"
 _REPLICATION = "interrex.elections.raft.replication"
 
@@ -150,5 +151,31 @@ ENTRIES = (
             ),
         ),
         "paper, 5.1",
+    ),
+    bug(
+        "cut-off-configuration-kept",
+        "A configuration falls out with the entry that held it; here it stays.",
+        _MEMBERSHIP,
+        "        while len(self._history) > 1 and self._history[-1][0] >= index:\n"
+        "            self._history.pop()\n",
+        "",
+        "thesis, 4.1",
+    ),
+    bug(
+        "snapshots-configuration-ignored",
+        "Who installs a snapshot goes by its configuration; here by the one it had.",
+        _MEMBERSHIP,
+        '        """Begins anew from the leader\'s snapshot."""\n'
+        "        self._history = [(index, configuration)]\n",
+        "        self._history = [(index, self.current)]\n",
+        "thesis, 5.1",
+    ),
+    bug(
+        "snapshot-with-the-newest-configuration",
+        "A snapshot has the configuration in force at its index; here a later one, not committed.",
+        _MEMBERSHIP,
+        "        return found\n",
+        "        return self.current\n",
+        "thesis, 5.1",
     ),
 )
