@@ -121,7 +121,7 @@ def _draw_spec(chance: Chance) -> ClusterSpec:
         )
     )
     processes = chance.between(1, 2)
-    return ClusterSpec(
+    spec = ClusterSpec(
         name="sim",
         workers=chance.between(1, 7),
         hosts=_draw_hosts(chance, hosts),
@@ -129,6 +129,10 @@ def _draw_spec(chance: Chance) -> ClusterSpec:
         balancer=BalancerSpec(processes=processes),
         services=services,
     )
+    if not hosts or chance.one_in(2):
+        return spec
+    soon = msgspec.structs.replace(timing, lost_host=3.0, respawn_grace=1.0)
+    return msgspec.structs.replace(spec, timing=soon)
 
 
 def _draw_hosts(chance: Chance, count: int) -> tuple[HostSpec, ...]:

@@ -10,7 +10,7 @@ from interrex.core.ids import HostName, ServiceName, WorkerName
 from interrex.core.quorum import MAX_VOTERS
 from interrex.core.spec import ClusterSpec, HostSpec
 from interrex.core.state import ApplySpec, Operation, Restart, Scale, workers_of
-from interrex.core.time import MS, S
+from interrex.core.time import MS, S, seconds
 from interrex.elections.guarantees import guarantees_of
 from interrex.simulator.faults.kind import Drawn, Family, Kind, Scene, Undo, over_at_once
 from interrex.simulator.plan import Fault
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 CLIENT = 100
 """These clients are none of the usual ones."""
 MOST_WORKERS = MAX_VOTERS
+MOST_REPLICAS = 12
+TOO_MANY_REPLICAS = 10_000
 ASKED_AGAIN = 500 * MS
 
 
@@ -33,7 +35,7 @@ def _when(scene: Scene, targets: tuple[str, ...], values: dict[str, int]) -> Dra
 
 def _draw_scale(scene: Scene) -> Drawn:
     service = scene.chance.pick(scene.services)
-    return _when(scene, (service,), {"replicas": scene.chance.between(1, 12)})
+    return _when(scene, (service,), {"replicas": scene.chance.between(1, MOST_REPLICAS)})
 
 
 def _ask(world: "World", fault: Fault, *operations: Operation) -> Undo | None:
@@ -74,9 +76,13 @@ def _renewal(world: "World", fault: Fault) -> Undo | None:
 
 
 def _removal(world: "World", fault: Fault) -> Undo | None:
-    """A file without one of the services, or with it again."""
+    changed = _with_or_without(world, ServiceName(fault.targets[0]))
+    return _ask(world, fault, ApplySpec(changed)) if changed is not None else None
+
+
+def _with_or_without(world: "World", name: ServiceName) -> ClusterSpec | None:
+    """A file without one of the services, or with it again; None where there is no other one."""
     spec = _newest(world)
-    name = ServiceName(fault.targets[0])
     services = dict(spec.services)
     if name not in services:
         services[name] = world.spec.services[name]
@@ -84,14 +90,34 @@ def _removal(world: "World", fault: Fault) -> Undo | None:
         del services[name]
     else:
         return None
-    return _ask(world, fault, ApplySpec(msgspec.structs.replace(spec, services=services)))
+    return msgspec.structs.replace(spec, services=services)
+
+
+def _draw_misfit(scene: Scene) -> Drawn:
+    values = {"way": scene.chance.below(2), "replicas": scene.chance.between(1, MOST_REPLICAS)}
+    return _when(scene, (scene.chance.pick(scene.services),), values)
+
+
+def _misfit(world: "World", fault: Fault) -> Undo | None:
+    """What no fleet can be: ``way`` 0: a file by whose times nobody can be elected, and which has
+    other replicas, too; 1: more replicas than a message can name."""
+    spec, name = _newest(world), ServiceName(fault.targets[0])
+    service = spec.services.get(name)
+    if service is None:
+        return None
+    if fault.values["way"]:
+        return _ask(world, fault, Scale(name, TOO_MANY_REPLICAS))
+    changed = msgspec.structs.replace(service, replicas=fault.values["replicas"])
+    times = msgspec.structs.replace(spec.timing, heartbeat=2 * spec.timing.election_timeout)
+    unfit = msgspec.structs.replace(spec, timing=times, services={**spec.services, name: changed})
+    return _ask(world, fault, ApplySpec(unfit))
 
 
 def _draw_workers(scene: Scene) -> Drawn:
     return _when(scene, (), {"workers": scene.chance.between(1, MOST_WORKERS)})
 
 
-def _workers(world: "World", fault: Fault) -> Undo | None:
+def ask_for_workers(world: "World", fault: Fault) -> Undo | None:
     """A file with more or fewer workers, on one machine."""
     spec = _newest(world)
     if spec.hosts:
@@ -171,7 +197,13 @@ def _move(world: "World", fault: Fault) -> Undo | None:
 def _draw_abandoned(scene: Scene) -> Drawn:
     """Until the end of the faults, or for a shorter while."""
     chance = scene.chance
-    values = {"way": chance.below(3), "workers": chance.between(1, 2), "another": chance.below(2)}
+    values = {
+        "way": chance.pick((0, 1, 2, 2, 2)),
+        "workers": chance.between(1, 2),
+        "another": chance.below(2),
+        "leaves": chance.below(1000),
+        "grows_after": chance.scale(500 * MS, 4 * S),
+    }
     lasts = chance.scale(10 * S, 40 * S)
     return Drawn(lasts, tuple(chance.shuffled(scene.hosts)[:2]), values)
 
@@ -192,7 +224,7 @@ def _abandoned(world: "World", fault: Fault) -> Undo | None:
         return None
     world.agenda.after(MS, _insist, world, fault)
     if fault.values["way"] == 2:
-        return _cut_off(world, there)
+        return _cut_off(world, fault, there)
     world.lose_machine(lost)
     if fault.values["way"] == 1:
         return partial(world.return_machine, lost)
@@ -226,18 +258,50 @@ def _without(world: "World", *names: HostName) -> tuple[HostSpec, ...]:
     return tuple(host for host in _newest(world).hosts if host.name not in names)
 
 
-def _cut_off(world: "World", there: list[WorkerName]) -> Undo:
-    """All ways between these workers and the others."""
+def _cut_off(world: "World", fault: Fault, there: list[WorkerName]) -> Undo:
+    """All ways between these workers and the others. Once they count as lost, ports that their
+    balancers send to are left and asked for."""
     others = [worker for worker in world.homes if worker not in there]
     ways = [way for me in there for other in others for way in ((me, other), (other, me))]
+    over = False
     for sender, receiver in ways:
         world.network.cut(sender, receiver)
 
+    def leave() -> None:
+        services = sorted(world.spec.services)
+        if over or len(services) < 2 or "leaves" not in fault.values:
+            return
+        leaving = services.pop(fault.values["leaves"] % len(services))
+        _ask_leader_for(world, fault, leaving)
+        world.agenda.after(fault.values["grows_after"], grow, leaving, services[0])
+
+    def grow(leaving: ServiceName, growing: ServiceName) -> None:
+        leader = world.leader()
+        if not over and leader is not None:
+            scale = Scale(growing, MOST_REPLICAS)
+            world.clients.change(CLIENT + fault.number, leader, (scale,))
+            world.agenda.after(S, come_back, leaving)
+
+    def come_back(leaving: ServiceName) -> None:
+        if not over:
+            _ask_leader_for(world, fault, leaving)
+
+    world.agenda.after(seconds(world.spec.timing.lost_host) + S, leave)
+
     def undo() -> None:
+        nonlocal over
+        over = True
         for sender, receiver in ways:
             world.network.mend(sender, receiver)
 
     return undo
+
+
+def _ask_leader_for(world: "World", fault: Fault, service: ServiceName) -> None:
+    """A file without this service, or with it again."""
+    leader, changed = world.leader(), _with_or_without(world, service)
+    if leader is not None and changed is not None:
+        world.clients.change(CLIENT + fault.number, leader, (ApplySpec(changed),))
 
 
 def _new_host(world: "World") -> HostName:
@@ -379,9 +443,10 @@ USERS = Family(
         Kind("restart", _draw_restart, _restart),
         Kind("renewal", _draw_renewal, _renewal, weight=2),
         Kind("removal", _draw_restart, _removal, weight=2),
-        Kind("workers", _draw_workers, _workers, weight=2, where=_on_one_machine),
+        Kind("misfit", _draw_misfit, _misfit, weight=1),
+        Kind("workers", _draw_workers, ask_for_workers, weight=2, where=_on_one_machine),
         Kind("hosts", _draw_hosts, _hosts, weight=6, where=_on_hosts),
-        Kind("abandoned", _draw_abandoned, _abandoned, weight=4, where=_on_three_hosts),
+        Kind("abandoned", _draw_abandoned, _abandoned, weight=12, where=_on_three_hosts),
         Kind("move", _draw_move, _move, weight=4, where=_on_hosts),
         Kind("hand-over", _draw_hand_over, _hand_over, weight=3),
         Kind("leave", _draw_leave, _leave, weight=1),

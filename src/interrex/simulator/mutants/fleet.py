@@ -141,4 +141,11 @@ FLEET = (
         "            votes = worker in fleet.members or worker == self._granting\n",
         "            votes = worker in fleet.members\n",
     ),
+    bug(
+        "unconfirmed-port-not-barred",
+        "A port to which a lost host's balancers may send is barred; here it is simply free.",
+        _ROLLOUT,
+        "            yield BarPort(port_of(placement))\n",
+        "",
+    ),
 )
