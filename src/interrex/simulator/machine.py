@@ -20,6 +20,7 @@ from interrex.simulator.observation import (
     Adopted,
     Cause,
     Occurrence,
+    OutOfMemory,
     ProcessBegan,
     ProcessEnded,
     RecordLost,
@@ -49,6 +50,8 @@ PIDS = 200
 """So few that pids are soon used again."""
 PUBLISH_TIMEOUT = 2 * S
 QUICK = MS // 5
+KILLED = -9
+"""How a process ends that had no say in it."""
 
 
 class Supervisor(Protocol):
@@ -254,6 +257,8 @@ class Machine:
         ends_after = process.begin(self._agenda.now, self._chance)
         if ends_after:
             self._agenda.after(ends_after, self.end, process, 1, Cause.OWN)
+        if process.habits.leaks:
+            self.leak(process, process.habits.leaks, process.habits.ends_at_limit)
         if isinstance(process, BalancerProcess) and slot in self.files:
             self._agenda.at(process.answers_at, self._start_from_file, process)
 
@@ -274,7 +279,7 @@ class Machine:
             return
         process = held.watched
         if effect.signal == "SIGKILL":
-            self.end(process, -9, Cause.SIGNAL, holder.worker)
+            self.end(process, KILLED, Cause.SIGNAL, holder.worker)
         elif not (process.ignores_term or process.hung or process.stopping):
             process.stopping = True
             delay = self._chance.spread(process.habits.stop)
@@ -299,16 +304,17 @@ class Machine:
                 holder, Probed(effect.slot, effect.incarnation, effect.probe, False, detail)
             )
             return
-        delay = 1 + self._chance.exponential(MS)
         process = self.records[effect.slot].process
+        delay = 1 + self._chance.exponential(MS) + process.slow
+        delay = min(delay, seconds(effect.check.timeout))
         self._agenda.after(delay, self._answer, holder, effect, process, self._agenda.now)
 
     def _answer(self, holder: Supervisor, effect: Probe, process: Process, asked: int) -> None:
         now = self._agenda.now
         if self._own(holder, effect.slot) is None:
             return
-        if process.alive and process.hung:
-            late = asked + seconds(effect.check.timeout)
+        late = asked + seconds(effect.check.timeout)
+        if process.alive and (process.hung or now >= late):
             if now < late:
                 self._agenda.at(late, self._answer, holder, effect, process, asked)
                 return
@@ -318,6 +324,23 @@ class Machine:
         holder.post(
             Probed(effect.slot, effect.incarnation, effect.probe, not detail, detail, timed_out)
         )
+
+    def leak(self, process: Process, typical: int, ends: int) -> None:
+        """From now on a process takes ever more memory, unless it is told to stop that. At its
+        limit, about so much later (ns), so often of a thousand times it ends; else it answers with
+        errors until it does."""
+
+        def reach_limit() -> None:
+            if not (process.alive and process.leaking):
+                return
+            self._tell(OutOfMemory(self.name, process.slot, process.incarnation, process.pid))
+            if self._chance.per_mille(ends):
+                self.end(process, KILLED, Cause.OWN)
+            else:
+                process.ill += 1
+
+        process.leaking = True
+        self._agenda.after(self._chance.spread(typical), reach_limit)
 
     # Ends
 
@@ -360,7 +383,7 @@ class Machine:
         self.on = False
         self.held.clear()
         for process in list(self.processes.values()):
-            self.end(process, -9, Cause.MACHINE)
+            self.end(process, KILLED, Cause.MACHINE)
         self._remains.clear()
         self.ports.clear()
         self.worker_locks.clear()

@@ -124,6 +124,16 @@ class ProcessEnded(msgspec.Struct, frozen=True):
     by: WorkerName | None = None
 
 
+class OutOfMemory(msgspec.Struct, frozen=True):
+    """A service's (or balancer's) process has taken all the memory that it may have. It ends next,
+    or answers nothing well any more."""
+
+    host: HostName
+    slot: SlotName
+    incarnation: int
+    pid: int
+
+
 class Adopted(msgspec.Struct, frozen=True):
     """A worker took a running process up."""
 
@@ -218,6 +228,7 @@ Occurrence = (
     | RecordLost
     | ProcessBegan
     | ProcessEnded
+    | OutOfMemory
     | Adopted
     | RoutesFollowed
     | RequestServed

@@ -13,8 +13,10 @@ class Habits:
 
     Shares are per mille, durations ns. ``crashes_after`` (0: it does not) is how long after it is
     ready a process dies by itself; ``dependency_down`` makes every process ill at once, and those
-    that ``needs_dependency`` end when they start without it. Of balancers: one takes ``follows_in``
-    longer than usual to follow a table, or ``fails_to_follow`` it.
+    that ``needs_dependency`` end when they start without it. ``leaks`` (0: it does not) is about
+    how long after its start a process is at its memory's limit, which ``ends_at_limit`` of them.
+    Of balancers: one takes ``follows_in`` longer than usual to follow a table, or
+    ``fails_to_follow`` it.
     """
 
     def __init__(self) -> None:
@@ -27,6 +29,8 @@ class Habits:
         self.ill = 0
         self.dependency_down = 0
         self.needs_dependency = 0
+        self.leaks = 0
+        self.ends_at_limit = 0
         self.follows_in = 0
         self.fails_to_follow = 0
 
@@ -35,13 +39,15 @@ class Process:
     """One process that a worker has started: the main process of one incarnation of a slot.
 
     ``answers_at`` is from when (simulated ns) it accepts requests; ``hung`` counts the reasons why
-    it does nothing, ``ill`` those why it answers with an error. ``children`` outlive it unless they
-    are swept.
+    it does nothing, ``ill`` those why it answers with an error, ``refuses`` those why it accepts no
+    connection; ``slow`` is how much longer (ns) an answer takes; while it is ``leaking`` it takes
+    ever more memory. ``children`` outlive it unless they are swept.
     """
 
     __slots__ = (
         "alive", "answers_at", "children", "epoch", "generation", "habits", "hung",
-        "ignores_term", "ill", "incarnation", "pid", "port", "service", "slot", "stopping",
+        "ignores_term", "ill", "incarnation", "leaking", "pid", "port", "refuses", "service",
+        "slot", "slow", "stopping",
     )  # fmt: skip
 
     def __init__(
@@ -66,6 +72,9 @@ class Process:
         self.answers_at = 0
         self.hung = 0
         self.ill = 0
+        self.refuses = 0
+        self.leaking = False
+        self.slow = 0
         self.children = 0
         self.ignores_term = False
         self.stopping = False
@@ -92,13 +101,13 @@ class Process:
         """Whether it answers a request well."""
         return (
             self.alive
-            and not (self.hung or self.ill or self.habits.dependency_down)
+            and not (self.hung or self.ill or self.refuses or self.habits.dependency_down)
             and now >= self.answers_at
         )
 
     def complaint(self, now: int) -> str:
         """What a request that is answered at all meets: empty where all is well."""
-        if not self.alive or now < self.answers_at:
+        if not self.alive or self.refuses or now < self.answers_at:
             return "connecting: connection refused"
         if self.ill or self.habits.dependency_down:
             return "status 503"

@@ -18,6 +18,7 @@ from interrex.simulator.checkers.epochs import Epochs
 from interrex.simulator.checkers.holding import Holding
 from interrex.simulator.checkers.known_leader import KnownLeader
 from interrex.simulator.checkers.leaders import OneLeader
+from interrex.simulator.checkers.leaks import Leaks
 from interrex.simulator.checkers.leaving import Leaving
 from interrex.simulator.checkers.linearizable import Linearizable
 from interrex.simulator.checkers.losses import LossesTold
@@ -66,6 +67,7 @@ def all_watches(spec: ClusterSpec) -> list[Watch]:
         Removals() if guarantees.durable else RemovalsApart(),
         Stops(),
         Restarts(),
+        Leaks(),
         Rollouts(),
         Routed(),
         Silence(),

@@ -1,4 +1,5 @@
-"""Replicas and balancers: dying, hanging, ill, slow, deaf, leaving children, all together."""
+"""Replicas and balancers: dying, hanging, ill, slow, leaking, deaf, leaving children, all
+together."""
 
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from interrex.simulator.faults.kind import (
     for_a_while,
     over_at_once,
 )
-from interrex.simulator.machine import Machine
+from interrex.simulator.machine import KILLED, Machine
 from interrex.simulator.observation import Cause
 from interrex.simulator.plan import Fault
 from interrex.simulator.replica import Process
@@ -22,7 +23,6 @@ from interrex.simulator.replica import Process
 if TYPE_CHECKING:
     from interrex.simulator.world import World
 
-SIGKILL = -9
 MOST_TO_FOLLOW = 1200 * MS
 """Typically (ns): never longer than a worker lets a balancer take."""
 
@@ -60,14 +60,14 @@ def _kill(world: "World", fault: Fault) -> Undo | None:
     if chosen is None:
         return None
     machine, process = chosen
-    machine.end(process, SIGKILL, Cause.FAULT)
+    machine.end(process, KILLED, Cause.FAULT)
     return over_at_once
 
 
 def _kill_all(world: "World", fault: Fault) -> Undo | None:
     found = _processes(world, fault)
     for machine, process in found:
-        machine.end(process, SIGKILL, Cause.FAULT)
+        machine.end(process, KILLED, Cause.FAULT)
     return over_at_once if found else None
 
 
@@ -94,13 +94,74 @@ def _ill(world: "World", fault: Fault) -> Undo | None:
     return _worsen([chosen[1]], "ill") if chosen is not None else None
 
 
-def _worsen(processes: list[Process], what: str) -> Undo | None:
+def _draw_listener(scene: Scene) -> Drawn:
+    """One process of a service, for a while or until it ends."""
+    chance = scene.chance
+    values = {"number": chance.below(1000), "for_good": chance.below(2)}
+    return Drawn(for_a_while(scene), (chance.pick(scene.services),), values)
+
+
+def _refuses(world: "World", fault: Fault) -> Undo | None:
+    """It lives, and accepts no connection."""
+    chosen = _chosen(world, fault)
+    undo = _worsen([chosen[1]], "refuses") if chosen is not None else None
+    return over_at_once if undo is not None and fault.values["for_good"] else undo
+
+
+def _draw_slow(scene: Scene) -> Drawn:
+    chance = scene.chance
+    values = {"number": chance.below(1000), "by": chance.scale(10 * MS, 3 * S)}
+    return Drawn(for_a_while(scene), (chance.pick(scene.services),), values)
+
+
+def _slow(world: "World", fault: Fault) -> Undo | None:
+    """It answers, and takes long for it: longer than a check waits, perhaps."""
+    chosen = _chosen(world, fault)
+    return _worsen([chosen[1]], "slow", fault.values["by"]) if chosen is not None else None
+
+
+def _draw_leak(scene: Scene) -> Drawn:
+    """How long until the limit, and how often of a thousand times that ends the process; of one, or
+    of all and those that start meanwhile."""
+    chance = scene.chance
+    values = {
+        "number": chance.below(1000),
+        "leaks": chance.scale(100 * MS, 10 * S),
+        "ends_at_limit": chance.pick((0, 500, 1000, 1000)),
+        "all": chance.below(2),
+    }
+    return Drawn(for_a_while(scene), (_a_service(scene),), values)
+
+
+def _leak(world: "World", fault: Fault) -> Undo | None:
+    """They take ever more memory until there is no more: then they end, or nothing works in them
+    any more until they are ended."""
+    found, chosen = _processes(world, fault), _chosen(world, fault)
+    habits = world.habits_of(ServiceName(fault.targets[0]))
+    leaks, ends, everyone = (fault.values[key] for key in ("leaks", "ends_at_limit", "all"))
+    if chosen is None or habits.leaks:
+        return None
+    for machine, process in found if everyone else [chosen]:
+        machine.leak(process, leaks, ends)
+    if everyone:
+        habits.leaks, habits.ends_at_limit = leaks, ends
+
+    def undo() -> None:
+        if everyone:
+            habits.leaks = 0
+        for _, process in _processes(world, fault) if everyone else [chosen]:
+            process.leaking = False
+
+    return undo
+
+
+def _worsen(processes: list[Process], what: str, by: int = 1) -> Undo | None:
     def add(by: int) -> None:
         for process in processes:
             setattr(process, what, getattr(process, what) + by)
 
-    add(1)
-    return partial(add, -1) if processes else None
+    add(by)
+    return partial(add, -by) if processes else None
 
 
 def _habit(habit: str, world: "World", fault: Fault) -> Undo | None:
@@ -109,7 +170,7 @@ def _habit(habit: str, world: "World", fault: Fault) -> Undo | None:
     usual = getattr(habits, habit)
     setattr(habits, habit, fault.values[habit])
     for machine, process in _processes(world, fault)[:1]:
-        machine.end(process, SIGKILL, Cause.FAULT)
+        machine.end(process, KILLED, Cause.FAULT)
     return partial(setattr, habits, habit, usual)
 
 
@@ -142,7 +203,7 @@ def _slow_routes(world: "World", fault: Fault) -> Undo | None:
     habits.follows_in = fault.values["follows_in"]
     habits.fails_to_follow = fault.values["fails_to_follow"]
     machine, process = chosen
-    machine.end(process, SIGKILL, Cause.FAULT)
+    machine.end(process, KILLED, Cause.FAULT)
 
     def undo() -> None:
         habits.follows_in = habits.fails_to_follow = 0
@@ -192,6 +253,9 @@ REPLICAS = Family(
         Kind("wedge", _draw_one, _wedge, weight=2),
         Kind("hang-all", _draw_all, _hang_all, weight=1),
         Kind("ill", _draw_one, _ill),
+        Kind("refuses", _draw_listener, _refuses, weight=2),
+        Kind("slow", _draw_slow, _slow, weight=2),
+        Kind("leak", _draw_leak, _leak),
         _habit_kind("slow-start", "start", 100 * MS, 12 * S),
         _habit_kind("slow-stop", "stop", 100 * MS, 5 * S),
         _habit_kind("ignores-term", "ignores_term", 200, 1000),

@@ -7,6 +7,7 @@ from interrex.core.journal import Note
 from interrex.simulator.checkers.watch import Watch
 from interrex.simulator.observation import (
     Adopted,
+    Answered,
     Cause,
     FaultBegan,
     Healed,
@@ -43,6 +44,8 @@ class Account(Watch):
         self.processes_ended: list[tuple[int, SlotName, Cause]] = []
         self.adopted: list[tuple[int, SlotName]] = []
         self.workers_ended: list[tuple[int, WorkerName]] = []
+        self.answers: list[tuple[int, Answered]] = []
+        """To changes and reads."""
         self._leading: dict[WorkerName, Reign] = {}
         self.every_step = self._stepped
         self.effects = {Note: self._noted}
@@ -53,6 +56,7 @@ class Account(Watch):
             ProcessEnded: self._process_ended,
             Adopted: self._adopts,
             WorkerEnded: self._worker_ended,
+            Answered: self._answered,
         }
 
     def elections(self, since: int, until: int) -> list[Reign]:
@@ -107,3 +111,6 @@ class Account(Watch):
 
     def _adopts(self, at: int, what: Adopted) -> None:
         self.adopted.append((at, what.slot))
+
+    def _answered(self, at: int, what: Answered) -> None:
+        self.answers.append((at, what))

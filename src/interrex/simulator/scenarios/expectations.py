@@ -1,5 +1,7 @@
 """What scenarios expect beside the promises. Times are in election time-outs."""
 
+from itertools import pairwise
+
 from interrex.simulator.scenarios.scenario import Expectation, Tale
 
 
@@ -109,6 +111,33 @@ def workers_live(tale: Tale) -> str:
     """No worker's process ends after the first fault."""
     ended = [worker for at, worker in tale.account.workers_ended if at > tale.at]
     return f"ended: {', '.join(ended)}" if ended else ""
+
+
+def refused(*words: str) -> Expectation:
+    """All that was asked for after the first fault is refused, for each of these reasons."""
+
+    def judge(tale: Tale) -> str:
+        answers = [answer for at, answer in tale.account.answers if at >= tale.at]
+        done = [answer for answer in answers if answer.ok]
+        if done:
+            return f"{len(done)} of {len(answers)} changes were not refused"
+        unsaid = [word for word in words if not any(word in answer.text for answer in answers)]
+        return f"no answer says {' or '.join(unsaid)}" if unsaid else ""
+
+    return judge
+
+
+def changes_again_within(timeouts: int) -> Expectation:
+    """Whoever led at the first fault takes changes so soon: no longer is none done."""
+
+    def judge(tale: Tale) -> str:
+        done = [at for at, answer in tale.account.answers if answer.ok and answer.index is not None]
+        gaps = [(later - at, at) for at, later in pairwise(done) if later > tale.at]
+        if not gaps:
+            return "nothing was done after the first fault"
+        return _late(max(gaps)[0], tale, timeouts, "the next change is done")
+
+    return judge
 
 
 def _late(took: int, tale: Tale, timeouts: int, what: str) -> str:

@@ -4,6 +4,7 @@ from interrex.core.time import MS, US, S
 from interrex.simulator.chance import Chance
 from interrex.simulator.plan import Conditions, Fault
 from interrex.simulator.scenarios.expectations import (
+    changes_again_within,
     elections,
     given_up_within,
     led_from,
@@ -134,6 +135,31 @@ def _target_dies(chance: Chance) -> tuple[Fault, ...]:
     )
 
 
+def _target_dies_behind(chance: Chance) -> tuple[Fault, ...]:
+    """Its disk is behind, so that it is not let stand, when it is killed."""
+    return (
+        fault("disks/slow", BEGINS, "worker-2", lasts=S, sync=300 * MS),
+        fault("users/storm", BEGINS + 5 * MS, "web", lasts=S, every=10 * MS),
+        fault("users/hand-over", BEGINS + 100 * MS, "worker-2"),
+        fault("processes/kill", BEGINS + 101 * MS + chance.below(100 * MS), "worker-2"),
+    )
+
+
+def _target_lost_behind(chance: Chance) -> tuple[Fault, ...]:
+    """Nobody hears that it is dead."""
+    return (
+        fault("disks/slow", BEGINS, "host2-1", lasts=S, sync=300 * MS),
+        fault("users/storm", BEGINS + 5 * MS, "web", lasts=S, every=10 * MS),
+        fault("users/hand-over", BEGINS + 100 * MS, "host2-1"),
+        fault("machines/lost", BEGINS + 101 * MS + chance.below(100 * MS), "host2",
+              lasts=chance.between(S, 2 * S)),
+    )  # fmt: skip
+
+
+def _three_hosts(chance: Chance) -> Conditions:
+    return Conditions(near=50 * US, far=chance.between(100 * US, 2 * MS), asks_every=0)
+
+
 def _reset(chance: Chance) -> tuple[Fault, ...]:
     return (fault("network/reset-all", BEGINS, FIRST),)
 
@@ -167,6 +193,15 @@ def _handed_over_at_work(chance: Chance) -> tuple[Fault, ...]:
 def _duel(chance: Chance) -> Conditions:
     """Votes take a good part of a time-out: candidates come upon each other."""
     return Conditions(near=chance.between(5 * MS, 12 * MS), sync=5 * MS, asks_every=0)
+
+
+def _long_duel(chance: Chance) -> Conditions:
+    """So much of it that several propose at once."""
+    return Conditions(near=chance.between(15 * MS, 25 * MS), sync=5 * MS, asks_every=0)
+
+
+def _long_silent(chance: Chance) -> tuple[Fault, ...]:
+    return (fault("network/cut-off", BEGINS, FIRST, lasts=4 * S),)
 
 
 LEADERS = (
@@ -211,8 +246,14 @@ LEADERS = (
     Scenario(
         name="one-reaches-a-quorum", workers=5,
         what="one of five reaches all others, which hear nobody but it; it still hears the leader",
-        must="it leads within 6 time-outs: one to miss the leader, and votes until it is asked",
-        faults=_star, expects=(taken_over_within(6), led_from("worker-3"), elections(1, 2)),
+        must="it leads within 4 time-outs: one to miss the leader, and votes until it is asked",
+        faults=_star, expects=(taken_over_within(4), led_from("worker-3"), elections(1, 2)),
+    ),
+    Scenario(
+        name="one-reaches-a-quorum-by-paxos", workers=5, election="paxos",
+        what="the same, and they elect by Paxos",
+        must="it leads within 4 time-outs",
+        faults=_star, expects=(taken_over_within(4), led_from("worker-3"), elections(1, 2)),
     ),
     Scenario(
         name="chain", what="of three, the leader and a follower reach each other no more",
@@ -269,6 +310,20 @@ LEADERS = (
         faults=_target_dies, expects=(elections(0, 2),), settles=60,
     ),
     Scenario(
+        name="heir-dies-behind",
+        what="whom the leader hands over to dies before it has all that it needs to lead",
+        must="the old leader goes on, in its epoch, and takes changes again within 2 time-outs",
+        faults=_target_dies_behind, users=False,
+        expects=(undisturbed, changes_again_within(2)),
+    ),
+    Scenario(
+        name="heir-lost-behind", hosts=3, workers=1, crowned="host1-1", users=False,
+        what="the same, and its host loses power: nobody hears of its death",
+        must="after 1 time-out the old leader goes on, and takes changes again within 2",
+        faults=_target_lost_behind, weather=_three_hosts,
+        expects=(undisturbed, changes_again_within(2)),
+    ),
+    Scenario(
         name="deadline-unseen", what="the leader is cut off, and no connection ends",
         must="it stops by its own deadline within 1 time-out, before another leads",
         faults=_cut_off, expects=(given_up_within(1), taken_over_within(4), one_election),
@@ -304,5 +359,12 @@ LEADERS = (
         what="the leader dies where votes take a good part of a time-out",
         must="chance parts the candidates: the next one leads within 8 time-outs",
         faults=_killed, weather=_duel, expects=(taken_over_within(8),),
+    ),
+    Scenario(
+        name="duelling-proposers", workers=5, election="paxos",
+        what="the leader by Paxos falls silent where promises take a good part of a time-out",
+        must="proposers of one round part by chance: one of them leads within 16 time-outs",
+        faults=_long_silent, weather=_long_duel, lasts=7 * S,
+        expects=(taken_over_within(16), elections(1, 2)),
     ),
 )  # fmt: skip

@@ -28,6 +28,44 @@ def _ill(chance: Chance) -> tuple[Fault, ...]:
     return (fault("replicas/ill", BEGINS, "web", lasts=2400 * MS, number=chance.below(6)),)
 
 
+def _slow(chance: Chance) -> tuple[Fault, ...]:
+    """Slower than usual, and fast enough for its checks."""
+    by = chance.between(200 * MS, 900 * MS)
+    return (fault("replicas/slow", BEGINS, "web", lasts=2400 * MS, number=chance.below(6), by=by),)
+
+
+def _refuses(chance: Chance) -> tuple[Fault, ...]:
+    number = chance.below(6)
+    return (fault("replicas/refuses", BEGINS, "web", number=number, for_good=1),)
+
+
+def _leaks(chance: Chance) -> tuple[Fault, ...]:
+    """One has its memory's limit before it, and ends there."""
+    leaks = chance.between(200 * MS, 800 * MS)
+    return (
+        fault("replicas/leak", BEGINS, "web", lasts=2400 * MS, number=chance.below(6), leaks=leaks,
+              ends_at_limit=1000, all=0),
+    )  # fmt: skip
+
+
+def _leaks_all(chance: Chance) -> tuple[Fault, ...]:
+    """All have, also those that come after them."""
+    leaks = chance.between(200 * MS, 800 * MS)
+    return (
+        fault("replicas/leak", BEGINS, "web", lasts=2400 * MS, number=0, leaks=leaks,
+              ends_at_limit=1000, all=1),
+    )  # fmt: skip
+
+
+def _leaks_and_lives(chance: Chance) -> tuple[Fault, ...]:
+    """One gets no more memory, and lives: it answers with errors."""
+    leaks = chance.between(200 * MS, 800 * MS)
+    return (
+        fault("replicas/leak", BEGINS, "web", lasts=2400 * MS, number=chance.below(6), leaks=leaks,
+              ends_at_limit=0, all=0),
+    )  # fmt: skip
+
+
 def _never_ready(chance: Chance) -> tuple[Fault, ...]:
     """Every second one that starts answers 500 for ever."""
     return (
@@ -109,6 +147,34 @@ REPLICAS = (
         "replica-ill", "a replica answers with an error for 2.4 s",
         "it gets no requests meanwhile, and is not restarted for so little",
         _ill, told("replica.not_ready"), quiet("replica.unhealthy"), starts_at_most(0),
+    ),
+    _scenario(
+        "replica-slow", "a replica answers more slowly, and no check's time is over",
+        "nothing is done to it", _slow, quiet("replica.not_ready"), starts_at_most(0),
+        workers_live,
+    ),
+    _scenario(
+        "replica-refuses", "a replica lives, and accepts no connection any more",
+        "it gets no requests, is told as unhealthy, and is restarted",
+        _refuses, told("replica.not_ready", "replica.unhealthy"), starts_at_most(1), workers_live,
+        lasts=10 * S,
+    ),
+    _scenario(
+        "replica-leaks", "a replica takes ever more memory, and ends at its limit",
+        "its worker starts it again: one start",
+        _leaks, told("replica.exited"), starts_at_most(1), workers_live,
+    ),
+    _scenario(
+        "replica-leaks-and-lives",
+        "a replica takes ever more memory, and answers with errors for the want of it",
+        "it gets no requests, is told as unhealthy, and is restarted",
+        _leaks_and_lives, told("replica.not_ready", "replica.unhealthy"), starts_at_most(1),
+        workers_live, lasts=10 * S,
+    ),
+    _scenario(
+        "replicas-leak", "all replicas of a service leak, those that are started meanwhile too",
+        "the pauses between starts grow: 40 in 2.4 s at most, and all are ready once none leaks",
+        _leaks_all, told("replica.exited"), starts_at_most(40), workers_live, settles=300,
     ),
     _scenario(
         "replicas-never-ready", "half of the processes that start never become ready",

@@ -9,6 +9,7 @@ from interrex.simulator.scenarios.expectations import (
     adopted,
     elections,
     processes_live,
+    refused,
     taken_over_within,
     undisturbed,
     workers_live,
@@ -160,6 +161,14 @@ def _host_cut_off(chance: Chance) -> tuple[Fault, ...]:
     return (lost, *changes)
 
 
+def _misfit(chance: Chance) -> tuple[Fault, ...]:
+    """Files that no election can go by, and more replicas than can be told of."""
+    return (
+        fault("users/misfit", BEGINS, "web", way=0, replicas=chance.between(1, 5)),
+        fault("users/misfit", BEGINS + 300 * MS, "web", way=1, replicas=1),
+    )
+
+
 def _senseless(chance: Chance) -> tuple[Fault, ...]:
     return (fault("users/scale", BEGINS, "nothing", replicas=3),)
 
@@ -290,6 +299,14 @@ WORKERS = (
         faults=_host_cut_off, weather=_three_hosts,
         timing=Timing(lost_host=1.0, respawn_grace=0.5),
         settles=150,
+    ),
+    Scenario(
+        name="bad-changes",
+        what="a file by which nobody can be elected, and more replicas than a message can name",
+        must="each is refused whole, with its reason; what runs is untouched",
+        faults=_misfit, users=False,
+        expects=(undisturbed, workers_live, processes_live,
+                 refused("3 heartbeats", "slots would take", "nothing was changed")),
     ),
     Scenario(
         name="senseless-change", what="a user asks for a change of a service that does not exist",
