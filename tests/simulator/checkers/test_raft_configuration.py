@@ -89,7 +89,7 @@ def test_a_configuration_that_is_not_gone_by_is_seen() -> None:
 
 
 def test_one_that_was_cut_off_and_is_gone_by_still_is_seen() -> None:
-    cut = [AppendEntries((entry(1), entry(2, 1, 2))), TruncateFrom(2)]
+    cut: list[Record] = [AppendEntries((entry(1), entry(2, 1, 2))), TruncateFrom(2)]
     show(NewestConfiguration(SPEC), [*wrote(*cut), looks(core(entry(1)))])
     another = AppendEntries((entry(2, term=2),))
     refuses(

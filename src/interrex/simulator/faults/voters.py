@@ -29,7 +29,7 @@ def draw_unlearned(scene: Scene) -> Drawn:
     timeout = seconds(scene.spec.timing.election_timeout)
     values = {
         "workers": chance.pick((1, MAX_VOTERS)),
-        "every": chance.scale(MS, 20 * MS),
+        "every": chance.scale(10 * MS, 50 * MS),
         "stage": chance.between(3, 8) * timeout,
         "alone": chance.below(3),
     }
