@@ -1,7 +1,10 @@
 """A whole world: the production cores under the simulator's interpreters."""
 
 import ast
+import sys
+from collections import deque
 from pathlib import Path
+from types import MethodType
 
 import msgspec
 import pytest
@@ -13,6 +16,7 @@ from interrex.core.ids import WorkerName
 from interrex.core.spec import COORDINATED
 from interrex.core.state import workers_of
 from interrex.core.time import MS, S
+from interrex.simulator.chance import Chance
 from interrex.simulator.checkers import all_checkers
 from interrex.simulator.faults.catalogue import FAMILIES
 from interrex.simulator.faults.drawing import draw_plan, usual_spec
@@ -79,18 +83,92 @@ def test_the_simulator_constructs_the_very_class_that_the_runtime_constructs() -
     assert witness.cores == {Worker}
 
 
-def test_both_construct_it_with_the_same_arguments() -> None:
-    def shape(module: object) -> list[int]:
-        tree = ast.parse(Path(module.__file__).read_text())  # type: ignore[attr-defined]
-        return [
-            len(node.args) + len(node.keywords)
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Name)
-            and node.func.id == "Worker"
-        ]
+def _arguments(module: object, name: str) -> list[str]:
+    """Those of the one call of this name in a module, as they are written there."""
+    tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))  # type: ignore[attr-defined]
+    (call,) = (
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
+    )
+    return [ast.unparse(one) for one in (*call.args, *call.keywords)]
 
-    assert shape(simulator_world) == shape(runtime_node) == [11]
+
+def test_both_construct_it_with_the_same_arguments() -> None:
+    pairs = [
+        ("worker", "worker"),
+        ("host", "node.host"),
+        ("member", "member"),
+        ("os.getpid()", "node.pid"),
+        ("state", "genesis(self.spec)"),
+        ("opened.stored", "stored"),
+        ("election", "election"),
+        ("random", "random"),
+        ("now_ns()", "node.machine.clock.read(self.agenda.now)"),
+        ("_probation(genesis, worker, opened)", "self._probation(worker, first, stored)"),
+        ("read_known(layout.known(host))", "node.machine.known"),
+    ]
+    assert _arguments(runtime_node, "Worker") == [real for real, _ in pairs]
+    assert _arguments(simulator_world, "Worker") == [simulated for _, simulated in pairs]
+
+
+def test_both_make_the_election_with_the_same_arguments_but_when_it_compacts() -> None:
+    pairs = [
+        ("genesis.spec", "self.spec"),
+        ("worker", "worker"),
+        ("member", "member"),
+        ("opened.stored", "stored"),
+        ("opened.first_members", "first"),
+        ("random", "random"),
+    ]
+    assert _arguments(runtime_node, "new_election") == [real for real, _ in pairs]
+    *simulated, compacts = _arguments(simulator_world, "new_election")
+    assert simulated == [simulated for _, simulated in pairs]
+    assert compacts == "compact_after=compact_after"
+    for name in ("new_election", "Probation"):
+        assert vars(simulator_world)[name] is vars(runtime_node)[name]
+
+
+def _parts(core: Worker) -> set[type]:
+    """The classes of all objects that a core is made of."""
+    found: set[type] = set()
+    seen: set[int] = set()
+    todo: list[object] = [core]
+    while todo:
+        what = todo.pop()
+        if id(what) in seen or isinstance(what, type):
+            continue
+        seen.add(id(what))
+        if isinstance(what, dict):
+            todo += [*what.keys(), *what.values()]
+        elif isinstance(what, list | tuple | set | deque):
+            todo += what
+        elif isinstance(what, MethodType):
+            todo.append(what.__self__)
+        elif type(what).__module__.startswith("interrex."):
+            found.add(type(what))
+            slots = [name for one in type(what).__mro__ for name in getattr(one, "__slots__", ())]
+            fields = getattr(what, "__struct_fields__", ())
+            todo += [getattr(what, name, None) for name in (*slots, *fields)]
+            todo += getattr(what, "__dict__", {}).values()
+    return found
+
+
+@pytest.mark.parametrize("election", ["", "paxos", "bully", *COORDINATED])
+def test_every_part_of_a_simulated_worker_is_productions(election: str) -> None:
+    plan = draw_plan(None, 5, S, (), election)
+    world = World(plan)
+    world.start()
+    settle(world)
+    leader = world.leader()
+    assert leader is not None
+    assert leader.core is not None
+    parts = _parts(leader.core) - {Chance}  # comes by argument, as a Random does
+    packages = {part.__module__.split(".")[1] for part in parts}
+    assert packages <= {"core", "elections", "supervision", "orchestration", "balancer", "worker"}
+    names = {part.__name__ for part in parts}
+    assert {"Worker", "EpochGate", "Supervisor", "Leader", "Healer", "Balancers"} <= names
+    assert all(vars(sys.modules[part.__module__])[part.__name__] is part for part in parts)
 
 
 def test_a_fleet_comes_up_in_about_a_second() -> None:
