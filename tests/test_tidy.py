@@ -31,7 +31,7 @@ ADAPTERS = {"library/coordinated", "runtime/coordination", "simulator/coordinati
 NAMERS = {
     "config/coordination.py", "config/schema.py", "core/spec.py", "demo/command.py",
     "demo/fleet.py", "library/backends.py", "simulator/faults/coordination.py",
-    "simulator/scenarios/scenario.py",
+    "simulator/scenarios/proposers.py", "simulator/scenarios/scenario.py",
 }  # fmt: skip
 """Files that may name an election: they take its options, or choose by its name."""
 

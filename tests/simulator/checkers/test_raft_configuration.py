@@ -1,14 +1,7 @@
 """Whom a server counts as voters, compared with the newest configuration in its own log."""
 
-from random import Random
-from typing import cast
-
-import msgspec
-import pytest
-
 from interrex.core.ids import WorkerName
 from interrex.core.spec import ClusterSpec
-from interrex.core.state import workers_of
 from interrex.core.storage import (
     AppendEntries,
     Entry,
@@ -18,10 +11,7 @@ from interrex.core.storage import (
     Stored,
     TruncateFrom,
 )
-from interrex.elections.interface import Persisted
-from interrex.elections.raft.node import VOTE, StoredVote
-from interrex.elections.raft.raft import Raft
-from interrex.elections.registry import new_election
+from interrex.elections.interface import Member, Persist, Persisted
 from interrex.elections.replicated.payload import (
     Configuration,
     configuration_data,
@@ -49,14 +39,11 @@ def snapshot(index: int, *numbers: int) -> Snapshot:
     return Snapshot(index, 1, snapshot_data(voters(*numbers), b""))
 
 
-def core(*entries: Entry, saved: Snapshot | None = None) -> Core:
-    """A worker whose election has read this log, and goes by it."""
-    facts = {VOTE: msgspec.msgpack.encode(StoredVote(1, 9, 0))}
-    stored = Stored(facts, saved, entries)
-    first = dict(enumerate(workers_of(SPEC), start=1))
-    election = new_election(SPEC, WorkerName("worker-1"), 1, stored, first, Random(1))
-    assert isinstance(election, Raft)
-    return Core(election=cast(Election, election))
+def core(*numbers: int) -> Core:
+    """A worker that goes by these voters."""
+    named = voters(*numbers).voters.items()
+    members = tuple(Member(worker, member, 0) for member, worker in named)
+    return Core(election=Election(members=members))
 
 
 def looks(core: Core, event: WorkerEvent | None = None) -> Step:
@@ -69,63 +56,57 @@ def wrote(*records: Record) -> list[Told]:
 
 
 def test_who_has_appended_a_configuration_goes_by_it() -> None:
-    show(
-        NewestConfiguration(SPEC),
-        [*wrote(AppendEntries((entry(1), entry(2, 1, 2)))), looks(core(entry(1), entry(2, 1, 2)))],
-    )
+    history = wrote(AppendEntries((entry(1), entry(2, 1, 2))))
+    show(NewestConfiguration(SPEC), [*history, looks(core(1, 2))])
 
 
 def test_who_has_appended_none_goes_by_the_genesis() -> None:
-    show(NewestConfiguration(SPEC), [*wrote(AppendEntries((entry(1),))), looks(core(entry(1)))])
-    show(NewestConfiguration(SPEC), [began("worker-1"), looks(core(), Started())])
+    show(NewestConfiguration(SPEC), [*wrote(AppendEntries((entry(1),))), looks(core(1, 2, 3))])
+    show(NewestConfiguration(SPEC), [began("worker-1"), looks(core(1, 2, 3), Started())])
+
+
+def test_who_was_not_there_at_the_genesis_knows_nobody() -> None:
+    start = began("worker-1", member=9)
+    show(NewestConfiguration(SPEC), [start, looks(core(), Started())])
+    refuses(NewestConfiguration(SPEC), [start, looks(core(1, 2, 3), Started())], "names nobody")
 
 
 def test_a_configuration_that_is_not_gone_by_is_seen() -> None:
     refuses(
         NewestConfiguration(SPEC),
-        [*wrote(AppendEntries((entry(1, 1, 2),))), looks(core(entry(1)))],
+        [*wrote(AppendEntries((entry(1, 1, 2),))), looks(core(1, 2, 3))],
         r"goes by worker-1 \(1\), worker-2 \(2\), worker-3 \(3\), its log up to 1 names worker-1",
     )
 
 
 def test_one_that_was_cut_off_and_is_gone_by_still_is_seen() -> None:
     cut: list[Record] = [AppendEntries((entry(1), entry(2, 1, 2))), TruncateFrom(2)]
-    show(NewestConfiguration(SPEC), [*wrote(*cut), looks(core(entry(1)))])
     another = AppendEntries((entry(2, term=2),))
-    refuses(
-        NewestConfiguration(SPEC),
-        [*wrote(*cut, another), looks(core(entry(1, 1, 2), entry(2, term=2)))],
-        "goes by worker-1",
-    )
+    for records in (cut, [*cut, another]):
+        show(NewestConfiguration(SPEC), [*wrote(*records), looks(core(1, 2, 3))])
+        refuses(NewestConfiguration(SPEC), [*wrote(*records), looks(core(1, 2))], "goes by")
 
 
-def test_what_is_not_handed_out_yet_is_waited_for() -> None:
-    show(
-        NewestConfiguration(SPEC),
-        [*wrote(AppendEntries((entry(1),))), looks(core(entry(1), entry(2, 1, 2)))],
-    )
+def test_what_may_not_be_handed_out_yet_is_waited_for() -> None:
+    history = wrote(AppendEntries((entry(1),)))
+    show(NewestConfiguration(SPEC), [*history, looks(core(1, 2), Persisted(0))])
+    next_one = Persist(2, (AppendEntries((entry(2),)),))
+    more = step("worker-1", next_one, event=Persisted(1), core=core(1, 2))
+    show(NewestConfiguration(SPEC), [*history, more])
 
 
 def test_a_log_that_was_read_counts_from_the_start() -> None:
     stored = Stored(snapshot=snapshot(4, 1, 2, 3), entries=(entry(5, 1, 2),))
-    right = core(entry(5, 1, 2), saved=snapshot(4, 1, 2, 3))
-    wrong = core(entry(5), saved=snapshot(4, 1, 2, 3))
     start = began("worker-1", stored=stored)
-    show(NewestConfiguration(SPEC), [start, looks(right, Started())])
-    refuses(NewestConfiguration(SPEC), [start, looks(wrong, Started())], "up to 5 names")
+    show(NewestConfiguration(SPEC), [start, looks(core(1, 2), Started())])
+    refuses(NewestConfiguration(SPEC), [start, looks(core(1, 2, 3), Started())], "up to 5 names")
 
 
-@pytest.mark.parametrize("named", [(1, 2), (1, 2, 3)])
-def test_who_installs_a_snapshot_goes_by_what_that_says(named: tuple[int, ...]) -> None:
+def test_who_installs_a_snapshot_goes_by_what_that_says() -> None:
     installed = SaveSnapshot(snapshot(9, 1, 2), 9, discard_log=True)
-    history = [
-        *wrote(AppendEntries((entry(1),)), installed),
-        looks(core(saved=snapshot(9, *named))),
-    ]
-    if named == (1, 2):
-        show(NewestConfiguration(SPEC), history)
-    else:
-        refuses(NewestConfiguration(SPEC), history, "its log up to 9 names worker-1")
+    history = wrote(AppendEntries((entry(1),)), installed)
+    show(NewestConfiguration(SPEC), [*history, looks(core(1, 2))])
+    refuses(NewestConfiguration(SPEC), [*history, looks(core(1, 2, 3))], "up to 9 names worker-1")
 
 
 def test_a_snapshot_with_a_configuration_of_later_is_seen() -> None:

@@ -20,8 +20,7 @@ class RaftState(msgspec.Struct, frozen=True, kw_only=True):
     snapshot: int
 
 
-def state_of(election: Raft) -> RaftState:
-    """A core as it is now."""
+def _state(election: Raft) -> RaftState:
     server = election._server
     node = server.node
     return RaftState(
@@ -36,4 +35,4 @@ def state_of(election: Raft) -> RaftState:
     )
 
 
-INSIDE = Inside(state_of, messages.decode)
+INSIDE = Inside(_state, messages.decode)

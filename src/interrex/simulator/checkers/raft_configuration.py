@@ -6,10 +6,7 @@ from interrex.core.ids import WorkerName
 from interrex.core.spec import ClusterSpec
 from interrex.core.state import workers_of
 from interrex.core.storage import AppendEntries, Entry, SaveSnapshot, TruncateFrom
-from interrex.elections.interface import Persisted
-from interrex.elections.raft import messages
-from interrex.elections.raft.inside import state_of
-from interrex.elections.raft.raft import Raft
+from interrex.elections.interface import Persist, Persisted
 from interrex.elections.replicated.payload import Configuration, configuration_of, snapshot_parts
 from interrex.simulator.checkers.raft_watch import RaftChecker, Server
 from interrex.simulator.observation import Step
@@ -43,11 +40,11 @@ class Configurations:
 
 
 class NewestConfiguration(RaftChecker):
-    """Reads each server's configurations from what it hands out for writing, or sends as a leader,
-    and compares them with whom its core calls the voters, and with what it says in a snapshot.
+    """Reads each server's configurations from what it hands out for writing, and compares them
+    with whom its core calls the voters, and with what it says in a snapshot.
 
-    Records that wait for the write before them are not handed out yet: a core is compared where
-    its log ends within what is.
+    Records that wait for the write before them are not handed out yet: a core is compared when the
+    last write has been answered, and it asks for no other.
 
     Args:
         spec: names who was there when the cluster began.
@@ -59,12 +56,14 @@ class NewestConfiguration(RaftChecker):
         super().__init__()
         self._genesis = Configuration(dict(enumerate(workers_of(spec), start=1)))
         self._of_life: dict[int, Configurations] = {}
+        self._newest: dict[int, int] = {}
+        """The token of each life's last write."""
         self.handed_out = {
             AppendEntries: self._appends,
             TruncateFrom: self._truncates,
             SaveSnapshot: self._saves,
+            Persist: self._asks,
         }
-        self.mail = {messages.AppendEntries: self._sends}
         self.seen = {Started: self._compares, Persisted: self._compares}
 
     def began(self, server: Server) -> None:
@@ -79,8 +78,8 @@ class NewestConfiguration(RaftChecker):
     def _appends(self, server: Server, record: AppendEntries) -> None:
         self._of_life[server.life].put(record.entries)
 
-    def _sends(self, server: Server, step: Step, message: messages.AppendEntries) -> None:
-        self._of_life[server.life].put(message.entries)
+    def _asks(self, server: Server, persist: Persist) -> None:
+        self._newest[server.life] = persist.token
 
     def _truncates(self, server: Server, record: TruncateFrom) -> None:
         self._of_life[server.life].truncate(record.index)
@@ -97,16 +96,15 @@ class NewestConfiguration(RaftChecker):
             )
 
     def _compares(self, server: Server, step: Step, event: Started | Persisted) -> None:
-        election = step.core.election
-        assert isinstance(election, Raft)
-        core = state_of(election)
-        if server.log.term_at(core.last_index) != core.last_term:
+        token = event.token if type(event) is Persisted else 0
+        waits = token != self._newest.get(server.life, 0)
+        if waits or any(type(effect) is Persist for effect in step.effects):
             return
-        named = self._of_life[server.life].newest(core.last_index).voters
-        voters = {member.member: member.worker for member in election.members}
+        named = self._of_life[server.life].newest(server.log.last).voters
+        voters = {member.member: member.worker for member in step.core.election.members}
         if voters != named:
             raise self.broken(
-                f"{server} goes by {_told(voters)}, its log up to {core.last_index} names "
+                f"{server} goes by {_told(voters)}, its log up to {server.log.last} names "
                 f"{_told(named)}"
             )
 

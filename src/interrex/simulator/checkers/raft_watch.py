@@ -144,7 +144,7 @@ class RaftChecker:
         """The members' disks, kept up to date by the ``RaftWatch`` that it is given to."""
         self.mail: dict[type, Callable[[Server, Step, Any], None]] = {}
         self.handed_out: dict[type, Callable[[Server, Any], None]] = {}
-        """By the record's type, when a server asks for it to be written."""
+        """By the record's type, when a server asks for it to be written; then its ``Persist``."""
         self.seen: dict[type, Callable[[Server, Step, Any], None]] = {}
         """By the type of an event, an effect (but ``Persist``) or a worker's message."""
 
@@ -273,6 +273,8 @@ class RaftWatch(Watch):
             if server.leads and type(record) is SetFact and record.key == VOTE:
                 newer = _vote.decode(record.value).term > server.leads
                 server.leads = 0 if newer else server.leads
+        for see in self._handed_out.get(Persist, ()):
+            see(server, persist)
 
     def _written(self, at: int, written: DiskWritten) -> None:
         server = self.servers.get(written.life)

@@ -70,7 +70,8 @@ def _partial_mesh(chance: Chance) -> tuple[Fault, ...]:
     return (fault("network/mesh", BEGINS, *FIVE, lasts=2 * S, ways=ways),)
 
 
-def _star(chance: Chance) -> tuple[Fault, ...]:
+def one_in_reach(chance: Chance) -> tuple[Fault, ...]:
+    """Of five, the third reaches all others, and these only it."""
     ways = _mesh((3, 1), (3, 2), (3, 4), (3, 5))
     return (fault("network/mesh", BEGINS, *FIVE, lasts=2 * S, ways=ways),)
 
@@ -195,15 +196,6 @@ def _duel(chance: Chance) -> Conditions:
     return Conditions(near=chance.between(5 * MS, 12 * MS), sync=5 * MS, asks_every=0)
 
 
-def _long_duel(chance: Chance) -> Conditions:
-    """So much of it that several propose at once."""
-    return Conditions(near=chance.between(15 * MS, 25 * MS), sync=5 * MS, asks_every=0)
-
-
-def _long_silent(chance: Chance) -> tuple[Fault, ...]:
-    return (fault("network/cut-off", BEGINS, FIRST, lasts=4 * S),)
-
-
 LEADERS = (
     Scenario(
         name="leader-killed", what="the leader is killed",
@@ -247,13 +239,7 @@ LEADERS = (
         name="one-reaches-a-quorum", workers=5,
         what="one of five reaches all others, which hear nobody but it; it still hears the leader",
         must="it leads within 4 time-outs: one to miss the leader, and votes until it is asked",
-        faults=_star, expects=(taken_over_within(4), led_from("worker-3"), elections(1, 2)),
-    ),
-    Scenario(
-        name="one-reaches-a-quorum-by-paxos", workers=5, election="paxos",
-        what="the same, and they elect by Paxos",
-        must="it leads within 4 time-outs",
-        faults=_star, expects=(taken_over_within(4), led_from("worker-3"), elections(1, 2)),
+        faults=one_in_reach, expects=(taken_over_within(4), led_from("worker-3"), elections(1, 2)),
     ),
     Scenario(
         name="chain", what="of three, the leader and a follower reach each other no more",
@@ -359,12 +345,5 @@ LEADERS = (
         what="the leader dies where votes take a good part of a time-out",
         must="chance parts the candidates: the next one leads within 8 time-outs",
         faults=_killed, weather=_duel, expects=(taken_over_within(8),),
-    ),
-    Scenario(
-        name="duelling-proposers", workers=5, election="paxos",
-        what="the leader by Paxos falls silent where promises take a good part of a time-out",
-        must="proposers of one round part by chance: one of them leads within 16 time-outs",
-        faults=_long_silent, weather=_long_duel, lasts=7 * S,
-        expects=(taken_over_within(16), elections(1, 2)),
     ),
 )  # fmt: skip
