@@ -68,8 +68,10 @@ class Digest:
 
 
 def _named(what: object) -> Fields:
-    fields: Fields = {"kind": type(what).__name__}
-    fields |= msgspec.structs.asdict(what)  # type: ignore[arg-type]
+    fields: Fields = msgspec.structs.asdict(what)  # type: ignore[arg-type]
+    if "kind" in fields:
+        fields["its_kind"] = fields["kind"]
+    fields["kind"] = type(what).__name__
     return fields
 
 

@@ -14,6 +14,7 @@ from interrex.simulator.faults.electing import DRAWN_ELECTIONS
 from interrex.simulator.observation import Occurrence
 from interrex.simulator.run import run_seed
 from interrex.simulator.trace import Trace
+from interrex.worker.interface import WorkerEffect
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "trace.md").read_text()
 SECTIONS = {part.partition("\n")[0]: part for part in DOCUMENT.split("\n## ")}
@@ -43,6 +44,10 @@ def _within(value: object) -> Iterator[Fields]:
     elif isinstance(value, list):
         for each in value:
             yield from _within(each)
+
+
+def _names(union: object) -> set[str]:
+    return {kind.__name__ for kind in get_args(union)}
 
 
 def _named_in(text: str) -> set[str]:
@@ -104,3 +109,21 @@ def test_of_bytes_a_trace_tells_how_many_and_of_entries_which() -> None:
     assert all(isinstance(size, int) for one in accepts for size in one["values_bytes"])
     promises = [one for one in mail if isinstance(one, dict) and one["kind"] == "Promise"]
     assert all(len(entry) == 2 for one in promises for entry in one["accepted"])
+
+
+@pytest.mark.parametrize("election", DRAWN_ELECTIONS)
+def test_every_occurrence_and_every_effect_is_named_by_its_class(election: str) -> None:
+    """Also those that have a kind of their own, as faults and notes do."""
+    lines = _lines(election)
+    occurred = {found["kind"] for line in lines if isinstance(found := line.get("world"), dict)}
+    assert occurred <= _names(Occurrence)
+    asked = {
+        str(one["kind"])
+        for line in lines
+        if isinstance(effects := line.get("effects"), list)
+        for one in effects
+        if isinstance(one, dict)
+    }
+    assert asked <= _names(WorkerEffect)
+    assert {"FaultBegan", "ProcessBegan"} <= occurred
+    assert {"Note", "Persist"} <= asked or {"Note", "Ask"} <= asked
