@@ -8,10 +8,10 @@ from interrex.core.messages import Alive, encode
 from interrex.core.time import MS
 from interrex.simulator.checkers.losses import LossesTold
 from interrex.simulator.checkers.parts import OneLeaderAPart
-from interrex.simulator.observation import Answered, Asked, DiskHarmed
+from interrex.simulator.observation import Answered, Asked, Cause, DiskHarmed, WorkerEnded
 from interrex.worker.interface import MessageReceived
 
-from .histories import Core, Election, Told, ended, refuses, show, state, step
+from .histories import Core, Election, Told, began, ended, refuses, show, state, step
 
 HALF_A_SECOND = 500 * MS
 
@@ -100,12 +100,25 @@ TOLD: dict[str, list[Told]] = {
         DiskHarmed(WorkerName("worker-1"), "lost"),
         applied("worker-1"),
     ],
+    "a machine never came back": [
+        asks("a"),
+        told(),
+        WorkerEnded(WorkerName("worker-2"), 2, Cause.MACHINE, "lost"),
+        applied("worker-1"),
+    ],
 }
 
 UNTOLD: dict[str, list[Told]] = {
     "nobody has it": [asks("a"), told(), applied("worker-1"), applied("worker-2")],
     "one lacks it": [asks("a"), told(), applied("worker-1", a=1), applied("worker-2")],
     "others are told as lost": [asks("a"), told(), says_lost("b", "c"), applied("worker-1")],
+    "a machine came back": [
+        asks("a"),
+        told(),
+        WorkerEnded(WorkerName("worker-2"), 2, Cause.MACHINE, "lost"),
+        began("worker-2"),
+        applied("worker-1"),
+    ],
     "one of two": [
         asks("b", 1),
         asks("a", 2),

@@ -1,16 +1,25 @@
 """Where sides that had leaders of their own merge: what was acknowledged and is lost is told."""
 
-from interrex.core.ids import ChangeId
+from interrex.core.ids import ChangeId, WorkerName
 from interrex.core.journal import Note
 from interrex.core.state import REMEMBERED_CHANGES
 from interrex.simulator.checkers.watch import Cores, Watch
-from interrex.simulator.observation import Answered, Asked, DiskHarmed, Step
+from interrex.simulator.observation import (
+    Answered,
+    Asked,
+    Cause,
+    DiskHarmed,
+    Step,
+    WorkerBegan,
+    WorkerEnded,
+)
 
 
 class LossesTold(Watch):
     """Believes the answers that clients had, the journal, and in the end every worker's state.
 
-    A disk that lost what it held cannot tell of it: then nothing is said of what is lost.
+    A disk that lost what it held cannot tell of it, nor can one whose machine never came back: then
+    nothing is asked of what is lost.
     """
 
     promise = "an acknowledged change that is lost is told as lost"
@@ -21,11 +30,14 @@ class LossesTold(Watch):
         self._acknowledged: dict[ChangeId, str] = {}
         self._told: dict[str, None] = {}
         self._harmed = False
+        self._off: dict[WorkerName, None] = {}
         self.effects = {Note: self._noted}
         self.occurrences = {
             Asked: self._asked,
             Answered: self._answered,
             DiskHarmed: self._harms,
+            WorkerEnded: self._ended,
+            WorkerBegan: self._began,
         }
 
     def _noted(self, step: Step, note: Note) -> None:
@@ -45,8 +57,15 @@ class LossesTold(Watch):
     def _harms(self, at: int, harmed: DiskHarmed) -> None:
         self._harmed = True
 
+    def _ended(self, at: int, ended: WorkerEnded) -> None:
+        if ended.cause is Cause.MACHINE:
+            self._off[ended.worker] = None
+
+    def _began(self, at: int, began: WorkerBegan) -> None:
+        self._off.pop(began.worker, None)
+
     def finish(self, at: int, cores: Cores) -> None:
-        if self._harmed:
+        if self._harmed or self._off:
             return
         for worker, core in sorted(cores.items()):
             applied = core.state.applied
