@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +77,10 @@ def test_several_seeds_on_two_cores_as_a_document(interrex: Interrex) -> None:
     assert document["violations"] == []
     assert document["simulated_s"] >= 9
     assert {name.split("/")[0] for name in document["faults"]} <= {"clocks"}
+    page = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text(encoding="utf-8")
+    rows = page.partition("\n## As JSON\n")[2].partition("\n## ")[0].splitlines()
+    cells = [row.split("|")[1] for row in rows if row.startswith("| `")]
+    assert {key for cell in cells for key in re.findall(r"`(\w+)`", cell)} == set(document)
 
 
 @pytest.mark.parametrize("more", [["--seeds", "2"], ["--seeds", "2", "--minutes", "9"]])

@@ -117,9 +117,10 @@ def lines_of(summary: Summary, took: float, jobs: int, families: Sequence[str]) 
 
 
 def summary_document(summary: Summary, took: float, families: Sequence[str]) -> dict[str, Any]:
-    """The same for machines. Times in seconds."""
+    """The same for machines: docs/simulator.md says what each key holds."""
     phases = {phase: distribution(summary.phases[phase]) for phase in PHASES}
     gap, seed = summary.longest_gap
+    settled = distribution(summary.convergence)
     return {
         "seeds": summary.runs,
         "simulated_s": summary.simulated / S,
@@ -133,6 +134,7 @@ def summary_document(summary: Summary, took: float, families: Sequence[str]) -> 
         "failover_ns": {
             phase: msgspec.to_builtins(found) for phase, found in phases.items() if found
         },
+        "settled_ns": msgspec.to_builtins(settled),
         "longest_gap": {"s": gap / S, "seed": seed},
         "restarts": summary.restarts,
         "split_brain": {"s": summary.split_brain / S, "windows": summary.split_windows},
