@@ -43,6 +43,18 @@ def test_the_successor_has_all_that_was_acknowledged_and_what_was_under_way() ->
     assert network[1].data == [b"a", b"b"]
 
 
+def test_who_hands_over_has_stopped_to_lead_though_it_hears_late_of_its_successor() -> None:
+    network = started(5, BullySettings(quorum=True))
+    usual = network.latency
+    network.latency = lambda sender, to, message: (
+        90 * MS if (sender, to) == (network[1], network[5]) else usual(sender, to, message)
+    )
+    network.run_for(100)
+    network.step(network[5], StepDown(WorkerName("w1")))
+    network.run_until(lambda: network[1].bully.leading)
+    assert not network[5].bully.leading
+
+
 def test_while_it_hands_over_a_coordinator_takes_no_changes() -> None:
     network = started()
     network.step(network[3], StepDown(WorkerName("w1")))

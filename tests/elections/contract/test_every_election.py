@@ -133,6 +133,20 @@ def test_leadership_is_handed_to_the_named_worker(new: New) -> None:
     assert cluster.now - began < 20 * MS
 
 
+def test_who_hands_over_has_stopped_to_lead_before_its_successor_leads(new: New) -> None:
+    cluster = new()
+    leader = settled(cluster)
+    target = cluster.followers(leader)[1]
+    cluster.step(leader, StepDown(target.name))
+
+    def has_taken_over() -> bool:
+        leading = [one.name for one in cluster.alive() if one.election.leading]
+        assert len(leading) <= 1, leading
+        return leading == [target.name]
+
+    cluster.run_until(has_taken_over)
+
+
 def test_who_steps_down_for_nobody_in_particular_leaves_the_lead_to_another(new: New) -> None:
     cluster = new()
     leader = settled(cluster)

@@ -171,6 +171,21 @@ def test_a_transfer_to_a_dying_target_is_given_up_and_the_leader_goes_on(new: Ne
     assert (leader.election.leading, leader.election.epoch) == (True, epoch)
 
 
+def test_who_hands_over_has_stopped_to_lead_though_it_hears_late_of_its_successor(
+    new: New,
+) -> None:
+    network = new(5)
+    leader = settled(network)
+    target, usual = network.followers(leader)[0], network.latency
+    network.latency = lambda sender, to, message: (
+        20 * MS if (sender, to) == (target, leader) else usual(sender, to, message)
+    )
+    network.run(100 * MS)
+    network.step(leader, StepDown(target.name))
+    network.run_until(lambda: target.election.leading)
+    assert not leader.election.leading
+
+
 def test_a_leader_whose_disk_hangs_steps_down_and_another_leads(new: New) -> None:
     network = new()
     leader = settled(network)

@@ -206,7 +206,7 @@ KNOWN = {
         "member", "match", "next", "state", "paused", "inflight", "sent_bytes", "sent_round",
         "commit_sent", "round_trips", "snapshot", "snapshot_offset", "goes_back",
     },
-    "Handover": {"_node", "_tell", "_target", "_told", "until"},
+    "Handover": {"_node", "_tell", "_target", "told", "until"},
     "Voting": {"_node", "_detection", "_believes"},
     "Log": {
         "snapshot", "_entries", "_base_index", "_base_term", "persisted", "appended_bytes",

@@ -111,7 +111,13 @@ class Leading:
     @property
     def believes(self) -> bool:
         """Whether it may call itself coordinator now."""
-        return self._verifying is None and self._node.now < self.deadline
+        in_time = self._node.now < self.deadline
+        return self._verifying is None and in_time and not self._has_handed_over
+
+    @property
+    def _has_handed_over(self) -> bool:
+        """Whether a successor was told that it may lead."""
+        return self._hand_over_until is not None and self._successor is None
 
     @property
     def wake_at(self) -> int | None:
@@ -159,7 +165,7 @@ class Leading:
             self._server.become_waiting("a majority does not answer")
             return
         if self._hand_over_until is not None and node.now >= self._hand_over_until:
-            if self._successor is None:
+            if self._has_handed_over:
                 self._form_again("whoever it handed over to did not take over")
                 return
             self._hand_over_until = self._successor = None
@@ -444,7 +450,8 @@ class Leading:
         if successor is None or self.companions.matched(successor) < node.copy.version:
             return
         node.send(successor, HandOver(node.member, self.epoch))
-        self._successor = None  # told; until the time is over, nothing is proposed
+        self._successor = None
+        self._server.reason = "it has handed over"
 
     def _resign(self, reason: str) -> None:
         """Stops leading, and asks the next best to go on."""

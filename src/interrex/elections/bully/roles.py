@@ -23,6 +23,8 @@ class Claim:
 class Transitions(Protocol):
     """The transitions of one server."""
 
+    reason: str
+
     @property
     def leading(self) -> bool: ...
 

@@ -144,6 +144,8 @@ class ReplicatedElection:
         word = self._server.node.epoch_word
         again = self._last_leader == (leader, epoch)
         if isinstance(self._server.role, LeaderRole):
+            if leader is None and self._server.role.has_handed_over:
+                return "it has handed over"
             if leader is None and self._last_leader == (self._server.node.worker, epoch):
                 return "its lease has run out, and no majority has answered since"
             if again:

@@ -5,6 +5,7 @@ Source: Raft's thesis 3.10.
 Differs from the thesis: given up as soon as the target's connection closes, not only after an
 election time-out. Then the old leader goes on, in its epoch only where the target was not told
 yet: whoever was may read that at any later time, and is voted for since this leadership is over.
+Once it was told, the old leader calls itself one no more: the two never lead at one time.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,12 +22,13 @@ class Handover:
         self._node = node
         self._tell = tell
         self._target = 0
-        self._told = False
+        self.told = False
+        """Whether the target may lead from now on: then the old leader calls itself one no more."""
         self.until: int | None = None
         """When the transfer under way is given up, None for none."""
 
     def begin(self, target: int) -> None:
-        self._target, self._told = target, False
+        self._target, self.told = target, False
         self.until = self._node.now + self._node.settings.election_timeout
 
     def drive(self, matched: Mapping[int, int], last: int) -> None:
@@ -34,10 +36,10 @@ class Handover:
 
         ``matched``: up to where each member's disk holds the log.
         """
-        if self.until is None or self._told:
+        if self.until is None or self.told:
             return
         if matched.get(self._target, 0) >= last:
-            self._told = True
+            self.told = True
             self._tell(self._target)
 
     def must_be_given_up(self) -> bool:
@@ -50,4 +52,4 @@ class Handover:
     def give_up(self) -> bool:
         """Returns whether the leader may go on in its epoch: nobody was told to stand in it."""
         self.until = None
-        return not self._told
+        return not self.told

@@ -120,7 +120,13 @@ class LeaderRole:
     @property
     def leading(self) -> bool:
         """Whether it may call itself leader, as of the last step."""
-        return self.established and self._node.now < self._lease.deadline
+        in_time = self._node.now < self._lease.deadline
+        return self.established and in_time and not self.has_handed_over
+
+    @property
+    def has_handed_over(self) -> bool:
+        """Whether a successor was told that it may lead."""
+        return self._handover.told
 
     @property
     def wake_at(self) -> int | None:

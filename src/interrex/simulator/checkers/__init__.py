@@ -24,6 +24,7 @@ from interrex.simulator.checkers.linearizable import Linearizable
 from interrex.simulator.checkers.losses import LossesTold
 from interrex.simulator.checkers.memory import Memory
 from interrex.simulator.checkers.numbering import Numbering
+from interrex.simulator.checkers.one_at_a_time import OneAtATime
 from interrex.simulator.checkers.parts import OneLeaderAPart
 from interrex.simulator.checkers.ports import Ports
 from interrex.simulator.checkers.processes import Processes
@@ -50,6 +51,7 @@ def all_watches(spec: ClusterSpec) -> list[Watch]:
     """
     guarantees = guarantees_of(spec)
     own = [raft_watch(spec)] if spec.election == "raft" else []
+    alone = [] if spec.election == "bully" else [OneAtATime(by_votes=guarantees.quorum)]
     outside = [Sessions(), Away(spec), Emptied(spec)] if guarantees.coordinated else []
     changes = [Applied(), Acknowledged(), Linearizable()]
     return [
@@ -58,6 +60,7 @@ def all_watches(spec: ClusterSpec) -> list[Watch]:
         Deadlines(),
         Numbering(),
         *own,
+        *alone,
         *outside,
         *(changes if guarantees.durable else [LossesTold(), OneLeaderAPart()]),
         Assigned(),

@@ -169,7 +169,7 @@ def _freeze_role(server: Server) -> Following | Standing | Leading:
         for one, progress in role.replication.progress.items()
     )
     handover = role._handover
-    target = (0, False) if handover.until is None else (handover._target, handover._told)
+    target = (0, False) if handover.until is None else (handover._target, handover.told)
     return Leading(role._lease.number, role._first_index, tuple(reached), target)
 
 
@@ -301,7 +301,7 @@ def _thaw_leader(server: Server, role: Leading) -> Leader:
     leader._heartbeat_at = NOW + node.settings.heartbeat
     leader._first_index = role.first_index
     leader._lease.number = role.beats
-    leader._handover._target, leader._handover._told = role.handover
+    leader._handover._target, leader._handover.told = role.handover
     leader._handover.until = NEVER if role.handover[0] else None
     for member, reached in role.reached:
         progress = leader.replication.progress[member]

@@ -48,8 +48,8 @@ LEADERSHIP = (
         "leads-past-its-deadline",
         "Past its own deadline a leader does not call itself one; here it does.",
         _LEADING,
-        "        return self.established and self._node.now < self._lease.deadline\n",
-        "        return self.established\n",
+        "        in_time = self._node.now < self._lease.deadline\n",
+        "        in_time = True\n",
         "thesis, 6.4.1",
     ),
     bug(
@@ -108,6 +108,13 @@ LEADERSHIP = (
         "        self.effects.append(Restored(snapshot.index, parts.data))\n",
         "        self.commit = snapshot.index\n",
         "paper, figure 13",
+    ),
+    bug(
+        "leads-on-after-handing-over",
+        "Who has told a successor that it may lead calls itself leader no more; here it does.",
+        _LEADING,
+        " and in_time and not self.has_handed_over\n",
+        " and in_time\n",
     ),
     bug(
         "leader-of-an-older-term-named",
