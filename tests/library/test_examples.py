@@ -205,3 +205,25 @@ def test_of_a_pair_the_second_takes_over(url: str, start: Started, tmp_path: Pat
     count, _, _, _, epoch = path.read_text().split()
     assert int(count) > 1
     assert int(epoch) > 0
+
+
+@pytest.mark.parametrize("scheme", EMBEDDED)
+def test_a_pair_that_elects_by_itself_needs_a_third_for_its_majority(
+    scheme: str, start: Started, tmp_path: Path
+) -> None:
+    path, places = tmp_path / "state.txt", Places(scheme)
+
+    def active() -> str:
+        return path.read_text().split()[2] if path.exists() else ""
+
+    programs = {
+        name: start("failover_pair.py", places.url(place), name, 2 - place, path)
+        for place, name in enumerate(("main", "spare", "third"))
+    }
+    until(lambda: active() in programs)
+    first = active()
+    programs.pop(first).send_signal(signal.SIGKILL)
+    until(lambda: active() in programs)
+    count, _, _, _, epoch = path.read_text().split()
+    assert int(count) > 1
+    assert int(epoch) > 0

@@ -234,9 +234,13 @@ class EmbeddedMember:
 
     def _adopt(self, genesis: Genesis, *, founds: bool = False) -> None:
         """Be part of an election that has begun: as a founder, or let in by the leader."""
-        if genesis.id in self._over:
+        if genesis.id in self._over or self._standing.failure is not None:
             return
-        self._store.keep(genesis)
+        try:
+            self._store.keep(genesis)
+        except (InterrexError, OSError) as error:
+            self._fail(_unusable(error))
+            return
         for peer, greeting in self._mesh.connected().items():
             if greeting.member in genesis.members:
                 self._mesh.send(peer, Founded(genesis))
