@@ -12,7 +12,7 @@ import pytest
 
 from interrex.cli.watching import guard_workers
 from interrex.core.ids import ChangeId, HostName, ServiceName, WorkerName
-from interrex.core.spec import COORDINATED, ELECTIONS, ClusterSpec
+from interrex.core.spec import COORDINATED, ELECTIONS, Bully, ClusterSpec
 from interrex.core.state import ApplySpec
 from interrex.runtime.questions import ChangeBody
 from interrex.worker.status import Status, WorkerStatus
@@ -21,6 +21,7 @@ from tests.system.machines import Machine, all_ready, machines, newcomer
 
 WEB = ServiceName("web")
 STEP_DOWN = "/v1/step-down"
+BULLY_WITH_QUORUM = "bully with a quorum"
 Hosts = dict[str, Machine]
 
 
@@ -42,7 +43,9 @@ def election() -> str:
 def hosts(worker_id: str, election: str) -> Iterator[Hosts]:
     assert os.geteuid() == 0, "network namespaces: tools/as-root .venv/bin/pytest, or make test"
     spec = spread_shop(worker_id)
-    if election in ELECTIONS:
+    if election == BULLY_WITH_QUORUM:
+        spec = msgspec.structs.replace(spec, election="bully", bully=Bully(quorum=True))
+    elif election in ELECTIONS:
         spec = msgspec.structs.replace(spec, election=election)
     with machines(spec, election if election in COORDINATED else "") as made:
         yield made
@@ -93,7 +96,8 @@ def test_a_service_is_spread_over_hosts_and_served_on_each(hosts: Hosts) -> None
         assert machine.get(port.port) == "200"
 
 
-ONE_SIDE_LEADS = [election for election in (*ELECTIONS, *COORDINATED) if election != "bully"]
+WITHOUT_BULLY = [election for election in (*ELECTIONS, *COORDINATED) if election != "bully"]
+ONE_SIDE_LEADS = [*WITHOUT_BULLY, BULLY_WITH_QUORUM]
 """Without a quorum, Bully lets both sides of a cut lead: test_bully has what it promises."""
 
 
@@ -130,7 +134,7 @@ def cut_off_the_leader(hosts: Hosts, directions: tuple[str, ...]) -> None:
     assert status.services[WEB].ready == 6
 
 
-@pytest.mark.parametrize("election", ELECTIONS)
+@EVERY_ELECTION
 def test_a_host_whose_disk_was_lost_joins_again_and_the_others_keep_their_state(
     hosts: Hosts,
 ) -> None:

@@ -19,7 +19,8 @@ from tests.system.test_hosts import WEB, leader_of, running_on, spread_shop, wor
 
 Hosts = dict[str, Machine]
 WITH_TERMS = [election for election in ELECTIONS if election != "bully"]
-"""Bully's highest worker leads in each part: what it promises is in ``test_bully``."""
+"""Bully's highest worker leads in each part: what it promises is in ``test_bully``. By a service
+it is who reaches that who leads, whomever else it hears: ``test_partitions``."""
 ELECTION_TIMEOUT_S = 1.0
 """Nobody else is elected because the machine stands still for a moment."""
 LOST_HOST_S = 60.0
