@@ -26,7 +26,7 @@ from interrex.core.state import (
     port_of,
 )
 from interrex.core.state import apply as applied
-from interrex.core.time import S
+from interrex.core.time import S, seconds
 from interrex.orchestration.fleet import Fleet, WorkerView
 from interrex.orchestration.rollout import MOST_BARRED, Confirmation, Rollout
 
@@ -52,7 +52,7 @@ def state(*generations: int) -> ClusterState:
 
 
 def report(slot: SlotName, of: ReplicaState, unproven: bool = False) -> ReplicaReport:
-    return ReplicaReport(slot, of, OLD, 21000, 7, 1, 0, False, "", 0, unproven=unproven)
+    return ReplicaReport(slot, of, OLD, 21000, 7, 1, 0, False, "", 0, unproven=unproven, asked=OLD)
 
 
 def fleet(first: ReplicaReport, second: ReplicaReport, *unheard: WorkerName) -> Fleet:
@@ -90,6 +90,25 @@ def test_one_that_fails_waits_until_the_workers_of_the_others_have_heard_what_to
     assert next_steps(Rollout(), state(NEW, OLD), away) == []
     heard = msgspec.structs.replace(report(WEB_0, ReplicaState.STOPPING), asked=NEW)
     assert next_steps(Rollout(), state(NEW, OLD), fleet(heard, failing)) == [Advance(WEB_1)]
+
+
+def test_one_that_fails_waits_for_nobody_whose_host_is_lost() -> None:
+    """A balancer keeps its place on a host that never comes back."""
+    failing = report(WEB_1, ReplicaState.WAITING)
+    of, lost = state(NEW, OLD), HostName("lost")
+    of.placements[WEB_0] = msgspec.structs.replace(of.placements[WEB_0], host=lost)
+    seen = fleet(report(WEB_0, READY), failing, FIRST)
+    seen.workers[FIRST] = msgspec.structs.replace(seen.workers[FIRST], host=lost)
+    patience = seconds(of.spec.timing.lost_host)
+    assert next_steps(Rollout(), of, seen, patience - 1) == []
+    assert next_steps(Rollout(), of, seen, patience) == [Advance(WEB_1)]
+
+
+def test_one_that_fails_does_not_wait_for_a_worker_that_does_not_say_what_it_has_heard() -> None:
+    """One of an earlier version: its report may never show it, as where the start fails."""
+    silent = msgspec.structs.replace(report(WEB_0, ReplicaState.BLOCKED), asked=None)
+    seen = fleet(silent, report(WEB_1, ReplicaState.WAITING))
+    assert next_steps(Rollout(), state(NEW, OLD), seen) == [Advance(WEB_1)]
 
 
 def test_a_ready_one_waits_for_one_that_is_being_replaced() -> None:

@@ -128,6 +128,16 @@ def balancers() -> FakeHost:
     return host
 
 
+def test_one_that_was_never_started_and_is_held_reports_what_it_was_asked_for() -> None:
+    """Others wait for that report before they are replaced."""
+    host = held()
+    host.assign(*slots(WEB, 4))
+    assert host.run_until(lambda: host.state("web.3") is State.HELD, 1 * S)
+    assert host.report("web.3").asked == 1
+    host.assign(*slots(WEB, 4, generation=2))
+    assert host.report("web.3").asked == 2
+
+
 def test_balancers_killed_again_and_again_are_never_held() -> None:
     host = balancers()
     for _ in range(4):

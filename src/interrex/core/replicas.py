@@ -62,5 +62,6 @@ class ReplicaReport(msgspec.Struct, frozen=True, array_like=True):
     """Its latest liveness answer was bad, or it has not been ready since it failed last."""
     failing: bool = False
     """It fails again and again, or its liveness fails and a restart is not thought to help."""
-    asked: int = 0
-    """The generation that its worker was last told to run; ``generation`` is the last that ran."""
+    asked: int | None = None
+    """The generation that its worker was last told to run, where it says so; ``generation`` is the
+    last that ran."""

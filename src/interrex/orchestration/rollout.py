@@ -82,7 +82,7 @@ class Rollout:
         turns = {
             placement.slot
             for name in state.services
-            if (placement := self._next(state, fleet, slots_of(state, name))) is not None
+            if (placement := self._next(state, fleet, slots_of(state, name), now)) is not None
         }
         self._since = {slot: self._since.get(slot, now) for slot in sorted(turns)}
 
@@ -112,13 +112,15 @@ class Rollout:
         )
 
     def _next(
-        self, state: ClusterState, fleet: Fleet, placements: list[Placement]
+        self, state: ClusterState, fleet: Fleet, placements: list[Placement], now: int
     ) -> Placement | None:
         """The one slot of a service to replace now: a failing one first, else the first.
 
         A ready one waits until all others are ready; so does one whose worker is not heard, as it
         may be ready all the while. A failing one waits until the workers of the others have heard
         what to run: else several that recover meanwhile would be stopped at once, as ready ones.
+        Those of lost hosts are not waited for: a balancer's place is there, whether or not it ever
+        comes back.
         """
         wanted = [placement for placement in placements if placement.wanted]
         outdated = [p for p in wanted if p.generation < p.target]
@@ -127,7 +129,12 @@ class Rollout:
         for placement in outdated:
             if placement.slot in self._since:
                 return placement
-        unheeded = {p.slot for p in wanted if not _heeded(fleet, p)}
+        timing = state.spec.timing
+        unheeded = {
+            p.slot
+            for p in wanted
+            if not (_heeded(fleet, p) or fleet.host_is_lost(p.host, timing, now))
+        }
         for placement in outdated:
             if _fails(fleet, placement) and unheeded <= {placement.slot}:
                 return placement
@@ -181,9 +188,11 @@ def _lost(state: ClusterState, fleet: Fleet) -> Iterator[Operation]:
 
 def _heeded(fleet: Fleet, placement: Placement) -> bool:
     """Whether its worker has heard which generation to run, or runs a later one that a side of a
-    merge was told of whose changes were lost."""
+    merge was told of whose changes were lost. One of an earlier version does not say."""
     report = fleet.replica(placement.slot, placement.worker)
-    return report is not None and max(report.asked, report.generation) >= placement.generation
+    if report is None or report.asked is None:
+        return report is not None
+    return max(report.asked, report.generation) >= placement.generation
 
 
 def _serves(fleet: Fleet, placement: Placement) -> bool:

@@ -51,6 +51,8 @@ class Slot(Standing):
         news, self._confirmed = confirmed and not self._confirmed, self._confirmed or confirmed
         if news and self._unsure and self._awaiting is None:
             self.claim(now)
+        if old.generation != assignment.generation:
+            self._touch()  # it is told by the report, also where there is nothing to do
         if self._leaving:
             self._leaving = False
             self._touch()
