@@ -110,6 +110,20 @@ def test_whom_it_knew_it_knows_until_another_copy_has_gone_as_far_as_it_goes() -
     assert acquaintances.workers(_state(8)) == workers_of(ONE)
 
 
+def test_another_copy_takes_nothing_back_of_what_its_own_log_names() -> None:
+    """It had just started: its log named the host that has led since, its state not yet."""
+    hosts = tuple(HostSpec(name=HostName(name), address=f"{name}:7000") for name in "ab")
+    of_one = ClusterSpec(name="moved", hosts=hosts[:1])
+    change = Change(ChangeId("c"), 0, (ApplySpec(ClusterSpec(name="moved", hosts=hosts)),))
+    entry = Entry(9, 1, change_data(change.id, encode_change(change)))
+    acquaintances = Acquaintances(of_one, Stored(entries=(entry,)))
+    before, after = genesis(of_one), genesis(of_one)
+    before.index = 4
+    acquaintances.restored(before, Restored(0, b"", goes_to=12))
+    assert acquaintances.workers(after).keys() == {"a-1", "b-1"}
+    assert acquaintances.spec(after).hosts == hosts
+
+
 def test_who_has_fallen_behind_hears_also_of_those_that_are_leaving() -> None:
     """Found by the simulator: a worker that the file asked for no more led still, and waited with
     its farewell for two others that began anew. They were told of the file alone, refused the

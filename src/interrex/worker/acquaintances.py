@@ -63,7 +63,9 @@ class Acquaintances:
         """Another side's copy takes the place of this worker's state. Where it begins before it,
         who was known is so until it has gone as far as the copy goes: its sender above all."""
         if before.index > copy.index and copy.goes_to > copy.index:
-            self._take(_known(before), before.spec)
+            self._workers = dict(self.workers(before))  # it may drop what it went by until now
+            hosts = (*before.spec.hosts, *before.departing)
+            self._spec = _with_hosts(self.spec(before), hosts)
             self._until = copy.goes_to
 
     def _take(self, known: Known, spec: ClusterSpec) -> None:
