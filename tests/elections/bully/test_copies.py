@@ -301,3 +301,30 @@ def test_an_older_state_of_the_same_leader_takes_nothing_back() -> None:
     network.write("another")
     network.run_until(lambda: len(network[1].data) == 25)
     assert network[1].lost == []
+
+
+def test_nor_does_one_that_comes_once_the_worker_has_lost_that_leader_and_found_it_again() -> None:
+    """What it holds of the leader's epoch shows how far the two copies are the same."""
+    network = started(settings=BullySettings(snapshot_after=5, trailing_entries=0))
+    network.die(2)
+    for number in range(12):
+        network.write(f"c{number}")
+    wholes: list[bytes] = []
+
+    def keep(_server: BullyServer, effect: SendPayload) -> None:
+        if isinstance(decode(effect.payload), WholeCopy):
+            wholes.append(effect.payload)
+
+    network.senders.append(keep)
+    network.boot(network[2])
+    network.run_until(lambda: len(network[2].data) == 12)
+    for number in range(12, 24):
+        network.write(f"c{number}")
+    network.run_for(100)
+    epoch = network[3].bully.epoch
+    network[1].bully._server.become_waiting("it lost its coordinator for a moment")
+    network.deliver(network[3].name, network[1].name, wholes[0])
+    network.write("another")
+    network.run_until(lambda: len(network[1].data) == 25)
+    assert network[1].lost == []
+    assert network[3].bully.epoch == epoch

@@ -21,7 +21,8 @@ class Receiving:
         self._node = node
         self.worker = worker
         self.epoch = epoch
-        self.verified = 0
+        # Only this epoch's coordinator makes versions of it: who has one has all before it, too.
+        self.verified = node.copy.version if node.copy.epoch == epoch else 0
         self._chunks = bytearray()
         self._chunks_of: tuple[int, int, int] | None = None
         self._installed: tuple[int, int, int] | None = None
