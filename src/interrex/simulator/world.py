@@ -405,14 +405,32 @@ class World:
         else:
             self.harm.lost(worker, "what was acknowledged is gone, unseen")
 
-    def replace_disk(self, worker: WorkerName) -> None:
-        """Another, empty disk, made ready as on the cluster's first day."""
-        self.disks[worker].replace()
+    def replace_machine(self, host: HostName) -> None:
+        """It has empty disks, and its part of the cluster is made again from the newest file.
+
+        Where that begins the cluster as it began, its workers are founders once more. Where it does
+        not, whoever they call says how it began, and they join it.
+        """
+        self.lose_machine(host)
+        machine, file = self.machines[host], self._newest_state().spec
+        machine.lose_files()
+        joins = file != self.spec
+        if joins:
+            machine.keep(Known(1, file.workers, file.hosts))
+        for worker, home in self.homes.items():
+            if home == host:
+                self._replace_disk(worker, joins)
+
+    def _replace_disk(self, worker: WorkerName, joins: bool) -> None:
+        disk = self.disks[worker]
+        disk.replace()
         self._replaced += 1
         self._birthmarks[worker] = -self._replaced
         for member, name in self._genesis_members.items():
             if name == worker:
                 self._identities[worker] = member
+        if joins:
+            disk.disown()
         self.harm.lost(worker, "replaced by an empty disk")
 
     def set_clock(self, host: HostName, ppm: int) -> None:

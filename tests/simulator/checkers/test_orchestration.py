@@ -1,10 +1,10 @@
 """Killing workers and replacing replicas, seen from outside."""
 
 from interrex.core.ids import HostName, SlotName, WorkerName
-from interrex.core.messages import Alive, Report, encode
-from interrex.core.replicas import ReplicaReport, ReplicaState
+from interrex.core.messages import Alive, Assignment, Report, encode
+from interrex.core.replicas import ReplicaReport, ReplicaState, SlotAssignment
 from interrex.core.routes import Endpoint, EndpointState, RouteTable, ServiceRoute
-from interrex.core.spec import Expose, HostSpec
+from interrex.core.spec import Expose, HostSpec, ServiceSpec
 from interrex.core.state import BarredPort, Placement
 from interrex.core.time import S
 from interrex.simulator.checkers.leaving import Leaving
@@ -111,6 +111,14 @@ def test_a_slot_that_is_scaled_away_while_it_is_replaced_is_not_waited_for() -> 
     starts = reports("worker-1", replica(WEB_0, ReplicaState.STARTING, 9 * S))
     history = [*BOTH_READY, reports("worker-1", replaced(WEB_0)), starts, reports("worker-1", away)]
     show(Rollouts(), [*three(), *history, reports("worker-2", replaced(WEB_1, since=11 * S))])
+
+
+def test_a_slot_that_is_not_wanted_any_more_as_it_is_replaced_is_not_waited_for() -> None:
+    web = ServiceSpec(name=WEB, command=("web",))
+    told = Assignment(1, 2, (SlotAssignment(WEB_0, web, 21000, 2, False),))
+    history = [*BOTH_READY, reports("worker-1", replaced(WEB_0))]
+    away = step("worker-3", Send(WorkerName("worker-1"), told))
+    show(Rollouts(), [*three(), *history, away, reports("worker-2", replaced(WEB_1))])
 
 
 def test_a_slot_that_is_ready_under_another_worker_is_not_waited_for() -> None:

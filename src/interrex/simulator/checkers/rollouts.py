@@ -3,7 +3,7 @@
 import msgspec
 
 from interrex.core.ids import ServiceName, SlotName, WorkerName, service_of
-from interrex.core.messages import Report
+from interrex.core.messages import Assignment, Report
 from interrex.core.replicas import ReplicaReport, ReplicaState
 from interrex.core.time import S
 from interrex.simulator.checkers.watch import Watch
@@ -25,7 +25,8 @@ class _Seen(msgspec.Struct):
 class Rollouts(Watch):
     """Believes reports: a slot that was ready, and then is stopped to be replaced by a newer
     generation, is being replaced until it is ready again, here or under another worker, is to be
-    stopped for good, or is not reported any more."""
+    stopped for good (which a process that ends already does not say: its worker is told), or is not
+    reported any more."""
 
     promise = "one ready slot of a service is replaced at a time"
 
@@ -33,7 +34,7 @@ class Rollouts(Watch):
         super().__init__()
         self._seen: dict[WorkerName, dict[SlotName, _Seen]] = {}
         self._replaced: dict[ServiceName, dict[SlotName, WorkerName]] = {}
-        self.messages = {Report: self._reported}
+        self.messages = {Report: self._reported, Assignment: self._assigned}
         self.occurrences = {WorkerEnded: self._ended}
 
     def _ended(self, at: int, ended: WorkerEnded) -> None:
@@ -56,6 +57,13 @@ class Rollouts(Watch):
         for slot in before:
             if slot not in now:
                 self._done(slot, step.worker)
+
+    def _assigned(self, step: Step, send: Send) -> None:
+        message, worker = send.message, send.to
+        if type(message) is Assignment and worker is not None:
+            for slot in message.slots:
+                if not slot.wanted:
+                    self._done(slot.slot, worker)
 
     def _look(self, step: Step, replica: ReplicaReport, before: _Seen | None) -> _Seen:
         slot, state = replica.slot, replica.state

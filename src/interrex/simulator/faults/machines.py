@@ -83,19 +83,15 @@ def _everything(world: "World", fault: Fault) -> Undo | None:
 
 
 def _replaced(world: "World", fault: Fault) -> Undo | None:
-    """It comes back with empty disks, made again from the cluster's file as on the first day: so
-    only one that the file still names."""
+    """It comes back with empty disks, made again from the cluster's newest file: so only one that
+    this still names."""
     host = HostName(fault.targets[0])
     workers = [worker for worker, home in world.homes.items() if home == host]
-    machine = world.machines[host]
-    if not machine.on or len(world.machines) < 2 or not world.names(host):
+    if not world.machines[host].on or len(world.machines) < 2 or not world.names(host):
         return None
     if not world.harm.allows(*workers):
         return None
-    world.lose_machine(host)
-    machine.lose_files()
-    for worker in workers:
-        world.replace_disk(worker)
+    world.replace_machine(host)
     return partial(world.return_machine, host)
 
 
