@@ -7,6 +7,7 @@ from interrex.core.errors import InvariantViolation
 from interrex.core.ids import WorkerName
 from interrex.core.storage import SetFact
 from interrex.core.time import MS, US
+from interrex.elections.bully import BullySettings
 from interrex.elections.bully.epochs import next_epoch, seat_of
 from interrex.elections.bully.messages import Coordinator, Copied, Halted, Message, decode
 from interrex.elections.bully.node import PROMISE, StoredPromise
@@ -90,6 +91,18 @@ def test_a_disk_that_does_not_answer_within_a_timeout_ends_the_election() -> Non
     why = "its disk does not answer"
     network.run_until(lambda: standing.bully._server.reason == why, limit=300 * MS)
     assert not standing.bully.leading
+
+
+@pytest.mark.parametrize("quorum", [False, True])
+def test_one_whose_disk_is_too_slow_to_lead_leaves_the_lead_to_those_below_it(quorum: bool) -> None:
+    """It was awake again just before those that it had halted, and halted them again, for ever."""
+    network = BullyNetwork(5, settings=BullySettings(quorum=quorum))
+    network.start()
+    network.elect()
+    network.run_for(200)
+    network.disk_time = lambda server: 300 * MS if server is network[4] else 1 * MS
+    network.die(5)
+    network.run_until(lambda: network[3].bully.leading, 2_000 * MS)
 
 
 def _two_of_three_halted_by_a_slow_disk() -> tuple[BullyNetwork, BullyServer]:

@@ -32,7 +32,7 @@ from interrex.elections.bully.messages import (
 from interrex.elections.bully.node import Node
 from interrex.elections.bully.receiving import Receiving
 from interrex.elections.bully.roles import Claim, Transitions
-from interrex.elections.bully.watch import Watch
+from interrex.elections.bully.watch import PATIENCE_OF_HALTED, Watch
 
 MAX_TRIES = 8
 FETCH_TIMEOUTS = 5
@@ -207,7 +207,9 @@ class Candidate:
         if self._is_stored:
             self._gathered()
         elif self._node.now >= self._deadline:
-            self._server.become_waiting("its disk does not answer")
+            self._watch.be_modest()
+            self._watch.was_bullied()
+            self._server.become_waiting("its disk does not answer", timeouts=PATIENCE_OF_HALTED + 1)
 
     def _gathered(self) -> None:
         node, standings = self._node, self._claim.standings

@@ -83,14 +83,14 @@ class Server:
             self.watch.end(self.role.epoch)
         self.reason = reason
 
-    def become_waiting(self, reason: str) -> None:
-        """Follows nobody for now, and gives others the time to act."""
+    def become_waiting(self, reason: str, *, timeouts: int = 2) -> None:
+        """Follows nobody for now, and gives others so many time-outs to act."""
         before = self.role
         self._leave(reason)
         if isinstance(before, Leading):
             self.watch.was_bullied()
         waiting = self.role = self._waiting()
-        waiting.rest()
+        waiting.rest(timeouts)
 
     def lose(self, reason: str) -> None:
         """The coordinator is silent: the members stand in their order."""

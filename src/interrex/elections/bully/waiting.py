@@ -24,7 +24,7 @@ from interrex.elections.bully.node import Node
 from interrex.elections.bully.receiving import Receiving
 from interrex.elections.bully.roles import Transitions
 from interrex.elections.bully.sending import Sending
-from interrex.elections.bully.watch import Loss, Watch
+from interrex.elections.bully.watch import PATIENCE_OF_HALTED, Loss, Watch
 
 
 class Waiting:
@@ -67,11 +67,11 @@ class Waiting:
         if self._watch.hears is None and self.halter is None and self._watch.all_reachable:
             self.hurry(self._node.settings.reconnect_allowance)
 
-    def rest(self) -> None:
+    def rest(self, timeouts: int = 2) -> None:
         """Somebody else is at it: gives it time."""
         watch = self._watch
         if self._node.seat is not None:
-            self._stand_at = self._node.now + 2 * watch.timeout + watch.above * watch.stagger
+            self._stand_at = self._node.now + timeouts * watch.timeout + watch.above * watch.stagger
 
     def hurry(self, delay: int) -> None:
         """Stands after the delay and one distance for each member above that can be reached."""
@@ -83,7 +83,7 @@ class Waiting:
     def halted_by(self, worker: WorkerName) -> None:
         """Obeys nobody but this worker, for a while."""
         self.halter = worker
-        self._halted_until = self._node.now + 3 * self._watch.timeout
+        self._halted_until = self._node.now + PATIENCE_OF_HALTED * self._watch.timeout
         self._stand_at = self._preempt_at = None
 
     def on_time(self, *, late: bool) -> None:
@@ -115,7 +115,7 @@ class Waiting:
         if lower is None or watch.appointed or not node.is_above(lower):
             return
         can_lead = watch.has_majority or not node.settings.quorum
-        if node.may_stand and can_lead and watch.above == 0:
+        if node.may_stand and can_lead and watch.above == 0 and not watch.is_modest:
             self._server.stand(f"it is above {lower}", preempts=lower)
         else:
             self._arm()

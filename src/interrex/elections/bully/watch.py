@@ -15,6 +15,9 @@ from enum import Enum
 from interrex.core.ids import WorkerName
 from interrex.elections.bully.node import Node
 
+PATIENCE_OF_HALTED = 3
+"""For so many time-outs who is halted obeys nobody but the one that halted it."""
+
 
 class Loss(Enum):
     """How this worker came to lose its coordinator."""
@@ -193,7 +196,8 @@ class Watch:
     # Taking the lead back
 
     def be_modest(self) -> None:
-        """A majority did not answer: for a while this worker keeps nobody below it from leading."""
+        """A majority did not answer, or its own disk: for a while this worker keeps nobody below it
+        from leading."""
         self._modest_until = self._node.now + 8 * self.timeout
 
     @property
