@@ -20,7 +20,7 @@ SERVICE = {
         ["replicas = 10_000"],
         [
             "6: service.web.replicas: is too large: a worker's report for 10,000 slots would take "
-            "2,338,989 bytes, and 1,048,576 are the most that one worker sends another"
+            "2,428,989 bytes, and 1,048,576 are the most that one worker sends another"
         ],
     ),
     "a huge number": (

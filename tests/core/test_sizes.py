@@ -135,7 +135,7 @@ def test_a_real_message_is_never_longer_than_its_bound() -> None:
     replicas = tuple(
         ReplicaReport(
             SlotName(f"web.{n}"), ReplicaState.SWEEPING, 99, 30000, 2**31, 10**6, 10**6, True,
-            "x" * MAX_REASON_BYTES, 10**18, True, True, True, True,
+            "x" * MAX_REASON_BYTES, 10**18, True, True, True, True, 99,
         )
         for n in range(1000)
     )  # fmt: skip

@@ -95,7 +95,19 @@ def _assignment(state: ClusterState, slots: dict[SlotName, ServiceName]) -> Assi
 def _report(slots: dict[SlotName, ServiceName]) -> Report:
     reason = "x" * MAX_REASON_BYTES
     replicas = tuple(
-        ReplicaReport(slot, _LONGEST_STATE, _MOST, _PORT, _MOST, _MOST, _MOST, False, reason, _MOST)
+        ReplicaReport(
+            slot,
+            _LONGEST_STATE,
+            _MOST,
+            _PORT,
+            _MOST,
+            _MOST,
+            _MOST,
+            False,
+            reason,
+            _MOST,
+            asked=_MOST,
+        )
         for slot in slots
     )
     balancers = tuple(
