@@ -18,7 +18,7 @@ from interrex.simulator.faults.kind import (
 from interrex.simulator.machine import KILLED, Machine
 from interrex.simulator.observation import Cause
 from interrex.simulator.plan import Fault
-from interrex.simulator.replica import Process
+from interrex.simulator.replica import Habits, Process
 
 if TYPE_CHECKING:
     from interrex.simulator.world import World
@@ -165,13 +165,15 @@ def _worsen(processes: list[Process], what: str, by: int = 1) -> Undo | None:
 
 
 def _habit(habit: str, world: "World", fault: Fault) -> Undo | None:
-    """The processes that start from now on behave so, for a while; one dies, so that one does."""
+    """The processes that start from now on behave so, for a while; one dies, so that one does.
+
+    Of two at one time the first to end ends both.
+    """
     habits = world.habits_of(ServiceName(fault.targets[0]))
-    usual = getattr(habits, habit)
     setattr(habits, habit, fault.values[habit])
     for machine, process in _processes(world, fault)[:1]:
         machine.end(process, KILLED, Cause.FAULT)
-    return partial(setattr, habits, habit, usual)
+    return partial(setattr, habits, habit, getattr(Habits(), habit))
 
 
 def _habit_kind(name: str, habit: str, least: int, most: int) -> Kind:
