@@ -33,6 +33,13 @@ def spread_shop(worker_id: str) -> ClusterSpec:
     return msgspec.structs.replace(spec, services={WEB: changed})
 
 
+def electing(spec: ClusterSpec, election: str) -> ClusterSpec:
+    """The spec, of hosts that elect by this; by a service they learn it where that runs."""
+    if election == BULLY_WITH_QUORUM:
+        return msgspec.structs.replace(spec, election="bully", bully=Bully(quorum=True))
+    return msgspec.structs.replace(spec, election=election) if election in ELECTIONS else spec
+
+
 @pytest.fixture
 def election() -> str:
     """What the hosts elect by, where a test does not say so."""
@@ -42,11 +49,7 @@ def election() -> str:
 @pytest.fixture
 def hosts(worker_id: str, election: str) -> Iterator[Hosts]:
     assert os.geteuid() == 0, "network namespaces: tools/as-root .venv/bin/pytest, or make test"
-    spec = spread_shop(worker_id)
-    if election == BULLY_WITH_QUORUM:
-        spec = msgspec.structs.replace(spec, election="bully", bully=Bully(quorum=True))
-    elif election in ELECTIONS:
-        spec = msgspec.structs.replace(spec, election=election)
+    spec = electing(spread_shop(worker_id), election)
     with machines(spec, election if election in COORDINATED else "") as made:
         yield made
 

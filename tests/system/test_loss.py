@@ -7,28 +7,25 @@ import signal
 import time
 from collections.abc import Iterable, Iterator
 
-import msgspec
 import pytest
 
 from interrex.core.spec import COORDINATED, Timing
 from tests.system.machines import Machine, all_ready, machines
 from tests.system.test_coordinated import scale
-from tests.system.test_hosts import leader_of, spread_shop
-from tests.system.test_meshes import LOST_HOST_S, WITH_TERMS, reigns_of, replicas_of
+from tests.system.test_hosts import ONE_SIDE_LEADS, electing, leader_of, spread_shop
+from tests.system.test_meshes import LOST_HOST_S, reigns_of, replicas_of
 
 Hosts = dict[str, Machine]
 LOST_PERCENT = 20
-NEVER_APART = [*WITH_TERMS, *COORDINATED]
-"""Bully takes silence for absence: where mail is lost it may lead in parts, and merge."""
 
 
-@pytest.fixture(params=NEVER_APART)
+@pytest.fixture(params=ONE_SIDE_LEADS)
 def hosts(worker_id: str, request: pytest.FixtureRequest) -> Iterator[Hosts]:
+    """Bully without a quorum takes silence for absence: it may lead in parts, and merge."""
     assert os.geteuid() == 0, "network namespaces: tools/as-root .venv/bin/pytest, or make test"
-    election, spec = request.param, spread_shop(worker_id)
+    election = request.param
+    spec = electing(spread_shop(worker_id), election)
     service = election if election in COORDINATED else ""
-    if not service:
-        spec = msgspec.structs.replace(spec, election=election)
     with machines(spec, service, lost_host_s=LOST_HOST_S) as made:
         yield made
 
