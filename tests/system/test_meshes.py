@@ -6,16 +6,15 @@ import os
 import secrets
 from collections.abc import Iterator
 
-import msgspec
 import pytest
 
 from interrex.core.ids import ChangeId
-from interrex.core.spec import ELECTIONS
+from interrex.core.spec import COORDINATED, ELECTIONS
 from interrex.core.state import Scale
 from interrex.runtime.questions import ChangeBody
 from tests.system.machines import Machine, all_ready, machines
 from tests.system.reigns import Reigns
-from tests.system.test_hosts import WEB, leader_of, running_on, spread_shop, workers_seen
+from tests.system.test_hosts import WEB, electing, leader_of, running_on, spread_shop, workers_seen
 
 Hosts = dict[str, Machine]
 WITH_TERMS = [election for election in ELECTIONS if election != "bully"]
@@ -32,16 +31,19 @@ def five(worker_id: str, request: pytest.FixtureRequest) -> Iterator[Hosts]:
     yield from of_hosts(5, worker_id, request.param)
 
 
-@pytest.fixture(params=WITH_TERMS)
+@pytest.fixture(params=[*WITH_TERMS, *COORDINATED])
 def three(worker_id: str, request: pytest.FixtureRequest) -> Iterator[Hosts]:
     yield from of_hosts(3, worker_id, request.param)
 
 
 def of_hosts(count: int, worker_id: str, election: str) -> Iterator[Hosts]:
     assert os.geteuid() == 0, "network namespaces: tools/as-root .venv/bin/pytest, or make test"
-    spec = msgspec.structs.replace(spread_shop(worker_id), election=election)
     with machines(
-        spec, count=count, lost_host_s=LOST_HOST_S, election_timeout_s=ELECTION_TIMEOUT_S
+        electing(spread_shop(worker_id), election),
+        election if election in COORDINATED else "",
+        count=count,
+        lost_host_s=LOST_HOST_S,
+        election_timeout_s=ELECTION_TIMEOUT_S,
     ) as made:
         yield made
 
