@@ -14,8 +14,7 @@ under a new identity that the others must let in. So does who has no birthmarks 
 finds one that has a log and remembers none: that one lost its own and was let in again, by others
 that remember; or hears that one was removed, which the cluster did after it had begun. Who has them
 on disk learns nothing from that, unless all others are like that: then nobody can end its probation
-any more. Who dies meanwhile is back with the same birthmark, and goes
-on.
+any more. Who dies meanwhile is back with the same birthmark, and goes on.
 
 Invariant: the birthmarks that a log holds never change. So an empty log votes under an old
 identity only after every first member's log that knew the one before is gone.

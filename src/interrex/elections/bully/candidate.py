@@ -202,7 +202,8 @@ class Candidate:
             self._gathered()
 
     def _gather_or_write_on(self) -> None:
-        """Who has not answered is not waited for any more; this worker's own disk is a while."""
+        """Who has not answered is not waited for any more, but this worker's own disk is, for a
+        time-out in all. After that it leaves it to those below it for a while."""
         self._deadline = self._claim.asked_at + self._watch.timeout
         if self._is_stored:
             self._gathered()

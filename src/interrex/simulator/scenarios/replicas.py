@@ -39,31 +39,27 @@ def _refuses(chance: Chance) -> tuple[Fault, ...]:
     return (fault("replicas/refuses", BEGINS, "web", number=number, for_good=1),)
 
 
+def _leaking(chance: Chance, *, ends_at_limit: int, everyone: int = 0) -> tuple[Fault, ...]:
+    number, leaks = chance.below(6), chance.between(200 * MS, 800 * MS)
+    return (
+        fault("replicas/leak", BEGINS, "web", lasts=2400 * MS, number=number, leaks=leaks,
+              ends_at_limit=ends_at_limit, all=everyone),
+    )  # fmt: skip
+
+
 def _leaks(chance: Chance) -> tuple[Fault, ...]:
     """One has its memory's limit before it, and ends there."""
-    leaks = chance.between(200 * MS, 800 * MS)
-    return (
-        fault("replicas/leak", BEGINS, "web", lasts=2400 * MS, number=chance.below(6), leaks=leaks,
-              ends_at_limit=1000, all=0),
-    )  # fmt: skip
+    return _leaking(chance, ends_at_limit=1000)
 
 
 def _leaks_all(chance: Chance) -> tuple[Fault, ...]:
     """All have, also those that come after them."""
-    leaks = chance.between(200 * MS, 800 * MS)
-    return (
-        fault("replicas/leak", BEGINS, "web", lasts=2400 * MS, number=0, leaks=leaks,
-              ends_at_limit=1000, all=1),
-    )  # fmt: skip
+    return _leaking(chance, ends_at_limit=1000, everyone=1)
 
 
 def _leaks_and_lives(chance: Chance) -> tuple[Fault, ...]:
     """One gets no more memory, and lives: it answers with errors."""
-    leaks = chance.between(200 * MS, 800 * MS)
-    return (
-        fault("replicas/leak", BEGINS, "web", lasts=2400 * MS, number=chance.below(6), leaks=leaks,
-              ends_at_limit=0, all=0),
-    )  # fmt: skip
+    return _leaking(chance, ends_at_limit=0)
 
 
 def _never_ready(chance: Chance) -> tuple[Fault, ...]:
